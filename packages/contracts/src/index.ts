@@ -1,1 +1,9 @@
-export {};
+export * from './action-request.js';
+export * from './card.js';
+export * from './decision.js';
+export * from './evaluation.js';
+export * from './event.js';
+export * from './grant.js';
+export * from './outcome.js';
+export * from './primitives.js';
+export * from './problem.js';

@@ -1,0 +1,63 @@
+import { z } from 'zod';
+import { statusSchema } from './outcome.js';
+import { digestSchema, idSchema, instantSchema } from './primitives.js';
+
+/**
+ * A card before any platform renders it: plain text only, every value already masked and made visible
+ * (no control, bidirectional or zero-width character survives unmarked). A renderer may shorten a field only
+ * if it says so and offers "Show everything".
+ */
+export const cardSchema = z
+  .strictObject({
+    request_id: idSchema('ar'),
+    url: z.string(),
+    status: statusSchema,
+    action_digest: digestSchema,
+    request_digest: digestSchema,
+    /** Digest of exactly what this card shows of the request; recorded with the decision. */
+    view_digest: digestSchema,
+    /** Who asks, for whom, to do what to what, in one sentence. */
+    headline: z.string(),
+    facts: z.array(z.strictObject({ label: z.string(), value: z.string() })),
+    reason: z.string().nullable(),
+    /** Each parameter by its path, whole. */
+    parameters: z.array(z.strictObject({ path: z.string(), value: z.string() })),
+    diff: z.string().nullable(),
+    links: z.array(z.strictObject({ title: z.string(), url: z.string(), host: z.string() })),
+    /** The whole masked action as indented JSON: what "Show everything" leads to. */
+    everything: z.string(),
+    /** What is hidden, in a sentence; null when nothing is. */
+    hidden: z.string().nullable(),
+    /** What the approver should beware of: invisible characters, look-alikes, a rule that could not be checked. */
+    warnings: z.array(z.string()),
+    rule: z.strictObject({ ids: z.array(z.string()), explanation: z.string(), policy_digest: digestSchema }),
+    stages: z.array(
+      z.strictObject({
+        name: z.string(),
+        groups: z.array(z.strictObject({ group: z.string(), quorum: z.int(), approved: z.int() })),
+        open: z.boolean(),
+        satisfied: z.boolean(),
+      }),
+    ),
+    /** Who is still needed, in words; null when nobody is. */
+    waiting_for: z.string().nullable(),
+    decisions: z.array(
+      z.strictObject({
+        name: z.string(),
+        verdict: z.enum(['approve', 'deny']),
+        reason: z.string().nullable(),
+        at: instantSchema,
+        via: z.string(),
+      }),
+    ),
+    outcome: z.strictObject({ status: statusSchema, text: z.string(), at: instantSchema }).nullable(),
+    created_at: instantSchema,
+    expires_at: instantSchema,
+    /** Whether Approve and Deny are offered. */
+    open: z.boolean(),
+    reason_required: z.strictObject({ approve: z.boolean(), deny: z.boolean() }),
+    /** The standing notice of a quickstart; null otherwise. */
+    notice: z.string().nullable(),
+  })
+  .meta({ id: 'Card' });
+export type Card = z.infer<typeof cardSchema>;

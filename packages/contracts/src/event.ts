@@ -1,0 +1,36 @@
+import { z } from 'zod';
+import { instantSchema, jsonObjectSchema } from './primitives.js';
+
+/** The events of a request's timeline and of the ledger: noun.past. */
+export const eventNames = [
+  'action_request.opened',
+  'decision.recorded',
+  'decision.refused',
+  'outcome.settled',
+  'outcome.revoked',
+  'delivery.attempted',
+  'grant.issued',
+  'grant.redeemed',
+  'grant.refused',
+  'card.posted',
+  'card.closed',
+  'value.revealed',
+  'policy.activated',
+  'directory.loaded',
+  'account.linked',
+] as const;
+export const eventNameSchema = z.enum(eventNames);
+export type EventName = (typeof eventNames)[number];
+
+/** One entry of a request's timeline. `detail` is masked. */
+export const timelineEventSchema = z
+  .strictObject({
+    id: z.string(),
+    event: eventNameSchema,
+    at: instantSchema,
+    /** The entry's position in the ledger; null until the sequencer has placed it. */
+    ledger_index: z.int().nullable(),
+    detail: jsonObjectSchema,
+  })
+  .meta({ id: 'TimelineEvent' });
+export type TimelineEvent = z.infer<typeof timelineEventSchema>;
