@@ -1,0 +1,2 @@
+export type * from './types.js';
+export { mergeRequirements } from './merge-requirements.js';
