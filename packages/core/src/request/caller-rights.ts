@@ -1,0 +1,51 @@
+import type { Submission } from '@countersign/contracts';
+import type { Caller, KeyRights } from '../ports.js';
+
+/** What a caller named and may not name; `pointer` says which field (RFC 6901). */
+export interface RightsProblem {
+  code: 'actor_not_allowed' | 'action_not_allowed' | 'environment_mismatch' | 'callback_not_allowed';
+  pointer: string;
+  text: string;
+}
+
+/**
+ * Holds a submission against what its API key may name. The environment that comes out is the credential's where the
+ * credential fixes one (a key of exactly one environment), else the caller's, else none.
+ */
+export function checkRights(submission: Submission, caller: Caller): RightsProblem | { environment: string | undefined } {
+  const { rights } = caller;
+  if (!covers(rights.actors, submission.actor.id)) {
+    return { code: 'actor_not_allowed', pointer: '/actor/id', text: `The API key "${caller.name}" may not speak for this actor.` };
+  }
+  if (!covers(rights.actions, submission.action)) {
+    return { code: 'action_not_allowed', pointer: '/action', text: `The API key "${caller.name}" may not ask for this action.` };
+  }
+  const environment = submission.environment ?? soleEnvironment(rights);
+  if (environment !== undefined && !covers(rights.environments, environment)) {
+    return {
+      code: 'environment_mismatch',
+      pointer: '/environment',
+      text: `The API key "${caller.name}" belongs to ${rights.environments.join(', ')}, not to this environment.`,
+    };
+  }
+  const { callback } = submission;
+  if (callback !== undefined && 'url' in callback && !coversHost(rights.callback_hosts, callback.url)) {
+    return { code: 'callback_not_allowed', pointer: '/callback/url', text: `The API key "${caller.name}" may not name this callback host.` };
+  }
+  return { environment };
+}
+
+/** Whether a list of names and `prefix*` patterns covers the name. An empty list covers nothing. */
+export function covers(patterns: readonly string[], name: string): boolean {
+  return patterns.some((pattern) => (pattern.endsWith('*') ? name.startsWith(pattern.slice(0, -1)) : name === pattern));
+}
+
+function soleEnvironment(rights: KeyRights): string | undefined {
+  const [first] = rights.environments;
+  return rights.environments.length === 1 && first !== undefined && !first.endsWith('*') ? first : undefined;
+}
+
+function coversHost(hosts: readonly string[], url: string): boolean {
+  if (hosts.includes('*')) return true;
+  return URL.canParse(url) && hosts.includes(new URL(url).hostname);
+}
