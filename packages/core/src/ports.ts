@@ -22,12 +22,13 @@ import type {
   Verdict,
   Via,
 } from '@countersign/contracts';
+import type { Instant } from './request/instants.js';
 
 // ---------------------------------------------------------------- world
 
 /** The time. The running service keeps it within a second of the database's; expiry itself is judged by the database. */
 export interface Clock {
-  now(): string;
+  now(): Instant;
 }
 
 /** Cryptographically strong random bytes. */

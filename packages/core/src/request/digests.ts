@@ -9,10 +9,10 @@ export interface ActionDigestInput {
   readonly action: string;
   /** `{ "type", "id", "labels"? }` with the caller's spelling of the id and the caller's labels. */
   readonly resource: object;
-  readonly parameters?: object;
+  readonly parameters?: object | undefined;
   /** `{ "type", "id", "on_behalf_of"? }` and whatever else the caller submitted in it. */
   readonly actor: object;
-  readonly environment?: string;
+  readonly environment?: string | undefined;
 }
 
 /**
@@ -42,7 +42,7 @@ export interface RequestDigestInput {
     /** Labels of the resource after the catalogue's labels won over the caller's; `{}` if there are none. */
     readonly labels: Readonly<Record<string, string>>;
     /** Absent where neither catalogue, credential nor caller named one. */
-    readonly environment?: string;
+    readonly environment?: string | undefined;
     /** How far the action can be undone, by the catalogue of actions. */
     readonly reversibility: string;
   };

@@ -24,6 +24,12 @@ export type ApiKeyId = Id<'key'>;
  * @throws CoreError `invalid_argument` for another number of bytes, or a time that 48 bits do not hold
  */
 export function newId<Prefix extends IdPrefix>(prefix: Prefix, now: Instant | number, random: Uint8Array): Id<Prefix> {
+  // The brand is given here and in isId alone.
+  return `${prefix}_${newUuid(now, random)}` as Id<Prefix>;
+}
+
+/** A UUIDv7 (RFC 9562, section 5.7) without a prefix, for rows that no wire names; arguments and faults as newId's. */
+export function newUuid(now: Instant | number, random: Uint8Array): string {
   if (random.length !== 10) throw new CoreError('invalid_argument', 'an id takes ten random bytes');
   const ms = Math.floor(typeof now === 'number' ? now : epochMs(now));
   if (!(ms >= 0 && ms < 2 ** 48)) throw new CoreError('invalid_argument', 'the time of an id is 48 bits of milliseconds since 1970');
@@ -33,8 +39,7 @@ export function newId<Prefix extends IdPrefix>(prefix: Prefix, now: Instant | nu
   bytes[6] = 0x70 | ((bytes[6] ?? 0) & 0x0f); // version 7
   bytes[8] = 0x80 | ((bytes[8] ?? 0) & 0x3f); // variant 10
   const digits = hex(bytes);
-  // The brand is given here and in isId alone.
-  return `${prefix}_${digits.slice(0, 8)}-${digits.slice(8, 12)}-${digits.slice(12, 16)}-${digits.slice(16, 20)}-${digits.slice(20)}` as Id<Prefix>;
+  return `${digits.slice(0, 8)}-${digits.slice(8, 12)}-${digits.slice(12, 16)}-${digits.slice(16, 20)}-${digits.slice(20)}`;
 }
 
 /** Whether text is an id of this prefix, in its one spelling. */

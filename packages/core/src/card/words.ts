@@ -1,0 +1,53 @@
+import type { OutcomeStatus } from '@countersign/contracts';
+import type { Progress } from '../policy/quorum.js';
+import type { DecisionRecord, RequestState } from '../ports.js';
+
+/** Who is still needed, "1 of data-owners and 1 of security"; null when nobody is. */
+export function waitingFor(progress: Progress): string | null {
+  const open = progress.stages.find((stage) => stage.open);
+  if (open === undefined) return null;
+  const missing = open.filled
+    .filter(({ quorum, filled }) => filled < quorum)
+    .map(({ group, quorum, filled }) => `${quorum - filled} of ${group}`);
+  const places = open.stage.all.reduce((sum, { quorum }) => sum + quorum, 0);
+  const extra = Math.max(0, open.stage.distinct_humans - places) - Math.max(0, open.distinct - places);
+  if (missing.length === 0 && extra > 0) missing.push(`${extra} more ${extra === 1 ? 'person' : 'people'}`);
+  return missing.join(' and ');
+}
+
+/** What became of a request, in one sentence. */
+export function outcomeText(state: RequestState): string | null {
+  const last = state.outcomes.at(-1);
+  if (last === undefined) return null;
+  const sentence = settledText(last.status, last.reason, state.decisions);
+  return state.request.redeemed_at === null ? sentence : `${sentence} Redeemed: it ran, or is running.`;
+}
+
+function settledText(status: OutcomeStatus, reason: string | null, decisions: readonly DecisionRecord[]): string {
+  const names = (verdict: 'approve' | 'deny') =>
+    decisions.filter((decision) => decision.verdict === verdict).map((decision) => decision.person.name);
+  switch (status) {
+    case 'approved': {
+      const by = names('approve');
+      return by.length === 0 ? `Approved by policy.` : `Approved by ${listed(by)}.`;
+    }
+    case 'denied': {
+      const by = names('deny');
+      if (by.length === 0) return `Denied by policy.${reason === null ? '' : ` ${reason}`}`;
+      const why = decisions.find((decision) => decision.verdict === 'deny' && decision.reason !== null)?.reason;
+      return `Denied by ${listed(by)}${why == null ? '.' : `: ${why}`}`;
+    }
+    case 'expired':
+      return 'Expired: it was not decided in time, so it does not run.';
+    case 'cancelled':
+      return reason ?? 'Cancelled by the requester.';
+    case 'revoked':
+      return reason ?? 'Revoked before it ran.';
+  }
+}
+
+/** "A", "A and B", "A, B and C". */
+export function listed(names: readonly string[]): string {
+  const last = names.at(-1) ?? '';
+  return names.length < 2 ? last : `${names.slice(0, -1).join(', ')} and ${last}`;
+}

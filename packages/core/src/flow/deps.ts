@@ -1,0 +1,26 @@
+import type { GrantClaims } from '@countersign/contracts';
+import type { Announcer, Clock, Entropy, RequestStore, Sealer, Signer } from '../ports.js';
+import type { PolicySource } from './policies.js';
+
+/** What the use cases need of the world; each app that runs a flow puts it together once. */
+export interface FlowDeps {
+  requests: RequestStore;
+  policies: PolicySource;
+  sealer: Sealer;
+  /** The active key for grants. */
+  signer(): Signer;
+  /** Checks a grant's form and signature against our published keys, strictly; null when it is forged or malformed. */
+  verifyGrant(token: string): Promise<GrantClaims | null>;
+  clock: Clock;
+  entropy: Entropy;
+  announcer: Announcer;
+  /** Whether a callback may go to that address as far as its text tells; a name is checked again at each connect. */
+  checkCallback(url: string): { ok: true } | { ok: false; reason: string };
+  /** Without a slash at its end. */
+  publicUrl: string;
+  /** How long people have where neither caller nor policy says, in seconds. */
+  defaultTimeoutSeconds: number;
+}
+
+/** How often a use case plans anew after losing a compare-and-set; each loss means that somebody else made progress. */
+export const MAX_PLANS = 50;

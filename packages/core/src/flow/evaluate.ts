@@ -1,0 +1,38 @@
+import type { EvaluationAnswer, Submission } from '@countersign/contracts';
+import type { Caller } from '../ports.js';
+import { checkRights } from '../request/index.js';
+import type { FlowDeps } from './deps.js';
+import { joinExplanation, maskSubmission, type NotAllowed, policyInput, tighten } from './open.js';
+import { newRecordKey } from './record-key.js';
+import { digestOfAction } from './settle.js';
+
+export type EvaluateOutcome = { kind: 'evaluated'; answer: EvaluationAnswer } | NotAllowed;
+
+/** What policy would say of a request now, by the same road as opening it; nothing is opened or recorded. */
+export async function evaluate(deps: FlowDeps, caller: Caller, submission: Submission): Promise<EvaluateOutcome> {
+  const rights = checkRights(submission, caller);
+  if ('code' in rights) return { kind: 'not_allowed', ...rights };
+  const context = await deps.requests.openingContext({ tenant: caller.tenant, agent_id: submission.actor.id, refs: [] });
+  const bundle = await deps.policies.bundle(caller.tenant, context.active_policy);
+  const evaluation = bundle.evaluate(policyInput(submission, rights.environment, deps.clock.now()));
+  const shown = maskSubmission(submission, evaluation, newRecordKey(deps.entropy));
+  const judged = tighten(evaluation, shown, bundle).evaluation;
+  return {
+    kind: 'evaluated',
+    answer: {
+      evaluation: {
+        effect: judged.effect,
+        rules: judged.rules,
+        policy_digest: bundle.digest,
+        explanation: joinExplanation(judged.explanation, shown.view),
+      },
+      requirement: judged.requirement,
+      resolved: {
+        labels: judged.resolved.labels,
+        environment: judged.resolved.environment ?? null,
+        reversibility: judged.resolved.reversibility,
+      },
+      action_digest: digestOfAction(submission),
+    },
+  };
+}

@@ -1,0 +1,11 @@
+export { cancel, revoke, type Withdrawer, type WithdrawOutcome } from './revoke.js';
+export { type DecideInput, type DecideOutcome, type Decider, decide, waitingNow } from './decide.js';
+export type { FlowDeps } from './deps.js';
+export { evaluate, type EvaluateOutcome } from './evaluate.js';
+export { liveGrant } from './grant.js';
+export { maskSubmission, type NotAllowed, type NotAllowedCode, open, type OpenInput, type OpenOutcome } from './open.js';
+export { createPolicySource, type PolicySource } from './policies.js';
+export { redeem, type RedeemOutcome } from './redeem.js';
+export { expire } from './settle.js';
+export { leafContext, leafMaker, openPayload, type OpenPayload } from './record-key.js';
+export { timelineOf } from './timeline.js';

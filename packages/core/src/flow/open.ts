@@ -1,0 +1,303 @@
+import type { ActionRequest, EvaluationView, JsonObject, JsonValue, Submission } from '@countersign/contracts';
+import { chainOf } from '../decision/index.js';
+import { type MaskResult, maskValue } from '../masking/index.js';
+import { answerOf } from '../outcome/index.js';
+import type { CompiledBundle, Evaluation, ExplanationPart, PolicyInput } from '../policy/index.js';
+import type { ActionRequestRecord, Caller, CallbackTarget, MaskedSubmission, OpenCommit, OpeningContext, RequestState, SealContext } from '../ports.js';
+import {
+  addSeconds,
+  canonicalJson,
+  checkRights,
+  type Digest,
+  digestOf,
+  fromUtf8,
+  type Instant,
+  newId,
+  requestDigest,
+  utf8,
+} from '../request/index.js';
+import { CoreError } from '../errors.js';
+import { type FlowDeps, MAX_PLANS } from './deps.js';
+import { liveGrant } from './grant.js';
+import { leafMaker, newRecordKey, type OpenPayload, sealPayload } from './record-key.js';
+import { announceSettled, digestOfAction, settlementParts, type Settlement } from './settle.js';
+
+export interface OpenInput {
+  caller: Caller;
+  submission: Submission;
+  idempotency_key: string;
+  /** SHA-256 over the canonical body: the same key with another body is refused. */
+  fingerprint: Digest;
+}
+
+export type OpenOutcome =
+  | { kind: 'opened'; answer: ActionRequest }
+  | { kind: 'replayed'; answer: ActionRequest }
+  | { kind: 'in_progress' }
+  | { kind: 'key_reused' }
+  | { kind: 'key_inactive' }
+  | NotAllowed;
+/** The request names something that it may not name. */
+export interface NotAllowed {
+  kind: 'not_allowed';
+  code: NotAllowedCode;
+  pointer: string;
+  text: string;
+}
+export type NotAllowedCode = 'actor_not_allowed' | 'action_not_allowed' | 'environment_mismatch' | 'callback_not_allowed';
+
+/**
+ * Opens an action request: checks what the caller may name, evaluates policy on the unmasked request, masks, and commits
+ * state, work and ledger leaves at once. What policy allows or denies is settled in the same commit (A3).
+ */
+export async function open(deps: FlowDeps, input: OpenInput): Promise<OpenOutcome> {
+  const { caller, submission } = input;
+  const rights = checkRights(submission, caller);
+  if ('code' in rights) return { kind: 'not_allowed', ...rights };
+  if (submission.callback !== undefined && 'url' in submission.callback) {
+    const checked = deps.checkCallback(submission.callback.url);
+    if (!checked.ok) return { kind: 'not_allowed', code: 'callback_not_allowed', pointer: '/callback/url', text: checked.reason };
+  }
+  const refs = [submission.actor.on_behalf_of?.id, submission.actor.type === 'person' ? submission.actor.id : undefined, caller.owner];
+  for (let plans = 0; plans < MAX_PLANS; plans++) {
+    const context = await deps.requests.openingContext({
+      tenant: caller.tenant,
+      agent_id: submission.actor.id,
+      refs: refs.filter((ref) => ref !== undefined),
+    });
+    const bundle = await deps.policies.bundle(caller.tenant, context.active_policy);
+    const plan = await planOpen(deps, input, rights.environment, context, bundle);
+    if (plan.kind === 'not_allowed') return plan;
+    const result = await deps.requests.open(plan.commit);
+    switch (result.kind) {
+      case 'committed':
+        deps.announcer.announce('cards');
+        if (plan.state.request.status !== 'pending') announceSettled(deps);
+        deps.announcer.announce('decisions');
+        return { kind: 'opened', answer: answerOf(plan.state, { publicUrl: deps.publicUrl, grant: await liveGrant(deps, plan.state) }) };
+      case 'replay':
+        if (result.fingerprint !== input.fingerprint) return { kind: 'key_reused' };
+        return { kind: 'replayed', answer: await storedAnswer(deps, caller, result.request_id, result.sealed_answer) };
+      case 'in_progress':
+      case 'key_inactive':
+        return { kind: result.kind };
+      case 'policy_changed':
+        continue;
+    }
+  }
+  throw new CoreError('contention', `Policy changed ${MAX_PLANS} times while a request was being opened.`);
+}
+
+type Plan = { kind: 'planned'; commit: OpenCommit; state: RequestState } | NotAllowed;
+
+async function planOpen(
+  deps: FlowDeps,
+  input: OpenInput,
+  environment: string | undefined,
+  context: OpeningContext,
+  bundle: CompiledBundle,
+): Promise<Plan> {
+  const { caller, submission } = input;
+  const { tenant } = caller;
+  const at = deps.clock.now();
+  const id = newId('ar', at, deps.entropy.bytes(10));
+  const recordKey = newRecordKey(deps.entropy);
+  const evaluation = bundle.evaluate(policyInput(submission, environment, at));
+  if (evaluation.environmentConflict !== undefined) {
+    const { given, catalogue } = evaluation.environmentConflict;
+    return { kind: 'not_allowed', code: 'environment_mismatch', pointer: '/environment', text: `The catalogue says that this resource is in ${catalogue}, not ${given}.` };
+  }
+  const shown = maskSubmission(submission, evaluation, recordKey);
+  const judged = tighten(evaluation, shown, bundle);
+  const explanation = joinExplanation(judged.evaluation.explanation, shown.view);
+  const evaluationView: EvaluationView = {
+    effect: judged.evaluation.effect,
+    rules: judged.evaluation.rules,
+    policy_digest: bundle.digest,
+    explanation,
+  };
+  const chain = chainOf(submission, caller, context.agent, context.people);
+  const { requirement, resolved } = judged.evaluation;
+  const timeout = Math.min(
+    submission.timeout_seconds ?? Number.POSITIVE_INFINITY,
+    requirement?.timeout_seconds ?? bundle.defaults.timeout_seconds ?? deps.defaultTimeoutSeconds,
+  );
+  const expires_at = addSeconds(at, timeout);
+  const requester = { type: 'api_key' as const, id: caller.key_id, name: caller.name, authenticated: caller.authenticated };
+  const action_digest = digestOfAction(submission);
+  const grant_audience = submission.grant_audience ?? deps.publicUrl;
+  const payload: OpenPayload = { recordKey, submission };
+  const request: ActionRequestRecord = {
+    tenant,
+    id,
+    status: judged.evaluation.effect === 'require' ? 'pending' : judged.evaluation.effect === 'allow' ? 'approved' : 'denied',
+    version: 1,
+    created_at: at,
+    expires_at,
+    settled_at: judged.evaluation.effect === 'require' ? null : at,
+    redeemed_at: null,
+    action_digest,
+    request_digest: requestDigest({
+      id,
+      action_digest,
+      resolved,
+      tenant,
+      requester,
+      chain,
+      ...(submission.reason === undefined ? {} : { reason: submission.reason }),
+      ...(submission.context === undefined ? {} : { context: submission.context }),
+      ...(requirement === null ? {} : { requirement }),
+      policy_digest: bundle.digest,
+      grant_audience,
+      expires_at,
+    }),
+    view_digest: digestOf({ view: shown.view, resolved, evaluation: evaluationView, requirement, masked: shown.result.report }),
+    warnings: judged.warnings,
+    requester,
+    chain,
+    view: shown.view,
+    masked: shown.result.report,
+    resolved,
+    evaluation: evaluationView,
+    requirement,
+    policy_digest: bundle.digest,
+    callback: callbackTarget(submission),
+    grant_audience,
+    sealed_payload: await sealPayload(deps.sealer, tenant, id, payload),
+  };
+  const leaf = leafMaker(deps, { tenant, subject: id, recordKey });
+  const opened = leaf(
+    'action_request.opened',
+    at,
+    { effect: evaluationView.effect, rules: evaluationView.rules, policy_digest: bundle.digest },
+    openedDetails(request),
+  );
+  const settlement: Settlement | null =
+    request.status === 'pending'
+      ? null
+      : {
+          status: request.status === 'approved' ? 'approved' : 'denied',
+          sequence: 1,
+          reason: explanation === '' ? null : explanation,
+          at,
+          grant_ttl_seconds: bundle.defaults.grant_ttl_seconds,
+        };
+  const settled = settlement === null ? null : await settlementParts(deps, request, payload, [], settlement);
+  const state: RequestState = { request, decisions: [], outcomes: settled === null ? [] : [settled.outcome], grant: settled?.grant ?? null };
+  const answer = answerOf(state, { publicUrl: deps.publicUrl, grant: null });
+  const commit: OpenCommit = {
+    tenant,
+    active_policy: bundle.digest,
+    request,
+    idempotency: {
+      key_id: caller.key_id,
+      key: input.idempotency_key,
+      fingerprint: input.fingerprint,
+      request_id: id,
+      sealed_answer: await deps.sealer.seal(answerContext(tenant, id), utf8(canonicalJson(answer))),
+    },
+    cards: request.status === 'pending',
+    ...settled,
+    leaves: [opened, ...(settled?.leaves ?? [])],
+  };
+  return { kind: 'planned', commit, state };
+}
+
+/** What policy judges: the request unmasked, in the environment that the credential fixes where it does. */
+export function policyInput(submission: Submission, environment: string | undefined, now: Instant): PolicyInput {
+  return {
+    action: submission.action,
+    resource: submission.resource,
+    parameters: submission.parameters,
+    actor: submission.actor,
+    environment,
+    reason: submission.reason,
+    // A context is a JSON object by its schema; its typed members are optional, which JsonObject cannot say.
+    context: submission.context as JsonObject | undefined,
+    now,
+  };
+}
+
+/** Named, never masked: who asks, for whom, what kind of thing to what kind of thing. */
+const ALWAYS_SHOWN = ['/action', '/resource/type', '/actor/type', '/actor/id', '/actor/on_behalf_of/type', '/actor/on_behalf_of/id', '/environment'];
+
+interface Shown {
+  view: MaskedSubmission;
+  result: MaskResult;
+}
+
+/** The submission as people see it; tokens are equal within one request alone. */
+export function maskSubmission(submission: Submission, evaluation: Pick<Evaluation, 'maskPaths'>, key: Uint8Array): Shown {
+  const { callback: _callback, grant_audience: _audience, timeout_seconds: _timeout, ...seen } = submission;
+  const result = maskValue(seen as JsonValue, { paths: evaluation.maskPaths, key, keep: ALWAYS_SHOWN });
+  // The masker replaces values by text and keeps the shape; members that were masked whole are text where the type says object.
+  return { view: result.masked as MaskedSubmission, result };
+}
+
+/**
+ * Never an approval blind: where masking could not look at everything, or hid what policy says must be shown, an action
+ * that would pass needs people (or is denied where the bundle names none), and the card says why.
+ */
+export function tighten(evaluation: Evaluation, shown: Shown, bundle: CompiledBundle): { evaluation: Evaluation; warnings: string[] } {
+  const warnings: string[] = [];
+  if (!shown.result.complete) warnings.push('Part of the request is too large or too deep to be searched for secrets; it is hidden whole.');
+  const buried = evaluation.mustShow.filter((path) => shown.result.report.some((entry) => under(entry.pointer, path)));
+  if (buried.length > 0) warnings.push(`Policy says that ${buried.join(', ')} must be shown, and a mask hides part of it.`);
+  if (warnings.length === 0 || evaluation.effect !== 'allow') return { evaluation, warnings };
+  const { require } = bundle.defaults;
+  return {
+    evaluation: { ...evaluation, effect: require === null ? 'deny' : 'require', requirement: require, explanation: [{ text: warnings.join(' ') }] },
+    warnings,
+  };
+}
+
+/** Whether a JSON pointer lies at or under a dotted path such as `parameters.statement`. */
+function under(pointer: string, path: string): boolean {
+  const asPointer = `/${path.replaceAll('[*]', '').replaceAll('.', '/')}`;
+  return pointer === asPointer || pointer.startsWith(`${asPointer}/`);
+}
+
+/** Joins an explanation with values of the masked view. */
+export function joinExplanation(parts: readonly ExplanationPart[], view: MaskedSubmission): string {
+  return parts.map((part) => ('text' in part ? part.text : valueAt(view as JsonValue, part.value))).join('');
+}
+
+function valueAt(root: JsonValue, pointer: string): string {
+  let value: JsonValue | undefined = root;
+  for (const token of pointer.split('/').slice(1)) {
+    const name = token.replaceAll('~1', '/').replaceAll('~0', '~');
+    value = value !== null && typeof value === 'object' && Object.hasOwn(value, name) ? (value as { [member: string]: JsonValue })[name] : undefined;
+  }
+  return value === undefined ? '(not given)' : typeof value === 'string' ? value : JSON.stringify(value);
+}
+
+function callbackTarget(submission: Submission): CallbackTarget | null {
+  const { callback } = submission;
+  if (callback === undefined) return null;
+  return 'url' in callback ? { kind: 'url', url: callback.url } : { kind: 'endpoint', endpoint_id: callback.endpoint_id };
+}
+
+function openedDetails(request: ActionRequestRecord): JsonObject {
+  return {
+    action_digest: request.action_digest,
+    request_digest: request.request_digest,
+    view_digest: request.view_digest,
+    requester: request.requester,
+    chain: request.chain.map(({ role, person_id, ref, name }) => ({ role, person_id, ref, name })),
+    view: request.view as JsonValue,
+    explanation: request.evaluation.explanation,
+  };
+}
+
+const answerContext = (tenant: string, requestId: string): SealContext => ({ tenant, table: 'idempotency_keys', row: requestId, column: 'sealed_answer' });
+
+/** The first answer again, with the grant only while it is live. */
+async function storedAnswer(deps: FlowDeps, caller: Caller, requestId: string, sealed: Uint8Array): Promise<ActionRequest> {
+  const text = fromUtf8(await deps.sealer.open(answerContext(caller.tenant, requestId), sealed));
+  // Written by planOpen alone and authenticated with its place.
+  const answer = JSON.parse(text) as ActionRequest;
+  if (answer.outcome === null || answer.status !== 'approved') return answer;
+  const state = await deps.requests.state(caller.tenant, requestId);
+  const grant = state === null ? null : await liveGrant(deps, state);
+  return grant === null ? answer : { ...answer, outcome: { ...answer.outcome, grant } };
+}

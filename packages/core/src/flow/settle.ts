@@ -1,0 +1,171 @@
+import type { GrantClaims, OutcomeStatus } from '@countersign/contracts';
+import type { ActionRequestRecord, ChangeCommit, CommitParts, DecisionRecord, DeliveryRecord, GrantRecord, RequestState } from '../ports.js';
+import { actionOf, callbackBytes, outcomeOf, signGrant } from '../outcome/index.js';
+import { actionDigest, addSeconds, epochMs, type Instant, newId, utf8 } from '../request/index.js';
+import { refusals, type Refusal } from '../decision/index.js';
+import { type FlowDeps, MAX_PLANS } from './deps.js';
+import { leafMaker, type OpenPayload, openPayload } from './record-key.js';
+import { CoreError } from '../errors.js';
+
+export interface Settlement {
+  status: OutcomeStatus;
+  sequence: number;
+  reason: string | null;
+  at: Instant;
+  grant_ttl_seconds: number;
+}
+
+/**
+ * What a commit that settles adds: the outcome, a grant when approved, the callback's exact bytes when the caller named
+ * a place for them, and their leaves. All of it is sealed and signed here, before the commit, so that terminal state,
+ * outbox row and leaf stand or fall together (I4).
+ */
+export async function settlementParts(
+  deps: FlowDeps,
+  request: ActionRequestRecord,
+  payload: OpenPayload,
+  decisions: readonly DecisionRecord[],
+  settlement: Settlement,
+): Promise<Required<Pick<CommitParts, 'outcome' | 'leaves'>> & Pick<CommitParts, 'grant' | 'delivery'>> {
+  const { tenant } = request;
+  const id = <P extends Parameters<typeof newId>[0]>(prefix: P) => newId(prefix, settlement.at, deps.entropy.bytes(10));
+  const leaf = leafMaker(deps, { tenant, subject: request.id, recordKey: payload.recordKey });
+  const outcome = outcomeOf(request, decisions, { id: id('out'), ...settlement });
+  const event = settlement.status === 'revoked' ? 'outcome.revoked' : 'outcome.settled';
+  const leaves = [
+    leaf(
+      event,
+      settlement.at,
+      { outcome: outcome.id, status: outcome.status, sequence: outcome.sequence },
+      {
+        action_digest: request.action_digest,
+        request_digest: request.request_digest,
+        decisions: decisions.map((decision) => decision.id),
+        reason: outcome.reason,
+      },
+    ),
+  ];
+  let grant: { record: GrantRecord; token: string } | null = null;
+  if (settlement.status === 'approved') {
+    grant = await issueGrant(deps, request, settlement.at, settlement.grant_ttl_seconds, id('gr'));
+    leaves.push(leaf('grant.issued', settlement.at, { grant: grant.record.id, expires_at: grant.record.expires_at }, { audience: grant.record.audience }));
+  }
+  const delivery = await deliveryOf(deps, request, outcome, grant?.token ?? null, id('msg'));
+  return {
+    outcome,
+    leaves,
+    ...(grant === null ? {} : { grant: grant.record }),
+    ...(delivery === null ? {} : { delivery }),
+  };
+}
+
+async function issueGrant(deps: FlowDeps, request: ActionRequestRecord, at: Instant, ttl: number, id: string): Promise<{ record: GrantRecord; token: string }> {
+  const issuedSeconds = Math.floor(epochMs(at) / 1000);
+  const claims: GrantClaims = {
+    iss: deps.publicUrl,
+    aud: request.grant_audience,
+    jti: id,
+    iat: issuedSeconds,
+    exp: issuedSeconds + ttl,
+    tenant: request.tenant,
+    action_request: request.id,
+    act_digest: request.action_digest,
+    request_digest: request.request_digest,
+    policy_digest: request.policy_digest,
+  };
+  const token = await signGrant(claims, deps.signer());
+  const sealed_token = await deps.sealer.seal({ tenant: request.tenant, table: 'grants', row: id, column: 'sealed_token' }, utf8(token));
+  return {
+    token,
+    record: { id, request_id: request.id, audience: request.grant_audience, issued_at: at, expires_at: addSeconds(at, ttl), sealed_token },
+  };
+}
+
+async function deliveryOf(
+  deps: FlowDeps,
+  request: ActionRequestRecord,
+  outcome: ReturnType<typeof outcomeOf>,
+  grant: string | null,
+  id: string,
+): Promise<DeliveryRecord | null> {
+  if (request.callback === null) return null;
+  const context = { tenant: request.tenant, table: 'deliveries', row: id, column: 'sealed_body' };
+  return {
+    id,
+    request_id: request.id,
+    api_key_id: request.requester.id,
+    target: request.callback,
+    sequence: outcome.sequence,
+    event: outcome.status === 'revoked' ? 'outcome.revoked' : 'outcome.settled',
+    created_at: outcome.settled_at,
+    sealed_body: await deps.sealer.seal(context, callbackBytes(outcome, grant)),
+  };
+}
+
+/** The state as the commit leaves it, without reading it again. */
+export function stateAfter(state: RequestState, commit: ChangeCommit): RequestState {
+  return {
+    request: {
+      ...state.request,
+      ...commit.set,
+      status: commit.set.status ?? state.request.status,
+      settled_at: commit.set.settled_at ?? state.request.settled_at,
+      redeemed_at: commit.set.redeemed_at ?? state.request.redeemed_at,
+      version: commit.from.version + 1,
+    },
+    decisions: commit.decision === undefined ? state.decisions : [...state.decisions, commit.decision],
+    outcomes: commit.outcome === undefined ? state.outcomes : [...state.outcomes, commit.outcome],
+    grant: commit.grant ?? state.grant,
+  };
+}
+
+/**
+ * Settles a request whose time is over as expired. Whether it is over says the database's clock in the committing
+ * statement (`due`), whatever ours says. No effect on a request that is settled or still has time.
+ */
+export async function expire(deps: FlowDeps, target: { tenant: string; request_id: string }): Promise<RequestState | null> {
+  for (let plans = 0; plans < MAX_PLANS; plans++) {
+    const state = await deps.requests.state(target.tenant, target.request_id);
+    if (state === null || state.request.status !== 'pending') return state;
+    const payload = await openPayload(deps.sealer, state.request);
+    const at = deps.clock.now();
+    const parts = await settlementParts(deps, state.request, payload, state.decisions, {
+      status: 'expired',
+      sequence: 1,
+      reason: 'Nobody decided in time.',
+      at,
+      grant_ttl_seconds: 1,
+    });
+    const commit: ChangeCommit = {
+      tenant: target.tenant,
+      request_id: target.request_id,
+      from: { version: state.request.version, status: 'pending' },
+      time: 'due',
+      set: { status: 'expired', settled_at: at },
+      cards: true,
+      ...parts,
+    };
+    const result = await deps.requests.change(commit);
+    if (result.kind === 'committed') {
+      announceSettled(deps);
+      return stateAfter(state, commit);
+    }
+    if (result.kind === 'time') return state;
+  }
+  throw new CoreError('contention', `${target.request_id} changed ${MAX_PLANS} times while it was being expired.`);
+}
+
+/** Wakes what a settled request concerns. */
+export function announceSettled(deps: FlowDeps): void {
+  deps.announcer.announce('deliveries');
+  deps.announcer.announce('cards');
+  deps.announcer.announce('decisions');
+}
+
+/** The refusal for whoever comes after the end. */
+export function tooLate(state: RequestState, text: string | null): Refusal {
+  return refusals.alreadySettled(text === null ? `the request is ${state.request.status}` : text.replace(/\.$/, ''));
+}
+
+/** What a grant's action must hash to. */
+export const digestOfAction = (submission: Parameters<typeof actionOf>[0]) => actionDigest(actionOf(submission));

@@ -1,0 +1,39 @@
+import type { ActionRequest, JsonObject } from '@countersign/contracts';
+import { requestUrlOf } from '../card/url.js';
+import type { RequestState } from '../ports.js';
+import { decisionView } from './outcome.js';
+
+/**
+ * The wire form of a request. Everything is masked; `grant` is given by the caller of this function only where the
+ * reader is the requesting caller and the grant is live.
+ */
+export function answerOf(state: RequestState, options: { publicUrl: string; grant: string | null }): ActionRequest {
+  const { request, decisions, outcomes } = state;
+  const { view } = request;
+  const last = outcomes.at(-1);
+  return {
+    id: request.id,
+    status: request.status,
+    action_digest: request.action_digest,
+    request_digest: request.request_digest,
+    created_at: request.created_at,
+    expires_at: request.expires_at,
+    url: requestUrlOf(options.publicUrl, request.id),
+    action: view.action,
+    resource: view.resource,
+    ...(view.parameters === undefined ? {} : { parameters: view.parameters }),
+    actor: view.actor,
+    ...(view.environment === undefined ? {} : { environment: view.environment }),
+    ...(view.reason === undefined ? {} : { reason: view.reason }),
+    // A context is a JSON object by its schema; its typed members are optional, which JsonObject cannot say.
+    ...(view.context === undefined ? {} : { context: view.context as JsonObject }),
+    ...(view.purpose === undefined ? {} : { purpose: view.purpose }),
+    requester: request.requester,
+    masked: request.masked,
+    evaluation: request.evaluation,
+    requirement: request.requirement,
+    decisions: decisions.map(decisionView),
+    outcome: last === undefined ? null : options.grant === null ? last.data : { ...last.data, grant: options.grant },
+    redeemed_at: request.redeemed_at,
+  };
+}
