@@ -1,1 +1,5 @@
-export {};
+export { type LinkMode, personOf } from './account.js';
+export { type CardWorkerDeps, createCardWorker } from './card-worker.js';
+export { PlatformError, type PlatformErrorCode } from './errors.js';
+export type { AccountFacts, ChatPlatform } from './platform.js';
+export { FAULT_TEXT, handlePress, type Press, type PressAnswer, type PressDeps } from './press.js';

@@ -1,0 +1,83 @@
+import type { Authenticated, Card, JsonObject, Verdict, Via } from '@countersign/contracts';
+import { cardOf, type CardOptions } from '@countersign/core/card';
+import { type Refusal, refuse } from '@countersign/core/decision';
+import type { DecideInput, DecideOutcome } from '@countersign/core/flow';
+import type { CardStore, DirectoryStore, PlatformName, RequestStore } from '@countersign/core/ports';
+import { type LinkMode, personOf } from './account.js';
+import type { AccountFacts } from './platform.js';
+
+/** A press on a posted card, as its platform authenticated it. */
+export interface Press {
+  /** The message that carries the button: only a card that we posted decides, and only its own request. */
+  ref: JsonObject;
+  request_id: string;
+  request_digest: string;
+  verdict: Verdict;
+  reason: string | null;
+  account: AccountFacts;
+  /** When the platform says that it was pressed. */
+  at: string;
+}
+
+export type PressAnswer =
+  | { kind: 'decided'; text: string; card: Card }
+  /** Shown to the presser alone; the card for everybody stays as it is (or is brought up to date when it was stale). */
+  | { kind: 'refused'; code: Refusal['code']; text: string; card: Card | null };
+
+export interface PressDeps {
+  tenant: string;
+  platform: PlatformName;
+  linkMode: LinkMode;
+  directory: Pick<DirectoryStore, 'personByAccount' | 'people' | 'link'>;
+  cards: Pick<CardStore, 'postedByRef'>;
+  requests: Pick<RequestStore, 'state'>;
+  decide(input: DecideInput): Promise<DecideOutcome>;
+  card: CardOptions;
+}
+
+/**
+ * Turns a press into a decision by the same flow as the API's, or into words for the presser. A fault throws: the
+ * platform then shows that nothing was decided.
+ */
+export async function handlePress(deps: PressDeps, press: Press): Promise<PressAnswer> {
+  const posted = await deps.cards.postedByRef(deps.platform, press.ref);
+  if (posted === null || posted.request_id !== press.request_id || posted.tenant !== deps.tenant) {
+    const refusal = refuse('action_mismatch', 'This button does not belong to this card. Nothing was decided; open the request from its own card.');
+    return { ...refusal, card: null };
+  }
+  const found = await personOf(deps.directory, { tenant: deps.tenant, platform: deps.platform, mode: deps.linkMode }, press.account);
+  if (found.kind === 'refused') return { ...found, card: null };
+  const outcome = await deps.decide({
+    decider: {
+      tenant: deps.tenant,
+      person_id: found.person.id,
+      via: viaOf(deps.platform),
+      authenticated: authenticatedBy(deps.platform, press),
+      may_decide: true,
+    },
+    request_id: press.request_id,
+    verdict: press.verdict,
+    ...(press.reason === null ? {} : { reason: press.reason }),
+    request_digest: press.request_digest,
+  });
+  if (outcome.kind === 'refused') {
+    return { ...outcome, card: outcome.state === null ? null : cardOf(outcome.state, deps.card) };
+  }
+  return { kind: 'decided', text: decidedText(outcome), card: cardOf(outcome.state, deps.card) };
+}
+
+function decidedText(outcome: Extract<DecideOutcome, { kind: 'decided' }>): string {
+  const verb = outcome.decision.verdict === 'approve' ? 'approved' : 'denied';
+  if (outcome.settled) return `You ${verb} it. The request is ${outcome.state.request.status}.`;
+  return `You ${verb} it. Still needed: ${outcome.waiting_for ?? 'nobody'}.`;
+}
+
+const viaOf = (platform: PlatformName): Via => platform;
+
+function authenticatedBy(platform: PlatformName, press: Press): Authenticated {
+  return { issuer: `${platform}:${press.account.workspace}`, method: platform, at: press.at };
+}
+
+/** The words for a fault: nothing was decided. */
+export const FAULT_TEXT = 'Something failed on our side, so nothing was decided. Try again, or decide in the web inbox.';
+
