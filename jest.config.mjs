@@ -9,6 +9,11 @@ export default {
   transform: {
     '^.+\\.tsx?$': ['@swc/jest', { jsc: { target: 'es2022', parser: { syntax: 'typescript', tsx: true }, transform: { react: { runtime: 'automatic' } } }, module: { type: 'es6' } }],
   },
-  moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
+  moduleNameMapper: {
+    '^(\\.{1,2}/.*)\\.js$': '$1',
+    // dev-env stands outside the packages' graph (it builds on packages whose tests use it), so it is found here and nowhere else.
+    '^@countersign/dev-env$': '<rootDir>/packages/dev-env/src/index',
+    '^@countersign/dev-env/(.*)$': '<rootDir>/packages/dev-env/src/$1',
+  },
   testTimeout: 30_000,
 };
