@@ -96,8 +96,8 @@ export function createBullmqWakeups(backend: WakeupBackend, options: { readonly 
     close() {
       closing ??= (async () => {
         await Promise.all([...senders.values()].map((sender) => sender.close()));
-        // A worker waits for its running job and for its backend; the second may never come.
-        const force = backend.problem() !== undefined;
+        // A worker waits for its running job and for its backend; a backend that is gone would be waited for without end.
+        const force = backend.problem() !== undefined || !(await answers(backend));
         await Promise.all([...workers.values()].map((worker) => atMost(CLOSE_WAIT_MS, worker.close(force))));
         await backend.close();
       })();
@@ -183,6 +183,12 @@ class Sender {
 function idsOf(data: unknown): readonly string[] {
   const ids: unknown = typeof data === 'object' && data !== null && 'ids' in data ? data.ids : undefined;
   return Array.isArray(ids) && ids.every((id) => typeof id === 'string') ? ids : [];
+}
+
+async function answers(backend: WakeupBackend): Promise<boolean> {
+  let answered = false;
+  await atMost(CLOSE_WAIT_MS, backend.ping().then(() => (answered = true)));
+  return answered;
 }
 
 async function atMost(ms: number, work: Promise<unknown>): Promise<void> {

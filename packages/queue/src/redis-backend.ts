@@ -106,7 +106,8 @@ export async function openRedisBackend(redisUrl: string, log: WakeupLog): Promis
         prefix: PREFIX,
         concurrency: 1,
         stalledInterval: 60_000,
-        drainDelay: 10,
+        // Also how long BullMQ's own watchdog outlives a worker whose Redis went away.
+        drainDelay: 5,
         runRetryDelay: 1_000,
       });
       worker.on('error', (error) => noteWorkerError(log, queue, error));
