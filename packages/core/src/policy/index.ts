@@ -1,2 +1,4 @@
+/** Policy: bundles are compiled once, and say of each request whether it may pass, may not, or needs people. */
 export type * from './types.js';
+export { compileBundle, compileCanonical } from './compile.js';
 export { mergeRequirements } from './merge-requirements.js';

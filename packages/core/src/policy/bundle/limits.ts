@@ -1,0 +1,15 @@
+/** How large a bundle may be. Far above what people write; low enough that a hostile file ends at once. */
+export const MAX_FILES = 200;
+/** UTF-16 units, all files together. */
+export const MAX_BUNDLE_LENGTH = 2 * 1024 * 1024;
+export const MAX_DEPTH = 24;
+export const MAX_RULES = 2_000;
+export const MAX_CATALOGUE_ENTRIES = 10_000;
+/** More problems than these help nobody. */
+export const MAX_PROBLEMS = 100;
+
+/** Why a key can stand nowhere; undefined for every other key. */
+export function unfitKey(key: string): string | undefined {
+  if (key === '__proto__' || key === 'constructor' || key === 'prototype') return `the key "${key}" is refused everywhere`;
+  return key.length > 256 ? 'a key is longer than 256 characters' : undefined;
+}
