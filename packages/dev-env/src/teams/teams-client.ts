@@ -1,0 +1,263 @@
+import { randomUUID } from 'node:crypto';
+import { array, isObject, object, parseJson, text, type JsonObject } from '../wire/json.js';
+import { cardComplaints, findAction, findInputs } from './adaptive-card.js';
+import type { ChannelTokens, TokenForgery } from './channel-tokens.js';
+import type { StoredActivity, Tenancy, TeamsConversation, TeamsPerson } from './tenancy.js';
+
+/**
+ * The people in front of Teams: what they install, write and press reaches the bot's endpoint as signed activities of the
+ * Bot Connector. A test may also send what no person could: forged tokens, another tenant, other data, a stale card.
+ */
+export class TeamsClient {
+  constructor(
+    private readonly tenancy: Tenancy,
+    private readonly tokens: ChannelTokens,
+    private readonly serviceUrl: string,
+    private readonly target: () => { readonly url: string; readonly patienceMs: number },
+    private readonly changed: () => void,
+  ) {}
+
+  /** A person installs the app for themselves: the bot hears of it twice, as from Teams. */
+  async installPersonal(who: string, how: DeliveryOptions = {}): Promise<TeamsDelivery> {
+    const conversation = this.tenancy.personal(who, true);
+    conversation.installed = true;
+    return this.installed(conversation, who, how);
+  }
+
+  /** A person adds the app to a group chat or a team. */
+  async installIn(conversationId: string, who: string, how: DeliveryOptions = {}): Promise<TeamsDelivery> {
+    const conversation = this.known(conversationId);
+    conversation.installed = true;
+    return this.installed(conversation, who, how);
+  }
+
+  /** A person removes the app; what the bot writes there from now on is refused with BotNotInConversationRoster. */
+  async uninstall(conversationId: string, who: string, how: DeliveryOptions = {}): Promise<TeamsDelivery> {
+    const conversation = this.known(conversationId);
+    const delivery = await this.send(this.frame('installationUpdate', conversation, this.tenancy.person(who), { action: 'remove' }), how);
+    conversation.installed = false;
+    return delivery;
+  }
+
+  /** A person writes to the bot; in a group or channel the bot is mentioned, as Teams demands. */
+  async addressBot(conversationId: string, who: string, said: string, how: DeliveryOptions = {}): Promise<TeamsDelivery> {
+    const conversation = this.known(conversationId);
+    const mention = `<at>${this.tenancy.bot.name}</at>`;
+    const mentioned = conversation.type === 'personal' ? {} : { entities: [{ type: 'mention', text: mention, mentioned: this.tenancy.bot }] };
+    const id = this.tenancy.nextId();
+    const body = this.frame('message', conversation, this.tenancy.person(who), {
+      id,
+      text: conversation.type === 'personal' ? said : `${mention} ${said}`,
+      textFormat: 'plain',
+      attachments: [],
+      ...mentioned,
+    });
+    this.tenancy.activities.push({ id, conversationId: conversation.id, byBot: false, replyToId: undefined, body, updates: 0, deleted: false });
+    return this.send(body, how);
+  }
+
+  /**
+   * A person presses an Action.Execute. The card's own data goes along with the inputs; like Teams' own client it does not
+   * send where a required input is empty.
+   */
+  async press(press: CardPress): Promise<CardPressed> {
+    const conversation = this.known(press.conversation);
+    const activity = this.tenancy.activities.find((one) => one.id === press.activityId && one.conversationId.split(';')[0] === conversation.id);
+    const person = this.tenancy.person(press.user);
+    const card = this.tenancy.shown.get(`${press.user}|${press.activityId}`) ?? cardOf(activity);
+    const action = findAction(card, press.verb);
+    const { inputs, missing } = filledIn(card, press.inputs ?? {});
+    if (missing.length > 0 && action?.['associatedInputs'] !== 'none' && press.force !== true) throw new Error(`Teams asks for ${missing.join(', ')} first`);
+    const data = press.data === undefined ? { ...object(action?.['data']), ...(action?.['associatedInputs'] === 'none' ? {} : inputs) } : press.data;
+    const delivery = await this.send(
+      this.frame('invoke', conversation, person, {
+        id: `f:${randomUUID()}`,
+        name: 'adaptiveCard/action',
+        conversation: this.reference(conversation, activity?.conversationId),
+        replyToId: press.activityId,
+        value: { action: { type: 'Action.Execute', ...(action?.['id'] === undefined ? {} : { id: action['id'] }), title: action?.['title'], verb: press.verb, data }, trigger: 'manual' },
+      }),
+      press,
+    );
+    const shown = readInvokeAnswer(delivery);
+    if (shown.kind === 'card') this.tenancy.shown.set(`${press.user}|${press.activityId}`, shown.card);
+    this.changed();
+    return { ...delivery, shown };
+  }
+
+  /** A client too old for Action.Execute presses its fallback, an Action.Submit: a message with a value. */
+  async submit(press: CardPress): Promise<TeamsDelivery> {
+    const conversation = this.known(press.conversation);
+    return this.send(
+      this.frame('message', conversation, this.tenancy.person(press.user), { id: this.tenancy.nextId(), replyToId: press.activityId, value: { ...press.data, ...press.inputs } }),
+      press,
+    );
+  }
+
+  /** Sends the very same bytes again: Teams repeats an invoke whose answer it did not like, and a thief would too. */
+  async replay(earlier: TeamsDelivery): Promise<TeamsDelivery> {
+    return post(earlier.request, this.target().patienceMs);
+  }
+
+  /** Any activity, whatever it says, signed or forged. */
+  async send(activity: JsonObject, how: DeliveryOptions = {}): Promise<TeamsDelivery> {
+    const { url, patienceMs } = this.target();
+    const authorization = await this.tokens.authorization(this.serviceUrl, how.forgery);
+    const sent: JsonObject = { ...activity, ...how.activity };
+    if (how.serviceUrl === null) delete sent['serviceUrl'];
+    else if (how.serviceUrl !== undefined) sent['serviceUrl'] = how.serviceUrl;
+    const delivery = await post(
+      {
+        url,
+        headers: { 'content-type': 'application/json; charset=utf-8', 'user-agent': 'Microsoft-SkypeBotApi (Microsoft-BotFramework/3.0)', ...(authorization === undefined ? {} : { authorization }), ...how.headers },
+        body: JSON.stringify(sent),
+      },
+      patienceMs,
+    );
+    this.changed();
+    // The person of a forged tenant or id is in the activity; `how` names only what is wrong.
+    return delivery;
+  }
+
+  /** The frame of every activity from Teams. */
+  frame(type: string, conversation: TeamsConversation, person: TeamsPerson, more: JsonObject): JsonObject {
+    return {
+      type,
+      id: randomUUID(),
+      timestamp: new Date(this.tenancy.now()).toISOString(),
+      localTimestamp: new Date(this.tenancy.now()).toISOString(),
+      channelId: 'msteams',
+      serviceUrl: this.serviceUrl,
+      from: { id: person.id, name: person.name, aadObjectId: person.aadObjectId },
+      recipient: this.tenancy.bot,
+      conversation: this.reference(conversation, undefined),
+      entities: [{ type: 'clientInfo', locale: 'en-US', country: 'US', platform: 'Web', timezone: 'Etc/UTC' }],
+      channelData: {
+        tenant: { id: person.tenantId },
+        source: { name: 'message' },
+        ...(conversation.teamId === undefined ? {} : { team: { id: conversation.teamId, name: conversation.name }, channel: { id: conversation.id } }),
+      },
+      locale: 'en-US',
+      ...more,
+    };
+  }
+
+  private reference(conversation: TeamsConversation, id: string | undefined): JsonObject {
+    return {
+      conversationType: conversation.type,
+      tenantId: this.tenancy.tenantId,
+      id: id ?? conversation.id,
+      ...(conversation.type === 'personal' ? {} : { isGroup: true, name: conversation.name }),
+    };
+  }
+
+  private async installed(conversation: TeamsConversation, who: string, how: DeliveryOptions): Promise<TeamsDelivery> {
+    const person = this.tenancy.person(who);
+    await this.send(this.frame('conversationUpdate', conversation, person, { membersAdded: [this.tenancy.bot], channelData: { tenant: { id: person.tenantId }, eventType: 'teamMemberAdded' } }), how);
+    return this.send(this.frame('installationUpdate', conversation, person, { action: 'add' }), how);
+  }
+
+  private known(id: string): TeamsConversation {
+    const conversation = this.tenancy.conversation(id);
+    if (conversation === undefined) throw new Error(`the fake Teams has no conversation ${id}`);
+    return conversation;
+  }
+}
+
+export interface DeliveryOptions {
+  /** What is wrong with the token; nothing unless told. */
+  readonly forgery?: TokenForgery;
+  /** The serviceUrl that the body says instead of the true one; null leaves it out. */
+  readonly serviceUrl?: string | null;
+  /** Members of the activity that take the place of its own, such as `from` without aadObjectId or another tenant's conversation. */
+  readonly activity?: JsonObject;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+export interface CardPress extends DeliveryOptions {
+  /** The key of the person. */
+  readonly user: string;
+  readonly conversation: string;
+  readonly activityId: string;
+  readonly verb: string;
+  /** Instead of the card's own data and inputs. */
+  readonly data?: JsonObject;
+  /** What the person filled in, by the input's id. */
+  readonly inputs?: Readonly<Record<string, string>>;
+  /** Send even what Teams' client would hold back. */
+  readonly force?: boolean;
+}
+
+export interface TeamsRequest {
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+/** What the bot answered. `status` is null where no answer came in time or the connection failed; then `cause` says why. */
+export interface TeamsDelivery {
+  readonly request: TeamsRequest;
+  readonly status: number | null;
+  readonly body: string;
+  readonly json: unknown;
+  readonly cause?: unknown;
+}
+
+/** What the presser sees. `trouble` is "Unable to reach app" or "Something went wrong"; `why` is for the reader of a test. */
+export type Shown =
+  | { readonly kind: 'card'; readonly card: JsonObject }
+  | { readonly kind: 'message'; readonly text: string }
+  | { readonly kind: 'error'; readonly code: string; readonly text: string }
+  | { readonly kind: 'trouble'; readonly why: string };
+
+export interface CardPressed extends TeamsDelivery {
+  readonly shown: Shown;
+}
+
+async function post(request: TeamsRequest, patienceMs: number): Promise<TeamsDelivery> {
+  try {
+    const response = await fetch(request.url, { method: 'POST', headers: request.headers, body: request.body, redirect: 'manual', signal: AbortSignal.timeout(patienceMs) });
+    const body = await response.text();
+    return { request, status: response.status, body, json: parseJson(body) };
+  } catch (cause) {
+    return { request, status: null, body: '', json: undefined, cause };
+  }
+}
+
+/** The forms that Teams takes from an invoke: AdaptiveCardInvokeResponse. An empty or another body is trouble, and Teams asks again. */
+function readInvokeAnswer(delivery: TeamsDelivery): Shown {
+  if (delivery.status !== 200) return { kind: 'trouble', why: `status ${String(delivery.status)}: ${delivery.body}` };
+  if (!isObject(delivery.json)) return { kind: 'trouble', why: 'the body is empty or no object' };
+  const { statusCode, type, value } = delivery.json;
+  switch (type) {
+    case 'application/vnd.microsoft.card.adaptive': {
+      if (statusCode !== 200) return { kind: 'trouble', why: `a card with statusCode ${String(statusCode)}` };
+      const complaints = cardComplaints(value);
+      return complaints.length > 0 || !isObject(value) ? { kind: 'trouble', why: complaints.join('; ') } : { kind: 'card', card: value };
+    }
+    case 'application/vnd.microsoft.activity.message':
+      return statusCode === 200 && typeof value === 'string' && value !== '' ? { kind: 'message', text: value } : { kind: 'trouble', why: 'a message without text' };
+    case 'application/vnd.microsoft.error':
+      return { kind: 'error', code: text(object(value)['code']) ?? '', text: text(object(value)['message']) ?? '' };
+    default:
+      return { kind: 'trouble', why: `unknown type ${String(type)}` };
+  }
+}
+
+/** The card that an activity shows to everybody. */
+export function cardOf(activity: StoredActivity | undefined): JsonObject | undefined {
+  const attachment = array(activity?.body['attachments']).find((one) => object(one)['contentType'] === 'application/vnd.microsoft.card.adaptive');
+  const content = object(attachment)['content'];
+  return isObject(content) ? content : undefined;
+}
+
+function filledIn(card: JsonObject | undefined, given: Readonly<Record<string, string>>): { inputs: JsonObject; missing: string[] } {
+  const inputs: JsonObject = {};
+  const missing: string[] = [];
+  for (const [id, input] of findInputs(card)) {
+    const value = given[id] ?? text(input['value']) ?? '';
+    if (value === '' && input['isRequired'] === true) missing.push(id);
+    inputs[id] = value;
+  }
+  return { inputs, missing };
+}
