@@ -1,1 +1,1 @@
-export {};
+export { type ConsoleMount, createConsole } from './mount.js';

@@ -1,0 +1,75 @@
+import type { ActionRequest, Card, DecisionView, Problem, Status, TimelineEvent, Verdict } from '@countersign/contracts';
+
+/** A refusal or fault that the API stated; its words are for the person. */
+export class ApiError extends Error {
+  override readonly name = 'ApiError';
+  readonly status: number;
+  readonly code: string;
+
+  constructor(status: number, code: string, detail: string) {
+    super(detail);
+    this.status = status;
+    this.code = code;
+  }
+}
+
+export interface Me {
+  type: string;
+  person?: { id: string; email: string; name: string; groups: string[]; roles: string[] };
+}
+
+export interface Delivery {
+  id: string;
+  event: string;
+  state: string;
+  url: string | null;
+  next_attempt_at: string | null;
+  attempts: { number: number; at: string; status: number | null; result: string | null; detail: string | null }[];
+}
+
+async function call<T>(method: string, path: string, body?: object): Promise<T> {
+  let response: Response;
+  try {
+    response = await fetch(path, {
+      method,
+      credentials: 'same-origin',
+      headers: { accept: 'application/json', ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+  } catch {
+    throw new ApiError(0, 'unreachable', 'Countersign does not answer. Is it running? Nothing was decided.');
+  }
+  if (response.status === 204) return undefined as T;
+  const answer: unknown = await response.json().catch(() => null);
+  if (response.ok) return answer as T;
+  const problem = answer as Partial<Problem> | null;
+  throw new ApiError(response.status, problem?.code ?? 'unknown', problem?.detail ?? problem?.title ?? `The service answered ${response.status}.`);
+}
+
+export const api = {
+  me: () => call<Me>('GET', '/v1/me'),
+  signIn: (token: string) => call<Me>('POST', '/v1/sessions', { token }),
+  signOut: () => call<void>('DELETE', '/v1/sessions'),
+  list: (status: Status | null) => call<{ data: ActionRequest[] }>('GET', `/v1/action-requests?limit=100${status === null ? '' : `&status=${status}`}`),
+  card: (id: string) => call<Card>('GET', `/v1/previews/web/${id}`),
+  timeline: (id: string) => call<{ data: TimelineEvent[] }>('GET', `/v1/action-requests/${id}/events`),
+  deliveries: (id: string) => call<{ data: Delivery[] }>('GET', `/v1/deliveries?action_request=${id}`),
+  decide: (card: Card, verdict: Verdict, reason: string) =>
+    call<DecisionView>('POST', `/v1/action-requests/${card.request_id}/decisions`, {
+      verdict,
+      request_digest: card.request_digest,
+      ...(reason.trim() === '' ? {} : { reason: reason.trim() }),
+    }),
+  revoke: (id: string) => call<ActionRequest>('POST', `/v1/action-requests/${id}/revoke`, {}),
+};
+
+/** Calls back when something that the reader may see has changed, and at least every few seconds: a lost event heals. */
+export function onChange(callback: () => void): () => void {
+  const source = new EventSource('/v1/events');
+  source.addEventListener('changed', callback);
+  const timer = setInterval(callback, 5000);
+  return () => {
+    source.close();
+    clearInterval(timer);
+  };
+}

@@ -1,0 +1,2 @@
+/** Vite turns imported styles into a file of the page. */
+declare module '*.css';
