@@ -1,1 +1,3 @@
-export {};
+export { createDecisions, type Decisions, type DecisionsDeps } from './decisions.js';
+export { type PacedLoop, pacedLoop } from './paced-loop.js';
+export { sequenceLedger } from './sequencer.js';

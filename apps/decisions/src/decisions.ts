@@ -1,0 +1,123 @@
+import type { Backlog, LedgerStore, RequestStore, Signer, SweepStore, WorkTopic } from '@countersign/core/ports';
+import { pacedLoop } from './paced-loop.js';
+import { sequenceLedger } from './sequencer.js';
+
+export interface DecisionsDeps {
+  requests: Pick<RequestStore, 'due'>;
+  ledger: LedgerStore;
+  sweep: SweepStore;
+  /** Settles one request whose time is over (core/flow). */
+  expire(target: { tenant: string; request_id: string }): Promise<unknown>;
+  /** Attempts what is due; resolves when nothing is. */
+  deliver(): Promise<unknown>;
+  /** Ends deliveries under way. */
+  stopDelivering(): Promise<void>;
+  checkpointSigner(): Signer;
+  /** The log's name in its checkpoints. */
+  origin(tenant: string): string;
+  /** Tells other workers of what a sweep found waiting for them. */
+  announce(topic: WorkTopic): void;
+  onFault(fault: { task: 'expire' | 'deliver' | 'sequence' | 'sweep'; error: unknown }): void;
+  onBacklog?(backlog: Backlog): void;
+}
+
+/** How often the sweep looks whether a wake-up got lost. */
+const SWEEP_MS = 5000;
+/** Leaves of a burst share a checkpoint: at most so many checkpoints a second, and a leaf waits no longer than that. */
+const CHECKPOINT_SPACING_MS = 200;
+const EXPIRE_BATCH = 100;
+
+/** The role that settles, expires, delivers and sequences. What it does is driven by state in the store, never by what it was told. */
+export interface Decisions {
+  start(): void;
+  /** A commit left work of that topic. */
+  wake(topic: WorkTopic): void;
+  /** Looks for everything that is due, now. */
+  sweep(): Promise<void>;
+  /** Resolves when no work is under way. */
+  idle(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export function createDecisions(deps: DecisionsDeps): Decisions {
+  const fault = (task: Parameters<DecisionsDeps['onFault']>[0]['task']) => (error: unknown) => deps.onFault({ task, error });
+  const deliveries = pacedLoop(
+    async () => {
+      await deps.deliver();
+      await planNext();
+    },
+    { spacingMs: 0, onFault: fault('deliver') },
+  );
+  const sequencing = pacedLoop(
+    async () => {
+      await sequenceLedger(deps.ledger, { origin: deps.origin, signer: deps.checkpointSigner });
+    },
+    { spacingMs: CHECKPOINT_SPACING_MS, onFault: fault('sequence') },
+  );
+  const expiry = pacedLoop(expireDue, { spacingMs: 50, onFault: fault('expire') });
+  const sweeping = pacedLoop(sweepOnce, { spacingMs: 0, onFault: fault('sweep') });
+  let interval: NodeJS.Timeout | null = null;
+  let next: NodeJS.Timeout | null = null;
+  let stopped = false;
+
+  async function expireDue(): Promise<void> {
+    for (;;) {
+      const due = await deps.requests.due(EXPIRE_BATCH);
+      for (const target of due) {
+        if (stopped) return;
+        // One request that does not settle must not keep the others from it.
+        await deps.expire(target).catch(fault('expire'));
+      }
+      if (due.length < EXPIRE_BATCH) return;
+    }
+  }
+
+  async function sweepOnce(): Promise<void> {
+    const backlog = await deps.sweep.backlog();
+    deps.onBacklog?.(backlog);
+    if (backlog.due_requests > 0) expiry.wake();
+    if (backlog.due_deliveries > 0) deliveries.wake();
+    if (backlog.unplaced_leaves > 0) sequencing.wake();
+    if (Object.values(backlog.due_cards).some((count) => count > 0)) deps.announce('cards');
+    arm(backlog.next_due_at);
+  }
+
+  /** After deliveries the nearest retry may be nearer than the next sweep. */
+  async function planNext(): Promise<void> {
+    arm((await deps.sweep.backlog()).next_due_at);
+  }
+
+  function arm(nextDueAt: string | null): void {
+    if (next !== null) clearTimeout(next);
+    next = null;
+    if (nextDueAt === null || stopped) return;
+    const wait = Date.parse(nextDueAt) - Date.now();
+    // Beyond the next sweep, that sweep arms again.
+    if (wait < SWEEP_MS) next = setTimeout(() => sweeping.wake(), Math.max(wait, 10));
+  }
+
+  return {
+    start() {
+      sweeping.wake();
+      interval = setInterval(() => sweeping.wake(), SWEEP_MS);
+    },
+    wake(topic) {
+      if (topic === 'deliveries') deliveries.wake();
+      else if (topic === 'decisions') sequencing.wake();
+    },
+    async sweep() {
+      sweeping.wake();
+      await sweeping.idle();
+    },
+    async idle() {
+      await Promise.all([sweeping.idle(), expiry.idle(), deliveries.idle(), sequencing.idle()]);
+    },
+    async stop() {
+      stopped = true;
+      if (interval !== null) clearInterval(interval);
+      if (next !== null) clearTimeout(next);
+      await deps.stopDelivering();
+      await Promise.all([sweeping.stop(), expiry.stop(), deliveries.stop(), sequencing.stop()]);
+    },
+  };
+}
