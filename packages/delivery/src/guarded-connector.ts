@@ -6,6 +6,7 @@
 import { lookup as systemLookup } from 'node:dns/promises';
 import { isIP, type LookupFunction, type Socket } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
+import { isNativeError } from 'node:util/types';
 import { buildConnector } from 'undici';
 import { judgeAddress, type CallbackPolicy, type Destination } from './address-guard.js';
 import { DeliveryError } from './errors.js';
@@ -75,7 +76,7 @@ function guardedLookup(resolve: (hostname: string) => Promise<ResolvedAddress[]>
         else if (all) callback(null, addresses);
         else callback(null, first.address, first.family);
       },
-      (error: unknown) => callback(error instanceof Error ? error : new Error('look-up failed', { cause: error }), '', 0),
+      (error: unknown) => callback(isNativeError(error) ? error : new Error('look-up failed', { cause: error }), '', 0),
     );
   };
 }
