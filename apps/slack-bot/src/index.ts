@@ -1,1 +1,2 @@
-export {};
+export { readSlackConfig, type SlackBotConfig } from './config.js';
+export { type BotLog, createSlackBot, REQUIRED_SCOPES, type SlackBot, type SlackBotDeps } from './main.js';

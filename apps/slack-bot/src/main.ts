@@ -1,0 +1,167 @@
+import { createCardWorker, type PressDeps } from '@countersign/chat';
+import type { Card, JsonObject } from '@countersign/contracts';
+import type { CardStore, Clock, DirectoryStore, RequestStore } from '@countersign/core/ports';
+import { epochMs } from '@countersign/core/request';
+import bolt, { type Logger } from '@slack/bolt';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { SlackBotConfig } from './config.js';
+import { listen } from './interactions.js';
+import { createPlatform } from './platform.js';
+import { previewCard } from './render.js';
+import { createSlackCalls, createWebClient } from './slack-calls.js';
+import { createWorkspace } from './workspace.js';
+
+/** What the bot needs of the rest of the service; the composition root puts it together. */
+export interface SlackBotDeps {
+  config: SlackBotConfig;
+  tenant: string;
+  /** Without a slash at its end. */
+  publicUrl: string;
+  /** The standing notice of a quickstart; null otherwise. */
+  notice: string | null;
+  cards: CardStore;
+  requests: Pick<RequestStore, 'state'>;
+  directory: Pick<DirectoryStore, 'personByAccount' | 'people' | 'link'>;
+  decide: PressDeps['decide'];
+  clock: Clock;
+  log: BotLog;
+}
+
+export interface BotLog {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+export interface SlackBot {
+  /** What the service's HTTP server gives to the bot: no path in socket mode. The body must be unread, for signatures cover its bytes. */
+  mount(): { name: 'slack'; paths: string[]; handler: (request: IncomingMessage, response: ServerResponse) => void };
+  /** From now on cards are posted. Slack that is down does not keep the service from starting: the worker tries again. */
+  start(): Promise<void>;
+  stop(): Promise<void>;
+  /** Brings cards up to date until nothing is due; the number of requests that were looked at. */
+  work(): Promise<number>;
+  /** The card as this bot would post it. */
+  preview(card: Card): JsonObject;
+}
+
+/** What the app must be allowed to do; docs/slack.md says why each is needed. */
+export const REQUIRED_SCOPES = ['chat:write', 'im:write', 'users:read', 'users:read.email', 'channels:read', 'groups:read', 'channels:history', 'groups:history'] as const;
+
+/** Slack's own limit for a request's age; we hold it in both directions, for Bolt takes time stamps from the future. */
+const MOST_SKEW_SECONDS = 300;
+
+/** The Slack bot: cards, presses, private answers. */
+export function createSlackBot(deps: SlackBotDeps): SlackBot {
+  const { config, tenant, clock, log } = deps;
+  const logger = boltLogger(log);
+  const call = createSlackCalls(createWebClient(config, logger));
+  const workspace = createWorkspace(call, clock);
+  const card = { publicUrl: deps.publicUrl, notice: deps.notice };
+  const worker = createCardWorker({
+    platform: createPlatform(call, workspace, config.channel),
+    cards: deps.cards,
+    requests: deps.requests,
+    card,
+    onFault: ({ request_id, attempts, error }) => {
+      log.warn({ err: error, request_id, attempts }, 'a card could not be brought up to date; it is tried again');
+    },
+  });
+  const receiver =
+    config.appToken === null
+      ? new bolt.ExpressReceiver({ signingSecret: config.signingSecret ?? '', endpoints: PATH, logger })
+      : new bolt.SocketModeReceiver({ appToken: config.appToken, logger, installerOptions: { clientOptions: { slackApiUrl: config.apiUrl } } });
+  const app = new bolt.App({
+    receiver,
+    logger,
+    clientOptions: { slackApiUrl: config.apiUrl },
+    // Bolt would ask auth.test at each start and swallow presses while Slack does not answer it. The workspace is checked at each press instead.
+    authorize: () => Promise.resolve({ botToken: config.botToken }),
+    ignoreSelf: false,
+  });
+  listen(app, {
+    press: { tenant, platform: 'slack', linkMode: config.linkMode, directory: deps.directory, cards: deps.cards, requests: deps.requests, decide: deps.decide, card },
+    cards: deps.cards,
+    requests: deps.requests,
+    tenant,
+    card,
+    call,
+    workspace,
+    clock,
+    refresh: () => {
+      void work();
+    },
+    log,
+  });
+
+  async function work(): Promise<number> {
+    try {
+      return await worker.run();
+    } catch (error) {
+      log.error({ err: error }, 'the cards could not be looked at');
+      return 0;
+    }
+  }
+
+  return {
+    mount: () => ({
+      name: 'slack',
+      paths: receiver instanceof bolt.ExpressReceiver ? [PATH] : [],
+      handler: (request, response) => {
+        if (!(receiver instanceof bolt.ExpressReceiver) || !isFresh(request, clock)) {
+          response.writeHead(401).end();
+          return;
+        }
+        receiver.app(request, response);
+      },
+    }),
+    async start() {
+      await deps.cards.connect(tenant, 'slack');
+      if (receiver instanceof bolt.SocketModeReceiver) await app.start();
+      try {
+        const { teamId, scopes } = await workspace.self();
+        const missing = REQUIRED_SCOPES.filter((scope) => scopes.length > 0 && !scopes.includes(scope));
+        if (missing.length > 0) log.error({ missing }, 'the Slack app lacks scopes; see docs/slack.md');
+        log.info({ team: teamId, channel: config.channel }, 'Slack is connected');
+      } catch (error) {
+        log.error({ err: error }, 'Slack does not answer or refuses the token; cards wait until it does');
+      }
+    },
+    async stop() {
+      if (receiver instanceof bolt.SocketModeReceiver) await app.stop();
+      await worker.stop();
+    },
+    work,
+    preview: previewCard,
+  };
+}
+
+const PATH = '/slack/events';
+
+/** Whether the time stamp that the signature covers is within five minutes of now, either way. */
+function isFresh(request: IncomingMessage, clock: Clock): boolean {
+  const stamp = request.headers['x-slack-request-timestamp'];
+  if (typeof stamp !== 'string' || !/^\d{1,12}$/.test(stamp)) return false;
+  return Math.abs(epochMs(clock.now()) / 1_000 - Number(stamp)) <= MOST_SKEW_SECONDS;
+}
+
+/** Bolt's words in our log. Its messages hold no tokens, but payloads at debug level, which are not ours to keep. */
+function boltLogger(log: BotLog): Logger {
+  const text = (parts: unknown[]): string => parts.map((part) => (part instanceof Error ? part.message : String(part))).join(' ');
+  return {
+    debug: () => {},
+    info: (...parts: unknown[]) => {
+      log.debug({ from: 'bolt' }, text(parts));
+    },
+    warn: (...parts: unknown[]) => {
+      log.warn({ from: 'bolt' }, text(parts));
+    },
+    error: (...parts: unknown[]) => {
+      log.warn({ from: 'bolt' }, text(parts));
+    },
+    setLevel: () => {},
+    getLevel: () => bolt.LogLevel.INFO,
+    setName: () => {},
+  };
+}

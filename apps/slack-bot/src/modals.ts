@@ -1,0 +1,125 @@
+import type { Card, JsonObject, Verdict } from '@countersign/contracts';
+import type { types } from '@slack/bolt';
+import { box, cut, line, richText, run } from './rich-text.js';
+import { decisionText, stageText, time } from './render.js';
+
+/** The modals' names in Slack's payloads, and of the buttons and fields in them. */
+export const MODALS = { reason: 'countersign_reason', everything: 'countersign_everything_view' } as const;
+export const PAGE_ACTION = /^countersign_page_/;
+export const REASON_FIELD = { block: 'reason', action: 'reason' } as const;
+
+/** What a modal remembers between its opening and its submission; Slack keeps it and hands it back. */
+export interface ReasonContext {
+  request_id: string;
+  request_digest: string;
+  verdict: Verdict;
+  channel: string;
+  ts: string;
+}
+
+/** Asks for a reason, then decides. */
+export function reasonModal(context: ReasonContext, required: boolean): types.ModalView {
+  const verb = context.verdict === 'approve' ? 'Approve' : 'Deny';
+  return {
+    type: 'modal',
+    callback_id: MODALS.reason,
+    private_metadata: JSON.stringify(context),
+    title: { type: 'plain_text', text: `${verb} the request`, emoji: false },
+    submit: { type: 'plain_text', text: verb, emoji: false },
+    close: { type: 'plain_text', text: 'Back', emoji: false },
+    blocks: [
+      {
+        type: 'input',
+        block_id: REASON_FIELD.block,
+        optional: !required,
+        label: { type: 'plain_text', text: 'Reason', emoji: false },
+        hint: { type: 'plain_text', text: 'The caller is told, and it is recorded.', emoji: false },
+        element: { type: 'plain_text_input', action_id: REASON_FIELD.action, multiline: true, max_length: 2_000 },
+      },
+    ],
+  };
+}
+
+/** Stands while the request is being read: a trigger lives three seconds, so the modal opens before any other work. */
+export function waitingModal(): types.ModalView {
+  return { type: 'modal', callback_id: MODALS.everything, title: { type: 'plain_text', text: 'Everything' }, blocks: [richText(line(run('Loading…')))] };
+}
+
+export function messageModal(text: string): types.ModalView {
+  return { type: 'modal', callback_id: MODALS.everything, title: { type: 'plain_text', text: 'Everything' }, blocks: [richText(line(run(text)))] };
+}
+
+/** A page has ten boxes of 2,900 characters: far below Slack's 250 KB for a view, and short enough to read. */
+const BOX_CHARACTERS = 2_900;
+const BOXES = 10;
+const PAGE_CHARACTERS = BOX_CHARACTERS * BOXES;
+
+/** One page of all that there is to see of a request. Each page says where it stands, so that nothing is missed. */
+export function everythingModal(card: Card, page: number): types.ModalView {
+  const whole = wholeText(card);
+  const pages = pagesOf(whole);
+  const index = Math.min(Math.max(0, page), pages.length - 1);
+  const shown = pages[index] ?? [''];
+  const from = pages.slice(0, index).reduce((sum, boxes) => sum + boxes.join('').length, 0);
+  const turn = (to: number, label: string, action_id: string): types.Button => ({
+    type: 'button',
+    action_id,
+    value: JSON.stringify({ request_id: card.request_id, page: to }),
+    text: { type: 'plain_text', text: label, emoji: false },
+  });
+  const turns = [...(index > 0 ? [turn(index - 1, 'Previous page', 'countersign_page_previous')] : []), ...(index < pages.length - 1 ? [turn(index + 1, 'Next page', 'countersign_page_next')] : [])];
+  return {
+    type: 'modal',
+    callback_id: MODALS.everything,
+    title: { type: 'plain_text', text: 'Everything', emoji: false },
+    close: { type: 'plain_text', text: 'Close', emoji: false },
+    blocks: [
+      richText(line(run(`Page ${String(index + 1)} of ${String(pages.length)}: characters ${(from + 1).toLocaleString('en-US')} to ${(from + shown.join('').length).toLocaleString('en-US')} of ${whole.length.toLocaleString('en-US')}`))),
+      ...shown.map((part) => richText(box(part))),
+      ...(turns.length === 0 ? [] : [{ type: 'actions', elements: turns } satisfies types.ActionsBlock]),
+    ],
+  };
+}
+
+/** All that a card could say, and the whole masked action. */
+export function wholeText(card: Card): string {
+  const parts: string[] = [card.headline];
+  if (card.outcome !== null) parts.push(`${card.outcome.text} ${time(card.outcome.at)}`);
+  if (card.warnings.length > 0) parts.push(card.warnings.map((warning) => `Beware: ${warning}`).join('\n'));
+  parts.push(card.facts.map(({ label, value }) => `${label}: ${value}`).join('\n'));
+  parts.push(`Rule: ${card.rule.ids.join(', ') || 'default'}. ${card.rule.explanation}\nPolicy: ${card.rule.policy_digest}`);
+  if (card.stages.length > 0) parts.push(card.stages.map(stageText).join('\n'));
+  if (card.decisions.length > 0) parts.push(card.decisions.map(decisionText).join('\n'));
+  if (card.hidden !== null) parts.push(card.hidden);
+  parts.push(`Request: ${card.request_id}\nRequest digest: ${card.request_digest}\nAction digest: ${card.action_digest}\nDecide before: ${time(card.expires_at)}`);
+  parts.push(card.everything);
+  return parts.join('\n\n');
+}
+
+function pagesOf(whole: string): string[][] {
+  const pages: string[][] = [];
+  let rest = whole;
+  while (rest !== '') {
+    const boxes: string[] = [];
+    let room = PAGE_CHARACTERS;
+    while (rest !== '' && boxes.length < BOXES && room > 0) {
+      const part = cut(rest, BOX_CHARACTERS);
+      boxes.push(part);
+      rest = rest.slice(part.length);
+      room -= part.length;
+    }
+    pages.push(boxes);
+  }
+  return pages.length === 0 ? [['']] : pages;
+}
+
+/** What a button or a modal of ours carries, or null where it is not of our making. */
+export function readObject(source: string | undefined): JsonObject | null {
+  try {
+    const parsed: unknown = JSON.parse(source ?? '');
+    // Checked to be an object; what JSON.parse gives holds JSON alone.
+    return typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed) ? (parsed as JsonObject) : null;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,188 @@
+import type { Card, JsonObject } from '@countersign/contracts';
+import type { types } from '@slack/bolt';
+import { type Block, bold, box, cut, divider, escapeMrkdwn, header, line, note, oneLine, richText, run } from './rich-text.js';
+
+/** A card as a Slack message. */
+export interface SlackMessage {
+  /** What notifications and screen readers say. */
+  text: string;
+  blocks: Block[];
+}
+
+/** What the buttons of a card are called in Slack's payloads. The `_with_reason` ones ask for a reason before they decide. */
+export const ACTIONS = {
+  approve: 'countersign_approve',
+  approveWithReason: 'countersign_approve_with_reason',
+  deny: 'countersign_deny',
+  denyWithReason: 'countersign_deny_with_reason',
+  everything: 'countersign_everything',
+  open: 'countersign_open',
+} as const;
+
+/**
+ * Blocks in a message: Slack's limit is 50. Characters in a message: Slack refuses from about 13,200 on, and does not say how it counts
+ * (slackapi/bolt-js#2509, #2867). The length of the blocks' JSON is never less than any way of counting.
+ */
+const MOST_BLOCKS = 50;
+const MOST_CHARACTERS = 12_000;
+
+/**
+ * The card as a message that Slack takes, whatever the request holds. What does not fit is cut with a note that says how much is shown and
+ * where the rest is; a card that does not show the whole action says so beside its buttons.
+ */
+export function renderCard(card: Card): SlackMessage {
+  const text = cut(escapeMrkdwn(`${titleOf(card)}: ${oneLine(cut(card.headline, 1_500))}`), 3_000);
+  for (const measure of MEASURES) {
+    const blocks = blocksOf(card, measure);
+    if (blocks.length <= MOST_BLOCKS && JSON.stringify(blocks).length <= MOST_CHARACTERS) return { text, blocks };
+  }
+  // The last measure shows neither parameters nor texts of any length, so that it always fits.
+  return { text, blocks: blocksOf(card, { value: 0, values: 0, entries: 0 }) };
+}
+
+/** The message as plain JSON, for previews. */
+export function previewCard(card: Card): JsonObject {
+  const json: JsonObject = JSON.parse(JSON.stringify(renderCard(card)));
+  return json;
+}
+
+/** How much is shown: characters of one value, parameters, and entries of the other lists. */
+interface Measure {
+  value: number;
+  values: number;
+  entries: number;
+}
+
+const MEASURES: readonly Measure[] = [
+  { value: 10_000, values: 200, entries: 50 },
+  { value: 3_000, values: 100, entries: 50 },
+  { value: 1_200, values: 60, entries: 30 },
+  { value: 600, values: 40, entries: 20 },
+  { value: 300, values: 30, entries: 15 },
+  { value: 150, values: 20, entries: 10 },
+  { value: 80, values: 10, entries: 5 },
+  { value: 40, values: 5, entries: 3 },
+];
+
+function blocksOf(card: Card, measure: Measure): Block[] {
+  /** Set once anything of the action was left out. */
+  let partial = false;
+  const shorten = (text: string, limit = measure.value): string => {
+    if (text.length <= limit) return text;
+    partial = true;
+    const shown = cut(text, limit);
+    return `${shown}…\n[continues: shown ${count(shown.length)} of ${count(text.length)} characters, use Show everything]`;
+  };
+  const shortLine = (text: string, limit = Math.max(40, Math.min(measure.value, 300))): string => {
+    if (text.length > limit) partial = true;
+    return text.length > limit ? `${oneLine(cut(text, limit))}… [${count(limit)} of ${count(text.length)} characters]` : oneLine(text);
+  };
+  const few = <T>(all: readonly T[], most: number, what: string): { shown: readonly T[]; rest: string | null } => {
+    if (all.length <= most) return { shown: all, rest: null };
+    partial = true;
+    return { shown: all.slice(0, most), rest: `[continues: shown ${count(most)} of ${count(all.length)} ${what}, use Show everything]` };
+  };
+  const labelled = (label: string, text: string): types.RichTextBlock['elements'] => [line(bold(label)), box(shorten(text))];
+
+  const blocks: Block[] = [];
+  const title = `${titleOf(card)}: ${oneLine(card.headline)}`;
+  blocks.push(header(title.length <= 150 ? title : titleOf(card)));
+  if (card.notice !== null) blocks.push(note(cut(card.notice, 500)));
+  if (card.outcome !== null) blocks.push(richText(line(bold(shortLine(card.outcome.text, 600)), run(` ${time(card.outcome.at)}`))));
+  if (title.length > 150) blocks.push(richText(line(run(shortLine(card.headline, Math.max(300, measure.value))))));
+
+  const warnings = few(card.warnings, measure.entries, 'warnings');
+  for (const warning of warnings.shown) blocks.push(richText(line(bold('Beware: '), run(shortLine(warning, 500)))));
+  if (warnings.rest !== null) blocks.push(note(warnings.rest));
+
+  const facts = few(card.facts, measure.entries, 'facts');
+  blocks.push(richText(line(...facts.shown.flatMap(({ label, value }, index) => [bold(`${index === 0 ? '' : '\n'}${label}: `), run(shortLine(value))])), ...(facts.rest === null ? [] : [line(run(facts.rest))])));
+  if (card.reason !== null) blocks.push(richText(...labelled('Reason, as the caller gives it', card.reason)));
+
+  const parameters = few(card.parameters, measure.values, 'parameters');
+  if (card.parameters.length > 0) {
+    const boxes = parameters.shown.flatMap(({ path, value }) => labelled(shortLine(path, 200), value));
+    blocks.push(richText(line(run('Parameters, as the caller gives them')), ...boxes, ...(parameters.rest === null ? [] : [line(bold(parameters.rest))])));
+  }
+  if (card.diff !== null) blocks.push(richText(...labelled('What changes, as the caller says', card.diff)));
+  const links = few(card.links, Math.min(measure.entries, 10), 'links');
+  if (links.shown.length > 0) {
+    blocks.push(richText(line(bold('Links of the caller: '), ...links.shown.flatMap((link, index) => [...(index === 0 ? [] : [run(' · ')]), linkRun(link)])), ...(links.rest === null ? [] : [line(run(links.rest))])));
+  }
+  if (card.hidden !== null) blocks.push(note(cut(card.hidden, 600)));
+
+  blocks.push(divider, richText(line(bold('Rule: '), run(shortLine(`${card.rule.ids.join(', ') || 'default'}. ${card.rule.explanation}`, 600)))));
+  const stages = few(card.stages, measure.entries, 'stages');
+  if (stages.shown.length > 0) blocks.push(richText(line(...stages.shown.flatMap((stage, index) => [run(`${index === 0 ? '' : '\n'}${stageText(stage)}`)]))));
+  if (card.waiting_for !== null) blocks.push(richText(line(bold('Needed: '), run(shortLine(card.waiting_for, 400)))));
+  const decisions = few(card.decisions, measure.entries, 'decisions');
+  for (const decision of decisions.shown) blocks.push(richText(line(run(shortLine(decisionText(decision), Math.max(120, measure.value))))));
+  if (decisions.rest !== null) blocks.push(note(decisions.rest));
+  if (card.open) blocks.push(richText(line(bold('Decide before '), run(`${time(card.expires_at)}; after that it does not run.`))));
+  blocks.push(note(`${card.request_id} · asked ${time(card.created_at)} · request ${card.request_digest}`));
+  if (partial) blocks.push(richText(line(bold(card.open ? 'This card does not show all of it. Press Show everything before you decide.' : 'This card does not show all of it: use Show everything.'))));
+  blocks.push(buttonsOf(card));
+  return blocks;
+}
+
+/** The buttons carry the request and its digest alone: what was shown is what is decided. */
+function buttonsOf(card: Card): Block {
+  const value = JSON.stringify({ request_id: card.request_id, request_digest: card.request_digest });
+  const button = (label: string, action_id: string, style?: 'primary' | 'danger'): types.Button => ({
+    type: 'button',
+    action_id,
+    value,
+    text: { type: 'plain_text', text: label, emoji: false },
+    ...(style === undefined ? {} : { style }),
+  });
+  const decide = card.open
+    ? [
+        button('Approve', card.reason_required.approve ? ACTIONS.approveWithReason : ACTIONS.approve, 'primary'),
+        button('Deny', card.reason_required.deny ? ACTIONS.denyWithReason : ACTIONS.deny, 'danger'),
+      ]
+    : [];
+  return {
+    type: 'actions',
+    elements: [...decide, button('Show everything', ACTIONS.everything), { type: 'button', action_id: ACTIONS.open, url: card.url, text: { type: 'plain_text', text: 'Open in browser', emoji: false } }],
+  };
+}
+
+export function titleOf(card: Card): string {
+  switch (card.status) {
+    case 'pending':
+      return 'Approval needed';
+    case 'approved':
+      return 'Approved';
+    case 'denied':
+      return 'Denied';
+    case 'expired':
+      return 'Expired';
+    case 'cancelled':
+      return 'Cancelled';
+    case 'revoked':
+      return 'Revoked';
+  }
+}
+
+/** A link shows the host that it leads to, whatever it calls itself. */
+function linkRun(link: Card['links'][number]) {
+  const title = oneLine(cut(link.title, 80));
+  return link.url === '' || link.url.length > 1_000 ? run(`${title} (${cut(oneLine(link.host), 100) || 'no valid address'})`) : ({ type: 'link', url: link.url, text: `${title} (${link.host})` } as const);
+}
+
+export function stageText(stage: Card['stages'][number]): string {
+  const groups = stage.groups.map(({ group, quorum, approved }) => `${count(approved)} of ${count(quorum)} of ${cut(group, 60)}`).join(' and ');
+  return `${cut(stage.name, 60)}: ${groups}${stage.satisfied ? ' (met)' : stage.open ? '' : ' (later)'}`;
+}
+
+export function decisionText(decision: Card['decisions'][number]): string {
+  const verb = decision.verdict === 'approve' ? 'approved' : 'denied';
+  return `${cut(decision.name, 100)} ${verb} it (${decision.via}, ${time(decision.at)})${decision.reason === null ? '' : `: ${decision.reason}`}`;
+}
+
+/** `2026-11-21 12:03:04 UTC`. */
+export function time(instant: string): string {
+  return `${instant.slice(0, 10)} ${instant.slice(11, 19)} UTC`;
+}
+
+const count = (value: number): string => value.toLocaleString('en-US');
