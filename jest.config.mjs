@@ -15,5 +15,7 @@ export default {
     '^@countersign/dev-env$': '<rootDir>/packages/dev-env/src/index',
     '^@countersign/dev-env/(.*)$': '<rootDir>/packages/dev-env/src/$1',
   },
+  globalSetup: '<rootDir>/packages/dev-env/src/jest-global-setup.mjs',
+  globalTeardown: '<rootDir>/packages/dev-env/src/jest-global-teardown.mjs',
   testTimeout: 30_000,
 };

@@ -16,6 +16,8 @@ export type StoreErrorCode =
   | 'commit_unknown'
   /** The database refused a statement: a bug, or an attempt to change what may not change. */
   | 'refused'
+  /** No policy is in force for the tenant. */
+  | 'no_policy'
   /** A row holds what no version of ours wrote. */
   | 'corrupt';
 

@@ -76,8 +76,9 @@ async function isCurrent(client: pg.Client, migrations: Migration[], appRole: st
 /** Prisma's own migration engine, compiled to WebAssembly, over the pg adapter. */
 async function apply(url: string, migrations: Migration[]): Promise<string[]> {
   const { SchemaEngine } = await loadSchemaEngine();
-  const adapter = bindMigrationAwareSqlAdapterFactory(new PrismaPg({ connectionString: url, max: 2 }));
-  const engine = await SchemaEngine.new({ datamodels: undefined }, () => {}, adapter);
+  const pool = new pg.Pool({ connectionString: url, max: 2 });
+  pool.on('error', () => {});
+  const engine = await SchemaEngine.new({ datamodels: undefined }, () => {}, bindMigrationAwareSqlAdapterFactory(wholeScripts(pool)));
   try {
     const { appliedMigrationNames } = await engine.applyMigrations({
       migrationsList: {
@@ -91,20 +92,48 @@ async function apply(url: string, migrations: Migration[]): Promise<string[]> {
     return appliedMigrationNames;
   } finally {
     engine.free();
+    await pool.end();
   }
+}
+
+/**
+ * The pg adapter cuts a script at every semicolon, through comments and function bodies, and commits piece by piece. Sent as it is,
+ * PostgreSQL runs a script as one transaction: a migration is applied whole or not at all.
+ */
+function wholeScripts(pool: pg.Pool): PrismaPg {
+  const factory = new PrismaPg(pool);
+  const connect = factory.connect.bind(factory);
+  factory.connect = async () => {
+    const adapter = await connect();
+    adapter.executeScript = async (script) => void (await pool.query(script));
+    return adapter;
+  };
+  return factory;
 }
 
 /**
  * The package's own entry imports its .wasm as a module, which Node 20 does only behind a flag; so it is put together by hand,
  * as Prisma's command line does.
  */
-async function loadSchemaEngine(): Promise<typeof import('@prisma/schema-engine-wasm')> {
+function loadSchemaEngine(): Promise<typeof import('@prisma/schema-engine-wasm')> {
+  // Once per process: the bindings know one instance, and callbacks of an earlier one would run in the later.
+  return (schemaEngine ??= instantiateSchemaEngine());
+}
+
+let schemaEngine: Promise<typeof import('@prisma/schema-engine-wasm')> | null = null;
+
+async function instantiateSchemaEngine(): Promise<typeof import('@prisma/schema-engine-wasm')> {
   const require = createRequire(import.meta.url);
   const bindings = await import('@prisma/schema-engine-wasm/schema_engine_bg');
   const wasm = await readFile(join(dirname(require.resolve('@prisma/schema-engine-wasm/schema_engine_bg')), 'schema_engine_bg.wasm'));
   // The bindings' typings name neither the imports that the module wants nor its two start functions.
   const glue = bindings as unknown as WebAssembly.ModuleImports & { __wbg_set_wasm(exports: WebAssembly.Exports): void };
-  const { instance } = await WebAssembly.instantiate(wasm, { './schema_engine_bg.js': glue });
+  const imports: WebAssembly.ModuleImports = { ...glue };
+  for (const name of Object.keys(glue).filter((member) => member.startsWith('__wbg_setTimeout_'))) {
+    // The engine gives its lock 10 s and never clears that timer; it shall not keep a finished process alive.
+    imports[name] = (work: () => void, ms: number) => setTimeout(work, ms >>> 0).unref();
+  }
+  const instance = await WebAssembly.instantiate(await WebAssembly.compile(new Uint8Array(wasm)), { './schema_engine_bg.js': imports });
   glue.__wbg_set_wasm(instance.exports);
   (instance.exports['__wbindgen_start'] as () => void)();
   return bindings as unknown as typeof import('@prisma/schema-engine-wasm');

@@ -77,7 +77,7 @@ export async function launch(options: LaunchOptions): Promise<Postmaster> {
   const deadline = Date.now() + START_TIMEOUT_MS;
   for (;;) {
     const status = await readStatus(dataFolder);
-    if (status?.pid === child.pid && status.ready) break;
+    if (status !== null && status.pid === child.pid && status.ready) break;
     if (gone !== null) throw new StoreError('server_failed', `The embedded PostgreSQL did not start (${gone}): ${await lastWords(logFile, from)}`);
     if (Date.now() > deadline) {
       child.kill('SIGQUIT');

@@ -1,0 +1,79 @@
+import type { ApiKeyRecord, CredentialStore, KeyRights, PersonalTokenRecord, SessionRecord } from '@countersign/core/ports';
+import type { Database } from './database.js';
+import { Prisma } from './generated/client.js';
+import { instant, instantOrNull } from './rows.js';
+
+/**
+ * Keys, tokens, sessions and sign-in links, by the hash of their secret. Whether one is over or revoked is said by its record;
+ * look-ups by hash happen at each call and are prepared statements, the rest is Prisma's.
+ */
+export function credentialStore(database: Database): CredentialStore {
+  return {
+    apiKeyByHash: async (hash) => one(await database.run<ApiKeyRow>({ name: 'api-key', text: 'SELECT * FROM api_keys WHERE hash = $1', values: [hash] }), apiKeyOf),
+    apiKey: async (tenant, id) => one(await database.run<ApiKeyRow>({ name: 'api-key-id', text: 'SELECT * FROM api_keys WHERE tenant = $1 AND id = $2', values: [tenant, id] }), apiKeyOf),
+    insertApiKey: async ({ rights, hash, sealed_webhook_secret, ...key }) => {
+      // KeyRights is plain JSON, which an interface cannot say to Prisma's type.
+      await database.ordinary((prisma) => prisma.apiKey.create({ data: { ...key, rights: { ...rights } as Prisma.InputJsonObject, hash: bytes(hash), sealed_webhook_secret: bytes(sealed_webhook_secret) } }));
+    },
+    personalTokenByHash: async (hash) =>
+      one(await database.run<PersonalTokenRow>({ name: 'personal-token', text: 'SELECT * FROM personal_tokens WHERE hash = $1', values: [hash] }), personalTokenOf),
+    insertPersonalToken: async ({ hash, ...token }) => {
+      await database.ordinary((prisma) => prisma.personalToken.create({ data: { ...token, hash: bytes(hash) } }));
+    },
+    sessionByHash: async (hash) => one(await database.run<SessionRow>({ name: 'session', text: 'SELECT * FROM sessions WHERE hash = $1', values: [hash] }), sessionOf),
+    insertSession: async ({ hash, ...session }) => {
+      await database.ordinary((prisma) => prisma.session.create({ data: { ...session, hash: bytes(hash) } }));
+    },
+    endSession: async (hash) => {
+      await database.ordinary((prisma) => prisma.session.deleteMany({ where: { hash: bytes(hash) } }));
+    },
+    insertSignInLink: async ({ hash, ...link }) => {
+      await database.ordinary((prisma) => prisma.signInLink.create({ data: { ...link, hash: bytes(hash) } }));
+    },
+    spendSignInLink: async (hash) => {
+      // At most once, also when the answer gets lost: a person can ask for another link.
+      const [spent] = await database.once<{ tenant: string; person_id: string }>({
+        name: 'spend-sign-in-link',
+        text: 'UPDATE sign_in_links SET spent_at = now() WHERE hash = $1 AND spent_at IS NULL AND expires_at > clock_timestamp() RETURNING tenant, person_id',
+        values: [hash],
+      });
+      return spent ?? null;
+    },
+    voidSignInLinks: async (tenant) => {
+      await database.ordinary((prisma) => prisma.signInLink.updateMany({ where: { tenant, spent_at: null }, data: { spent_at: new Date() } }));
+    },
+  };
+}
+
+interface ApiKeyRow extends Omit<ApiKeyRecord, 'hash' | 'created_at' | 'expires_at' | 'revoked_at'> {
+  hash: Buffer;
+  rights: KeyRights;
+  created_at: Date;
+  expires_at: Date | null;
+  revoked_at: Date | null;
+}
+
+type PersonalTokenRow = Omit<PersonalTokenRecord, 'created_at' | 'expires_at' | 'revoked_at'> & { created_at: Date; expires_at: Date | null; revoked_at: Date | null };
+type SessionRow = Omit<SessionRecord, 'created_at' | 'expires_at'> & { created_at: Date; expires_at: Date };
+
+function apiKeyOf(row: ApiKeyRow): ApiKeyRecord {
+  return { ...row, created_at: instant(row.created_at), expires_at: instantOrNull(row.expires_at), revoked_at: instantOrNull(row.revoked_at) };
+}
+
+function personalTokenOf(row: PersonalTokenRow): PersonalTokenRecord {
+  return { ...row, created_at: instant(row.created_at), expires_at: instantOrNull(row.expires_at), revoked_at: instantOrNull(row.revoked_at) };
+}
+
+function sessionOf(row: SessionRow): SessionRecord {
+  return { ...row, created_at: instant(row.created_at), expires_at: instant(row.expires_at) };
+}
+
+function one<Row, Result>(rows: Row[], map: (row: Row) => Result): Result | null {
+  const [row] = rows;
+  return row === undefined ? null : map(row);
+}
+
+/** Prisma wants bytes over a buffer of their own. */
+function bytes(value: Uint8Array): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(value);
+}

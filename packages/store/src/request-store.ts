@@ -1,0 +1,190 @@
+import type { ChangeCommit, ChangeResult, LeafRecord, OpenCommit, OpenResult, RequestStore } from '@countersign/core/ports';
+import { commitParts, leafMembers } from './commits.js';
+import { type Database, Values } from './database.js';
+import { StoreError } from './errors.js';
+import { decidingContext, due, list, openingContext, state, timeline } from './request-reads.js';
+import { documentOf } from './rows.js';
+
+/** The flows' port on PostgreSQL: each commit is one statement, so one round trip and one transaction. */
+export function requestStore(database: Database): RequestStore {
+  return {
+    openingContext: (query) => openingContext(database, query),
+    open: (commit) => open(database, commit),
+    decidingContext: (query) => decidingContext(database, query),
+    change: (commit) => change(database, commit),
+    record: (tenant, leaves) => record(database, tenant, leaves),
+    state: (tenant, requestId) => state(database, tenant, requestId),
+    list: (tenant, filter) => list(database, tenant, filter),
+    timeline: (tenant, requestId) => timeline(database, tenant, requestId),
+    due: (limit) => due(database, limit),
+  };
+}
+
+interface OpenRow {
+  done: boolean;
+  policy_ok: boolean;
+  caller_ok: boolean;
+  fingerprint: string | null;
+  request_id: string | null;
+  sealed_answer: Buffer | null;
+}
+
+/**
+ * The idempotency row is the gate: whoever inserts it writes everything else. Somebody with the same key waits here until the first
+ * has committed or failed.
+ */
+async function open(database: Database, commit: OpenCommit): Promise<OpenResult> {
+  const { request, idempotency } = commit;
+  const values = new Values();
+  const tenant = values.add(commit.tenant, 'text');
+  const keyId = values.add(idempotency.key_id, 'text');
+  const key = values.add(idempotency.key, 'text');
+  const policy = values.add(commit.active_policy ?? null, 'text');
+  const gate = `SELECT ${[
+    tenant,
+    keyId,
+    key,
+    values.add(idempotency.fingerprint, 'text'),
+    values.add(idempotency.request_id, 'text'),
+    values.add(idempotency.sealed_answer, 'bytea'),
+  ].join(', ')} FROM conditions WHERE policy_ok AND caller_ok`;
+  const document = documentOf(request);
+  const chainPeople = [...new Set(request.chain.flatMap((link) => (link.person_id === null ? [] : [link.person_id])))];
+  const stageGroups = [...new Set((request.requirement?.stages ?? []).flatMap((stage) => stage.all.map((place) => place.group)))];
+  const row = `SELECT ${[
+    tenant,
+    values.add(request.id, 'text'),
+    values.add(request.status, 'text'),
+    values.add(request.version, 'int'),
+    values.add(request.created_at, 'timestamptz'),
+    values.add(request.expires_at, 'timestamptz'),
+    values.add(request.settled_at, 'timestamptz'),
+    values.add(request.redeemed_at, 'timestamptz'),
+    values.add(request.action_digest, 'text'),
+    values.add(request.request_digest, 'text'),
+    values.add(request.view_digest, 'text'),
+    values.add(request.policy_digest, 'text'),
+    values.add(request.grant_audience, 'text'),
+    values.add(request.view.action, 'text'),
+    values.add(request.view.actor.id, 'text'),
+    values.add(request.view.resource.id, 'text'),
+    values.add(request.requester.id, 'text'),
+    values.add(chainPeople, 'text[]'),
+    values.add(stageGroups, 'text[]'),
+    values.add(JSON.stringify(document), 'json'),
+    values.add(request.sealed_payload, 'bytea'),
+  ].join(', ')} FROM gate`;
+  const parts = commitParts(values, commit, request.id, 'gate');
+  const text = `WITH conditions AS (SELECT
+      ${policy} IS NULL OR EXISTS (SELECT FROM active_policies WHERE tenant = ${tenant} AND digest = ${policy}) AS policy_ok,
+      EXISTS (SELECT FROM api_keys WHERE tenant = ${tenant} AND id = ${keyId} AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())) AS caller_ok),
+    gate AS (INSERT INTO idempotency_keys (tenant, key_id, key, fingerprint, request_id, sealed_answer) ${gate} ON CONFLICT DO NOTHING RETURNING tenant),
+    request AS (INSERT INTO action_requests (tenant, id, status, version, created_at, expires_at, settled_at, redeemed_at, action_digest, request_digest, view_digest,
+      policy_digest, grant_audience, action, actor_id, resource_id, requester_id, chain_people, stage_groups, document, sealed_payload) ${row})
+    ${parts.members.map((member) => `, ${member}`).join('\n')}
+    SELECT EXISTS (SELECT FROM gate) AS done, c.policy_ok, c.caller_ok, i.fingerprint, i.request_id, i.sealed_answer
+    FROM conditions c LEFT JOIN idempotency_keys i ON i.tenant = ${tenant} AND i.key_id = ${keyId} AND i.key = ${key}`;
+  const statement = { name: `open:${parts.variant}`, text, values: values.values };
+
+  // Twice: the holder of the same key may have failed while we waited for it.
+  for (let tries = 0; tries < 2; tries += 1) {
+    const [found] = await database.run<OpenRow>(statement);
+    if (found === undefined) throw new StoreError('corrupt', 'Opening a request gave no answer.');
+    if (found.done) return { kind: 'committed' };
+    const replay = replayOf(found, request.id);
+    if (replay !== null) return replay;
+    if (!found.caller_ok) return { kind: 'key_inactive' };
+    if (!found.policy_ok) return { kind: 'policy_changed' };
+    // The row was committed after our snapshot: a new one sees it.
+    const [now] = await database.run<OpenRow>({
+      name: 'open:replay',
+      text: 'SELECT fingerprint, request_id, sealed_answer FROM idempotency_keys WHERE tenant = $1 AND key_id = $2 AND key = $3',
+      values: [commit.tenant, idempotency.key_id, idempotency.key],
+    });
+    const late = now === undefined ? null : replayOf(now, request.id);
+    if (late !== null) return late;
+  }
+  return { kind: 'in_progress' };
+}
+
+/** Our own request under the key means that an earlier try was committed though its answer got lost. */
+function replayOf(row: OpenRow, ownId: string): OpenResult | null {
+  const { fingerprint, request_id, sealed_answer } = row;
+  if (fingerprint === null || request_id === null || sealed_answer === null) return null;
+  return request_id === ownId ? { kind: 'committed' } : { kind: 'replay', fingerprint, request_id, sealed_answer };
+}
+
+interface ChangeRow {
+  done: boolean;
+  policy_ok: boolean;
+  current: boolean | null;
+  in_time: boolean | null;
+}
+
+/**
+ * Compare-and-set on version and status. Time is clock_timestamp(): now() stands still while the statement waits for the row's lock,
+ * and the condition is judged again when it gets it.
+ */
+async function change(database: Database, commit: ChangeCommit): Promise<ChangeResult> {
+  const values = new Values();
+  const tenant = values.add(commit.tenant, 'text');
+  const id = values.add(commit.request_id, 'text');
+  const policy = values.add(commit.active_policy ?? null, 'text');
+  const current = `r.version = ${values.add(commit.from.version, 'int')} AND r.status = ${values.add(commit.from.status, 'text')}`;
+  const { inTime, variant: timeVariant } = timeCondition(values, commit.time);
+  const set = [
+    'version = r.version + 1',
+    `status = coalesce(${values.add(commit.set.status ?? null, 'text')}, r.status)`,
+    `settled_at = coalesce(${values.add(commit.set.settled_at ?? null, 'timestamptz')}, r.settled_at)`,
+    `redeemed_at = coalesce(${values.add(commit.set.redeemed_at ?? null, 'timestamptz')}, r.redeemed_at)`,
+  ].join(', ');
+  const parts = commitParts(values, commit, commit.request_id, 'gate');
+  const text = `WITH conditions AS (SELECT ${policy} IS NULL OR EXISTS (SELECT FROM active_policies WHERE tenant = ${tenant} AND digest = ${policy}) AS policy_ok),
+    gate AS (UPDATE action_requests r SET ${set} FROM conditions c
+      WHERE r.tenant = ${tenant} AND r.id = ${id} AND ${current} AND ${inTime} AND c.policy_ok RETURNING r.tenant)
+    ${parts.members.map((member) => `, ${member}`).join('\n')}
+    SELECT EXISTS (SELECT FROM gate) AS done, c.policy_ok, ${current} AS current, ${inTime} AS in_time
+    FROM conditions c LEFT JOIN action_requests r ON r.tenant = ${tenant} AND r.id = ${id}`;
+  const { rows, again } = await database.runCounting<ChangeRow>({ name: `change:${timeVariant}:${parts.variant}`, text, values: values.values });
+  const [found] = rows;
+  if (found === undefined) throw new StoreError('corrupt', 'A change of a request gave no answer.');
+  if (found.done) return { kind: 'committed' };
+  if (again && (await wasWritten(database, commit))) return { kind: 'committed' };
+  // The row moved before our snapshot, or (all conditions true) while we waited for its lock.
+  if (found.current !== true) return { kind: 'conflict' };
+  if (found.in_time !== true) return { kind: 'time' };
+  return found.policy_ok ? { kind: 'conflict' } : { kind: 'policy_changed' };
+}
+
+function timeCondition(values: Values, time: ChangeCommit['time']): { inTime: string; variant: string } {
+  if (typeof time === 'object') return { inTime: `clock_timestamp() < ${values.add(time.before, 'timestamptz')}`, variant: 'before' };
+  switch (time) {
+    case 'live':
+      return { inTime: 'r.expires_at > clock_timestamp()', variant: time };
+    case 'due':
+      return { inTime: 'r.expires_at <= clock_timestamp()', variant: time };
+    case 'any':
+      return { inTime: 'true', variant: time };
+  }
+}
+
+/** Whether a commit whose answer got lost happened: what it would have written is there, by ids that nobody else makes. */
+async function wasWritten(database: Database, commit: ChangeCommit): Promise<boolean> {
+  const { decision, outcome, grant } = commit;
+  const [row] = await database.run<{ written: boolean }>({
+    name: 'change:written',
+    text: `SELECT EXISTS (SELECT FROM ledger_leaves WHERE tenant = $1 AND id = $2)
+             OR EXISTS (SELECT FROM decisions WHERE tenant = $1 AND id = $3)
+             OR EXISTS (SELECT FROM outcomes WHERE tenant = $1 AND request_id = $4 AND id = $5)
+             OR EXISTS (SELECT FROM grants WHERE tenant = $1 AND id = $6) AS written`,
+    values: [commit.tenant, commit.leaves[0]?.id ?? null, decision?.id ?? null, commit.request_id, outcome?.id ?? null, grant?.id ?? null],
+  });
+  return row?.written === true;
+}
+
+async function record(database: Database, tenant: string, leaves: LeafRecord[]): Promise<void> {
+  if (leaves.length === 0) return;
+  const values = new Values();
+  const parts = leafMembers(values, values.add(tenant, 'text'), leaves, '(SELECT) AS gate');
+  await database.run({ name: `record:${parts.variant}`, text: `WITH ${parts.members.join(',\n')} SELECT 1`, values: values.values });
+}

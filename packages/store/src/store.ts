@@ -1,0 +1,43 @@
+import type { CardStore, CredentialStore, DeliveryStore, DirectoryStore, LedgerStore, PolicyStore, RequestStore, SweepStore } from '@countersign/core/ports';
+import { cardStore } from './card-store.js';
+import { credentialStore } from './credential-store.js';
+import { Database, type DatabaseOptions } from './database.js';
+import { deliveryStore } from './delivery-store.js';
+import { directoryStore } from './directory-store.js';
+import { ledgerStore } from './ledger-store.js';
+import { policyStore } from './policy-store.js';
+import { requestStore } from './request-store.js';
+import { sweepStore } from './sweep-store.js';
+
+/** Every port of core that PostgreSQL stands behind, on one pool of connections. */
+export interface Store {
+  requests: RequestStore;
+  directory: DirectoryStore;
+  credentials: CredentialStore;
+  policies: PolicyStore;
+  cards: CardStore;
+  deliveries: DeliveryStore;
+  ledger: LedgerStore;
+  sweep: SweepStore;
+  /** Throws StoreError `unavailable` or `commit_unknown` unless the database answers now. */
+  ping(): Promise<void>;
+  /** Waits for the statements under way and closes every connection. */
+  close(): Promise<void>;
+}
+
+/** Opens a migrated database (DATABASE_URL, or `appUrl` of the embedded server). Connects at the first use. */
+export function openStore(options: DatabaseOptions): Store {
+  const database = new Database(options);
+  return {
+    requests: requestStore(database),
+    directory: directoryStore(database),
+    credentials: credentialStore(database),
+    policies: policyStore(database),
+    cards: cardStore(database),
+    deliveries: deliveryStore(database),
+    ledger: ledgerStore(database),
+    sweep: sweepStore(database),
+    ping: () => database.ping(),
+    close: () => database.close(),
+  };
+}
