@@ -14,13 +14,15 @@ export function* findEmails(text: string): Generator<Finding> {
     const domain = DOMAIN.exec(text)?.[0];
     if (local === '' || domain === undefined) continue;
     const start = at - local.length;
-    if (local === 'git' || text.slice(Math.max(0, start - 3), start) === '://' || /^[\d.]+\.\p{L}+$/u.test(domain)) continue;
+    if (local === 'git' || URL_USER.test(text.slice(Math.max(0, start - 320), start)) || /^[\d.]+\.\p{L}+$/u.test(domain)) continue;
     from = at + 1 + domain.length;
     yield { start, end: from, class: 'email', detector: 'email', normal: `${local}@${domain}`.toLowerCase() };
   }
 }
 
 const LOCAL_PART = /[\p{L}\p{N}_][\p{L}\p{N}._%+'-]*$/u;
+/** The `@` of a URL separates its user, not a mailbox: hiding the host would hide where a command goes. */
+const URL_USER = /:\/\/[^\s/?#"'<>]*$/;
 const DOMAIN = /(?:[\p{L}\p{N}](?:[\p{L}\p{N}-]{0,61}[\p{L}\p{N}])?\.){1,8}\p{L}[\p{L}\p{N}-]{0,62}(?<!-)/uy;
 
 /**

@@ -54,7 +54,7 @@ const SECRET_WORDS = new Set([
   ...['password', 'passwords', 'passwd', 'passphrase', 'passcode', 'pwd', 'pswd', 'secret', 'secrets', 'token', 'tokens', 'credential', 'credentials', 'creds', 'cred'],
   ...['authorization', 'cookie', 'cookies', 'apikey', 'apikeys', 'otp', 'totp', 'cvv', 'cvc', 'csrf', 'xsrf', 'jwt', 'bearer', 'keytab', 'htpasswd', 'pgpass'],
   // German, Spanish, French, Portuguese, Italian, Polish, Dutch, Swedish, Danish, Norwegian, Finnish, Turkish, Czech
-  ...['passwort', 'kennwort', 'geheimnis', 'contrasena', 'contrasenya', 'motdepasse', 'senha', 'parola', 'haslo', 'wachtwoord', 'losenord', 'adgangskode', 'passord', 'salasana', 'sifre', 'heslo'],
+  ...['passwort', 'kennwort', 'geheimnis', 'contrasena', 'contrasenya', 'motdepasse', 'senha', 'parola', 'haslo', 'hasło', 'wachtwoord', 'losenord', 'adgangskode', 'passord', 'salasana', 'sifre', 'heslo'],
   // Russian, Ukrainian, Chinese, Japanese, Korean, Arabic, Hebrew, Hindi (as NFKD writes them without marks)
   ...['пароль', 'пароли', 'секрет', 'токен', '密码', '密碼', '口令', '密钥', '金鑰', '令牌', 'パスワート', 'パスワード', '秘密鍵', '비밀번호', '암호', 'كلمةالمرور', 'סיסמה', 'पासवर्ड'].map((word) =>
     word.normalize('NFKD').replace(/\p{M}/gu, ''),
@@ -73,7 +73,7 @@ const NOT_COMPOUNDS = new Set(['nonsecret', 'notsecret', 'detoken', 'subtoken'])
 /** Last words that turn a name into one about the secret: where it is, how big, what kind, what to do with it. */
 const ABOUT = new Set([
   ...['count', 'counts', 'counter', 'type', 'types', 'name', 'names', 'id', 'ids', 'url', 'urls', 'uri', 'uris', 'endpoint', 'host', 'path', 'paths', 'file', 'filename', 'dir', 'directory', 'prefix', 'suffix'],
-  ...['policy', 'policies', 'length', 'len', 'size', 'sizes', 'bytes', 'ttl', 'expiry', 'expires', 'expiration', 'expired', 'lifetime', 'age', 'at', 'date', 'time', 'timeout', 'seconds', 'days'],
+  ...['policy', 'policies', 'length', 'len', 'size', 'sizes', 'bytes', 'ttl', 'expiry', 'expires', 'expiration', 'expired', 'lifetime', 'age', 'at', 'date', 'time', 'timeout', 'second', 'seconds', 'minute', 'hour', 'day', 'days'],
   ...['ref', 'refs', 'reference', 'arn', 'version', 'versions', 'enabled', 'disabled', 'required', 'optional', 'rotation', 'limit', 'limits', 'budget', 'usage', 'used', 'min', 'max', 'total', 'rate', 'price', 'cost'],
   ...['status', 'state', 'provider', 'manager', 'store', 'engine', 'backend', 'scope', 'scopes', 'algorithm', 'alg', 'format', 'kind', 'label', 'labels', 'field', 'column', 'index', 'position', 'bucket'],
   ...['prompt', 'reset', 'strength', 'attempts', 'tries', 'method', 'mode', 'source', 'env', 'var', 'issuer', 'audience', 'owner', 'description', 'title', 'consent', 'banner', 'domain', 'request', 'requests', 'review', 'exchange', 'stdin', 'santa'],
