@@ -16,7 +16,9 @@ export type CoreErrorCode =
   /** A use case lost every compare-and-set that it tried. */
   | 'contention'
   /** A sealed payload does not hold what it should. */
-  | 'payload_unreadable';
+  | 'payload_unreadable'
+  /** Bytes or text that should be a leaf, an entry bundle, a tile, a checkpoint, a note, a verifier key or a tree's state are not. */
+  | 'ledger_malformed';
 
 /** The one error class of core. `code` is stable; the message is for people and never carries a payload's value. */
 export class CoreError extends Error {
