@@ -63,8 +63,9 @@ describe('a directory file', () => {
     expect(snapshotOf('default', file, [])).toEqual(fresh);
     expect(new Set(fresh.people.map(({ id }) => id)).size).toBe(4);
     expect(snapshotOf('other', file, []).people[0]?.id).not.toBe(fresh.people[0]?.id);
-    const known = { id: 'per_01970000-0000-7000-8000-000000000001', email: 'ALICE@example.com' };
-    expect(snapshotOf('default', file, [known]).people[1]?.id).toBe(known.id);
+    const known = { id: 'per_01970000-0000-7000-8000-000000000001', email: 'ALICE@example.com', active: true };
+    const left = { ...known, id: 'per_01970000-0000-7000-8000-000000000009', active: false };
+    expect(snapshotOf('default', file, [known, left]).people[1]?.id).toBe(known.id);
     const given = directoryOf(example.replace('name: Dana }', 'name: Dana, id: per_01970000-0000-7000-8000-000000000002 }'));
     expect(snapshotOf('default', given, [known]).people[0]?.id).toBe('per_01970000-0000-7000-8000-000000000002');
     expect(snapshotOf('default', given, [known]).agents[0]?.owner).toBe('per_01970000-0000-7000-8000-000000000002');

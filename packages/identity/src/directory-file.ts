@@ -102,10 +102,10 @@ export function readDirectory(file: string, text: string): DirectoryRead {
  * lets an e-mail address change; else the one that the directory already has for the address; else one that is computed
  * from the tenant and the address, so that replicas which read a new file at once agree.
  *
- * @param known everybody the directory has, inactive people included
+ * @param known everybody the directory has, inactive people included; of two with one address the active one counts
  */
-export function snapshotOf(tenant: string, file: DirectoryFile, known: readonly Pick<Person, 'id' | 'email'>[]): DirectorySnapshot {
-  const knownIds = new Map(known.map((person) => [fold(person.email), person.id]));
+export function snapshotOf(tenant: string, file: DirectoryFile, known: readonly Pick<Person, 'id' | 'email' | 'active'>[]): DirectorySnapshot {
+  const knownIds = new Map(known.toSorted((a, b) => Number(a.active) - Number(b.active)).map((person) => [fold(person.email), person.id]));
   const people = file.people.map((person) => ({
     id: person.id ?? knownIds.get(fold(person.email)) ?? computedId(tenant, person.email),
     email: person.email,

@@ -1,0 +1,30 @@
+import type { Card, JsonValue } from '@countersign/contracts';
+import type { FlowDeps } from '@countersign/core/flow';
+import type { CredentialStore, DeliveryStore, DirectoryStore, LedgerStore, PolicyStore } from '@countersign/core/ports';
+import type { Logger } from '@countersign/service';
+import type { Waiters } from './waiters.js';
+
+/** What the API needs of the world; the composition root puts it together. */
+export interface IntakeDeps {
+  /** `flow.requests` should be `watchedStore(store, waiters)`, here and wherever else in the process flows run. */
+  flow: FlowDeps;
+  waiters: Waiters;
+  directory: DirectoryStore;
+  credentials: CredentialStore;
+  policies: PolicyStore;
+  deliveries: Pick<DeliveryStore, 'list'>;
+  ledger: Pick<LedgerStore, 'checkpoint' | 'leafHashes' | 'nodeHashes' | 'entries'>;
+  /** Every public key that something of ours may be signed with, retired ones included (RFC 7517). */
+  jwks: () => Promise<{ keys: object[] }>;
+  /** How the chat platforms' own code draws a card, also when no account is connected. */
+  previews: Record<'slack' | 'teams', (card: Card) => JsonValue>;
+  /** The standing notice of a quickstart; null otherwise. */
+  notice: string | null;
+  log: Logger;
+  /** The origins of our own pages, for requests that a cookie authenticates; HttpService knows them once it listens. */
+  origins: () => readonly string[];
+  /** 256 KiB unless told. */
+  bodyLimitBytes?: number;
+  /** How often held requests look by themselves, and streams say that they live. 1.5 s and 15 s unless told. */
+  times?: { lookMs: number; pingMs: number };
+}

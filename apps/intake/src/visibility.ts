@@ -1,0 +1,34 @@
+import type { AuthenticatedPerson } from '@countersign/identity';
+import { linkOf } from '@countersign/core/decision';
+import type { Caller, Person, RequestFilter, RequestState } from '@countersign/core/ports';
+
+/** Who reads: a caller by its key, or a person by a credential of their own. */
+export type Reader = { kind: 'caller'; tenant: string; caller: Caller } | AuthenticatedPerson;
+
+/**
+ * Whether the reader may see the request: a caller its own; a person those that they stand behind, may decide or decided;
+ * auditors and administrators all of their tenant. Whoever may not is told that there is none.
+ */
+export function mayRead(reader: Reader, { request, decisions }: RequestState): boolean {
+  if (request.tenant !== reader.tenant) return false;
+  if (reader.kind === 'caller') return request.requester.id === reader.caller.key_id;
+  const { person } = reader;
+  return (
+    seesAll(person) ||
+    linkOf(request.chain, person) !== null ||
+    decisions.some((decision) => decision.person.id === person.id) ||
+    (request.requirement?.stages ?? []).some((stage) => stage.all.some(({ group }) => person.groups.includes(group)))
+  );
+}
+
+/** The same rule for lists, which the store applies. */
+export function readerFilter(reader: Reader): RequestFilter['reader'] {
+  if (reader.kind === 'caller') return { kind: 'caller', key_id: reader.caller.key_id };
+  const { person } = reader;
+  return seesAll(person) ? { kind: 'all' } : { kind: 'person', person_id: person.id, groups: person.groups };
+}
+
+/** Whether a person's roles let them read everything of their tenant: requests (masked) and ledger entries. */
+export function seesAll(person: Person): boolean {
+  return person.roles.includes('auditor') || person.roles.includes('administrator');
+}
