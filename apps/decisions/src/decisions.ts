@@ -26,6 +26,7 @@ const SWEEP_MS = 5000;
 /** Leaves of a burst share a checkpoint: at most so many checkpoints a second, and a leaf waits no longer than that. */
 const CHECKPOINT_SPACING_MS = 200;
 const EXPIRE_BATCH = 100;
+const OVERDUE_MS = 1000;
 
 /** The role that settles, expires, delivers and sequences. What it does is driven by state in the store, never by what it was told. */
 export interface Decisions {
@@ -92,8 +93,8 @@ export function createDecisions(deps: DecisionsDeps): Decisions {
     next = null;
     if (nextDueAt === null || stopped) return;
     const wait = Date.parse(nextDueAt) - Date.now();
-    // Beyond the next sweep, that sweep arms again.
-    if (wait < SWEEP_MS) next = setTimeout(() => sweeping.wake(), Math.max(wait, 10));
+    // Beyond the next sweep, that sweep arms again. What is overdue (another worker's lease, a request that does not settle) is no reason to spin.
+    if (wait < SWEEP_MS) next = setTimeout(() => sweeping.wake(), wait > 0 ? wait + 5 : OVERDUE_MS);
   }
 
   return {

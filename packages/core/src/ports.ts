@@ -450,6 +450,27 @@ export interface PolicyStore {
   active(tenant: string): Promise<{ digest: string; activated_at: string; by: string } | null>;
 }
 
+/** What a signing key is for: `outcome` signs grants and callbacks, `checkpoint` the ledger's checkpoints. */
+export type SigningPurpose = 'outcome' | 'checkpoint';
+
+export interface StoredSigningKey {
+  /** RFC 7638 thumbprint of the public key. */
+  kid: string;
+  purpose: SigningPurpose;
+  algorithm: 'Ed25519';
+  public_key: Uint8Array;
+  sealed_private_key: Uint8Array;
+  created_at: string;
+  /** From then on it signs nothing; its public key stays published. */
+  retired_at: string | null;
+}
+
+/** The service's own signing keys. The earliest live one of a purpose (created_at, kid) is active, whoever raced to make one. */
+export interface SigningKeyStore {
+  list(): Promise<StoredSigningKey[]>;
+  insert(key: StoredSigningKey): Promise<void>;
+}
+
 // ---------------------------------------------------------------- cards
 
 export type PlatformName = 'slack' | 'teams';
@@ -542,8 +563,8 @@ export interface DeliveryStore {
   claim(query: { limit: number; lease_seconds: number; id?: string }): Promise<ClaimedDelivery[]>;
   /** False when the fence is not the newest: somebody else has the delivery now. */
   finish(delivery: ClaimedDelivery, outcome: AttemptOutcome): Promise<boolean>;
-  /** Gives back claims that were not attempted (a stop), due at once. */
-  release(deliveries: ClaimedDelivery[]): Promise<void>;
+  /** Gives back claims that were not attempted (a stop, a receiver known to be down); due at `due_at`, at once without. */
+  release(deliveries: ClaimedDelivery[], due_at?: string): Promise<void>;
   list(tenant: string, request_id: string): Promise<DeliveryView[]>;
 }
 

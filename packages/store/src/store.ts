@@ -1,4 +1,4 @@
-import type { CardStore, CredentialStore, DeliveryStore, DirectoryStore, LedgerStore, PolicyStore, RequestStore, SweepStore } from '@countersign/core/ports';
+import type { CardStore, CredentialStore, DeliveryStore, DirectoryStore, LedgerStore, PolicyStore, RequestStore, SigningKeyStore, SweepStore } from '@countersign/core/ports';
 import { cardStore } from './card-store.js';
 import { credentialStore } from './credential-store.js';
 import { Database, type DatabaseOptions } from './database.js';
@@ -7,6 +7,7 @@ import { directoryStore } from './directory-store.js';
 import { ledgerStore } from './ledger-store.js';
 import { policyStore } from './policy-store.js';
 import { requestStore } from './request-store.js';
+import { signingKeyStore } from './signing-key-store.js';
 import { sweepStore } from './sweep-store.js';
 
 /** Every port of core that PostgreSQL stands behind, on one pool of connections. */
@@ -18,6 +19,7 @@ export interface Store {
   cards: CardStore;
   deliveries: DeliveryStore;
   ledger: LedgerStore;
+  signingKeys: SigningKeyStore;
   sweep: SweepStore;
   /** Throws StoreError `unavailable` or `commit_unknown` unless the database answers now. */
   ping(): Promise<void>;
@@ -36,6 +38,7 @@ export function openStore(options: DatabaseOptions): Store {
     cards: cardStore(database),
     deliveries: deliveryStore(database),
     ledger: ledgerStore(database),
+    signingKeys: signingKeyStore(database),
     sweep: sweepStore(database),
     ping: () => database.ping(),
     close: () => database.close(),

@@ -433,6 +433,19 @@ BEGIN
 END
 $$;
 
+-- CreateTable
+CREATE TABLE "signing_keys" (
+    "kid" TEXT NOT NULL,
+    "purpose" TEXT NOT NULL,
+    "algorithm" TEXT NOT NULL,
+    "public_key" BYTEA NOT NULL,
+    "sealed_private_key" BYTEA NOT NULL,
+    "created_at" TIMESTAMPTZ(3) NOT NULL,
+    "retired_at" TIMESTAMPTZ(3),
+
+    CONSTRAINT "signing_keys_pkey" PRIMARY KEY ("kid")
+);
+
 -- Gives the role that runs the service what it needs and no more; run by the migrations runner after each migration, so a later
 -- migration that adds tables replaces the function where they are ledger tables.
 CREATE FUNCTION "countersign_grant"(role_name text) RETURNS void LANGUAGE plpgsql AS $$
