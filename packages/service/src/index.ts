@@ -1,1 +1,14 @@
-export {};
+export { readConfig, describeProblems, ROLES, type Config, type ConfigProblem, type ConfigResult, type Role } from './config.js';
+export { Secret } from './secret.js';
+export { isLoopbackAddress, isLoopbackHost } from './loopback.js';
+export { createHttpService, type HttpService, type HttpServiceOptions } from './http.js';
+export type { Mount } from './mounts.js';
+export { requestContext, type RequestContext } from './request-context.js';
+export { internalProblem, sendProblem, type ProblemInput } from './problem.js';
+export { DEFAULT_BODY_LIMIT, readJsonBody, type BodyResult, type StrictParser } from './body.js';
+export { createExpressApp } from './express-app.js';
+export { crossSiteProblem } from './same-origin.js';
+export { createLogger, type Logger, type LoggingOptions } from './logging.js';
+export { createMetrics, type Metrics } from './metrics.js';
+export { createShutdown, type Shutdown, type Terminable } from './shutdown.js';
+export { ServiceError, type ServiceErrorCode } from './service-error.js';

@@ -1,0 +1,254 @@
+import { resolve } from 'node:path';
+
+import { isLoopbackHost } from './loopback.js';
+import { Secret } from './secret.js';
+import { readVariables, type Variables, variableNames } from './config-variables.js';
+
+/** The parts of Countersign that a process may run; all of them by default. */
+export const ROLES = ['intake', 'slack-bot', 'teams-bot', 'decisions'] as const;
+export type Role = (typeof ROLES)[number];
+
+/** Everything that the environment decides, read once at the start. Secrets are wrapped so that printing the tree shows none. */
+export interface Config {
+  readonly roles: readonly Role[];
+  /** Whether this process runs every role, so that nothing has to travel between processes. */
+  readonly allRoles: boolean;
+  /** An example directory, policy and key are made, and the service answers on loopback only. */
+  readonly quickstart: boolean;
+  /** Absolute. */
+  readonly home: string;
+  readonly http: {
+    readonly host: string;
+    readonly port: number;
+    /** An origin, without a slash at the end. */
+    readonly publicUrl: string;
+    /** Lets a bearer read /metrics from elsewhere; without it only loopback may. */
+    readonly metricsToken?: Secret;
+  };
+  readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
+  readonly database: { readonly kind: 'embedded' } | { readonly kind: 'external'; readonly url: Secret; readonly migrateUrl?: Secret };
+  readonly redisUrl?: Secret;
+  /** `kid:base64,…`, the first is active; its form was checked. Absent: made in the home (embedded database only). */
+  readonly masterKey?: Secret;
+  readonly policyPath?: string;
+  readonly directoryPath?: string;
+  readonly slack?: {
+    readonly botToken: Secret;
+    readonly signingSecret?: Secret;
+    /** Socket mode. */
+    readonly appToken?: Secret;
+    readonly apiUrl?: string;
+    readonly channel?: string;
+  };
+  readonly teams?: {
+    /** Off: any loopback peer may speak for Teams; for the local playground. */
+    readonly auth: 'on' | 'off';
+    readonly appType: 'MultiTenant' | 'SingleTenant' | 'UserAssignedMSI';
+    readonly appId?: string;
+    readonly appPassword?: Secret;
+    /** The tenants that count. */
+    readonly tenantIds: readonly string[];
+    readonly openIdMetadataUrl?: string;
+  };
+  readonly oidc?: { readonly issuer: string; readonly clientId: string; readonly clientSecret?: Secret };
+  readonly chatLink: 'proof' | 'email';
+  /** What may be called back though private. Undefined: not configured (the quickstart then allows loopback); empty: nothing private. */
+  readonly callbackAllow?: readonly string[];
+}
+
+/** One wrong variable, in words that hold no value of it. */
+export interface ConfigProblem {
+  readonly variable: string;
+  readonly problem: string;
+  readonly fix: string;
+}
+
+export type ConfigResult = { readonly ok: true; readonly config: Config } | { readonly ok: false; readonly problems: readonly ConfigProblem[] };
+
+/**
+ * Reads the whole configuration, and names everything that is wrong with it at once.
+ *
+ * A variable that is set but empty counts as absent (compose files write `VAR=`), except COUNTERSIGN_CALLBACK_ALLOW, where empty means "nothing private".
+ *
+ * @param roleNames what `--role` named, none for all roles.
+ */
+export function readConfig(env: Readonly<Record<string, string | undefined>>, roleNames: readonly string[] = []): ConfigResult {
+  const { values, problems } = readVariables(env);
+  const roles = readRoles(roleNames, problems);
+  // A rule looks at what was set, also where the value is wrong, so that one mistake does not cause a second message.
+  const has = (name: keyof Variables): boolean => (env[name] ?? '').trim() !== '';
+  const quickstart =
+    !has('COUNTERSIGN_DIRECTORY') && !has('COUNTERSIGN_POLICY') && !has('DATABASE_URL') && !has('OIDC_ISSUER') && (!has('HOST') || isLoopbackHost((env['HOST'] ?? '').trim()));
+  const host = values.HOST ?? (quickstart ? '127.0.0.1' : '0.0.0.0');
+  const allRoles = roles.length === ROLES.length;
+
+  problems.push(...missingPeople(has, quickstart), ...databaseProblems(has, allRoles), ...slackProblems(has), ...teamsProblems(has, values, host), ...oidcProblems(has));
+  if (problems.length > 0) return { ok: false, problems: inOrder(problems) };
+
+  const port = values.PORT ?? 8080;
+  return {
+    ok: true,
+    config: {
+      roles,
+      allRoles,
+      quickstart,
+      home: resolve(values.COUNTERSIGN_HOME ?? '.countersign'),
+      http: { host, port, publicUrl: values.PUBLIC_URL ?? `http://localhost:${port}`, ...given('metricsToken', secret(values.METRICS_TOKEN)) },
+      logLevel: values.LOG_LEVEL ?? (quickstart ? 'warn' : 'info'),
+      database:
+        values.DATABASE_URL === undefined
+          ? { kind: 'embedded' }
+          : { kind: 'external', url: new Secret(values.DATABASE_URL), ...given('migrateUrl', secret(values.MIGRATE_DATABASE_URL)) },
+      ...given('redisUrl', secret(values.REDIS_URL)),
+      ...given('masterKey', secret(values.COUNTERSIGN_MASTER_KEY)),
+      ...given('policyPath', path(values.COUNTERSIGN_POLICY)),
+      ...given('directoryPath', path(values.COUNTERSIGN_DIRECTORY)),
+      ...given('slack', slackOf(values)),
+      ...given('teams', teamsOf(values)),
+      ...given('oidc', oidcOf(values)),
+      chatLink: values.COUNTERSIGN_CHAT_LINK ?? (quickstart ? 'email' : 'proof'),
+      ...given('callbackAllow', values.COUNTERSIGN_CALLBACK_ALLOW),
+    },
+  };
+}
+
+function readRoles(names: readonly string[], problems: ConfigProblem[]): readonly Role[] {
+  if (names.length === 0) return ROLES;
+  const unknown = names.filter((name) => !ROLES.some((role) => role === name));
+  if (unknown.length > 0) {
+    problems.push({ variable: '--role', problem: `there is no role ${unknown.map((name) => JSON.stringify(name)).join(', ')}`, fix: `Use one or more of ${ROLES.join(', ')}, or leave --role out for all of them.` });
+  }
+  return ROLES.filter((role) => names.includes(role));
+}
+
+type Has = (name: keyof Variables) => boolean;
+
+function missingPeople(has: Has, quickstart: boolean): ConfigProblem[] {
+  if (quickstart || has('COUNTERSIGN_DIRECTORY') || has('OIDC_ISSUER')) return [];
+  return [
+    {
+      variable: 'COUNTERSIGN_DIRECTORY',
+      problem: 'there is no source of people, so nobody could approve anything',
+      fix:
+        'Set COUNTERSIGN_DIRECTORY to a file of people and groups, or OIDC_ISSUER and OIDC_CLIENT_ID for your identity provider. ' +
+        'For a quickstart with example people, leave COUNTERSIGN_DIRECTORY, COUNTERSIGN_POLICY, DATABASE_URL and OIDC_ISSUER unset, and HOST unset or loopback.',
+    },
+  ];
+}
+
+function databaseProblems(has: Has, allRoles: boolean): ConfigProblem[] {
+  const problems: ConfigProblem[] = [];
+  if (has('DATABASE_URL') && !has('COUNTERSIGN_MASTER_KEY')) {
+    problems.push({
+      variable: 'COUNTERSIGN_MASTER_KEY',
+      problem: 'is missing, and with DATABASE_URL it is never made up: a second machine could not read what the first sealed',
+      fix: 'Make one with: echo "k1:$(openssl rand -base64 32)" and keep it outside the database.',
+    });
+  }
+  if (has('MIGRATE_DATABASE_URL') && !has('DATABASE_URL')) {
+    problems.push({ variable: 'MIGRATE_DATABASE_URL', problem: 'is set without DATABASE_URL', fix: 'Set DATABASE_URL too, or neither for the embedded PostgreSQL.' });
+  }
+  // The embedded server belongs to the process that starts it; a second one would find its data folder locked.
+  if (!allRoles && !has('DATABASE_URL')) {
+    problems.push({
+      variable: 'DATABASE_URL',
+      problem: 'is missing, and the embedded PostgreSQL serves one process that runs every role',
+      fix: 'Set DATABASE_URL to a PostgreSQL that all processes reach, or leave --role out.',
+    });
+  }
+  return problems;
+}
+
+function slackProblems(has: Has): ConfigProblem[] {
+  if (!has('SLACK_BOT_TOKEN')) {
+    const lonely = (['SLACK_SIGNING_SECRET', 'SLACK_APP_TOKEN'] as const).filter(has);
+    if (lonely.length === 0) return [];
+    return [{ variable: 'SLACK_BOT_TOKEN', problem: `is missing, though ${lonely.join(' and ')} is set`, fix: 'Set it to the bot token of the Slack app (xoxb-…), or unset the others to leave Slack off.' }];
+  }
+  if (has('SLACK_SIGNING_SECRET') || has('SLACK_APP_TOKEN')) return [];
+  return [
+    {
+      variable: 'SLACK_SIGNING_SECRET',
+      problem: 'is missing, so nothing that Slack sends could be verified',
+      fix: "Set SLACK_SIGNING_SECRET from the app's Basic Information page, or SLACK_APP_TOKEN for socket mode.",
+    },
+  ];
+}
+
+function teamsProblems(has: Has, values: Partial<Variables>, host: string): ConfigProblem[] {
+  const problems: ConfigProblem[] = [];
+  if (values.TEAMS_AUTH === 'off' && !isLoopbackHost(host)) {
+    problems.push({ variable: 'TEAMS_AUTH', problem: 'is off, which lets anyone who reaches the port speak for Teams', fix: 'Unset TEAMS_AUTH, or set HOST=127.0.0.1 for the local playground.' });
+  }
+  if (!has('MicrosoftAppId')) {
+    if (has('MicrosoftAppPassword')) problems.push({ variable: 'MicrosoftAppId', problem: 'is missing, though MicrosoftAppPassword is set', fix: 'Set it to the application (client) id of the bot registration.' });
+    return problems;
+  }
+  if (!has('MicrosoftAppPassword') && values.MicrosoftAppType !== 'UserAssignedMSI' && values.TEAMS_AUTH !== 'off') {
+    problems.push({ variable: 'MicrosoftAppPassword', problem: 'is missing', fix: 'Set it to a client secret of the bot registration, or MicrosoftAppType=UserAssignedMSI.' });
+  }
+  if (!has('MicrosoftAppTenantId') && values.TEAMS_AUTH !== 'off') {
+    problems.push({ variable: 'MicrosoftAppTenantId', problem: 'is missing, so no press from Teams would count', fix: 'Set it to the directory (tenant) id whose people may decide; separate several by commas.' });
+  }
+  return problems;
+}
+
+function oidcProblems(has: Has): ConfigProblem[] {
+  if (has('OIDC_ISSUER') && !has('OIDC_CLIENT_ID')) return [{ variable: 'OIDC_CLIENT_ID', problem: 'is missing', fix: 'Set it to the client id that the identity provider gave to Countersign.' }];
+  const lonely = (['OIDC_CLIENT_ID', 'OIDC_CLIENT_SECRET'] as const).filter(has);
+  if (has('OIDC_ISSUER') || lonely.length === 0) return [];
+  return [{ variable: 'OIDC_ISSUER', problem: `is missing, though ${lonely.join(' and ')} is set`, fix: 'Set it to the issuer URL of the identity provider, or unset the others.' }];
+}
+
+function slackOf(values: Partial<Variables>): Config['slack'] | undefined {
+  if (values.SLACK_BOT_TOKEN === undefined) return undefined;
+  return {
+    botToken: new Secret(values.SLACK_BOT_TOKEN),
+    ...given('signingSecret', secret(values.SLACK_SIGNING_SECRET)),
+    ...given('appToken', secret(values.SLACK_APP_TOKEN)),
+    ...given('apiUrl', values.SLACK_API_URL),
+    ...given('channel', values.SLACK_CHANNEL),
+  };
+}
+
+function teamsOf(values: Partial<Variables>): Config['teams'] | undefined {
+  if (values.MicrosoftAppId === undefined && values.TEAMS_AUTH !== 'off') return undefined;
+  return {
+    auth: values.TEAMS_AUTH ?? 'on',
+    appType: values.MicrosoftAppType ?? 'MultiTenant',
+    ...given('appId', values.MicrosoftAppId),
+    ...given('appPassword', secret(values.MicrosoftAppPassword)),
+    tenantIds: values.MicrosoftAppTenantId ?? [],
+    ...given('openIdMetadataUrl', values.TEAMS_OPENID_METADATA_URL),
+  };
+}
+
+function oidcOf(values: Partial<Variables>): Config['oidc'] | undefined {
+  if (values.OIDC_ISSUER === undefined || values.OIDC_CLIENT_ID === undefined) return undefined;
+  return { issuer: values.OIDC_ISSUER, clientId: values.OIDC_CLIENT_ID, ...given('clientSecret', secret(values.OIDC_CLIENT_SECRET)) };
+}
+
+function secret(value: string | undefined): Secret | undefined {
+  return value === undefined ? undefined : new Secret(value);
+}
+
+function path(value: string | undefined): string | undefined {
+  return value === undefined ? undefined : resolve(value);
+}
+
+/** An optional member: there, or absent (exactOptionalPropertyTypes tells that from undefined). */
+function given<K extends string, V>(key: K, value: V | undefined): { readonly [P in K]?: V } {
+  // The computed key widens to string, though it is K.
+  return value === undefined ? {} : ({ [key]: value } as { readonly [P in K]?: V });
+}
+
+/** In the order of the documentation, the command line first. */
+function inOrder(problems: readonly ConfigProblem[]): readonly ConfigProblem[] {
+  const place = ({ variable }: ConfigProblem): number => variableNames.findIndex((name) => name === variable);
+  return problems.toSorted((a, b) => place(a) - place(b));
+}
+
+/** The problems as text for a terminal, a line each. */
+export function describeProblems(problems: readonly ConfigProblem[]): string {
+  return problems.map(({ variable, problem, fix }) => `${variable} ${problem}. ${fix}`).join('\n');
+}
