@@ -63,13 +63,16 @@ export function evaluate(input: PolicyInput, rules: RuleSet, catalogue: Catalogu
   engine.refill();
   const says: Say[] = [];
   const counted: CompiledRule[] = [];
+  let spoken = false;
   for (const rule of rules.forAction(input.action)) {
     const verdict = judge(rule, circumstances);
     if (verdict.result === 'not_matched' || (verdict.result === 'indeterminate' && rule.effect === 'allow')) continue;
     counted.push(rule);
+    spoken ||= verdict.result === 'matched';
     says.push({ effect: rule.effect, rule, requirement: rule.requirement, sentences: () => sentencesOf(rule, verdict, circumstances) });
   }
-  if (says.length === 0) says.push(byDefault(defaults));
+  // A rule that could not be checked takes no default's place: an error must not turn a default of deny into a question.
+  if (!spoken) says.push(byDefault(defaults));
   says.push(...besideTheRules(resolved, defaults));
 
   let effect = says.reduce<Effect>((worst, say) => (RANK[say.effect] > RANK[worst] ? say.effect : worst), 'allow');

@@ -6,7 +6,7 @@ export function nearestName(name: string, known: Iterable<string>): string | und
     const distance = editDistance(wanted, candidate.slice(0, 64).toLowerCase());
     if (best === undefined || distance < best.distance) best = { name: candidate, distance };
   }
-  return best !== undefined && best.distance <= Math.max(1, Math.floor(wanted.length / 3)) ? best.name : undefined;
+  return best !== undefined && best.distance <= Math.max(wanted.length < 4 ? 1 : 2, Math.floor(wanted.length / 3)) ? best.name : undefined;
 }
 
 /** `did you mean "…"?`, as a member to spread; empty where nothing is near. */

@@ -25,7 +25,7 @@ export function readBundle(files: readonly BundleFile[]): BundleRead {
   const merge = new Merge();
   for (const file of [...files].sort((a, b) => compareText(a.path, b.path))) merge.add(file);
   if (merge.problems.length > 0) return { problems: merge.problems };
-  return checkShape(merge.root, merge.places, files[0]?.path ?? '');
+  return checkShape(merge.root, merge.origins, files[0]?.path ?? '');
 }
 
 /** Reads the RFC 8785 text of a bundle. Problems have pointers in place of lines. */
@@ -41,7 +41,7 @@ export function readCanonical(text: string): BundleRead {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return problem('the canonical bundle is not an object');
   const unfit = findUnfit(value, 1);
   // JSON.parse gives JSON values.
-  return unfit === undefined ? checkShape(value as Members, new Map(), '(canonical)') : problem(unfit);
+  return unfit === undefined ? checkShape(value as Members, new Origins(), '(canonical)') : problem(unfit);
 }
 
 function findUnfit(value: unknown, depth: number): string | undefined {
@@ -54,10 +54,40 @@ function findUnfit(value: unknown, depth: number): string | undefined {
   return undefined;
 }
 
+type Places = ReadonlyMap<JsonPointer, Place>;
+
+/** From which file, and from where in it, each part of the merged document came. */
+class Origins {
+  readonly #parts = new Map<JsonPointer, { places: Places; from: JsonPointer }>();
+
+  set(pointer: JsonPointer, places: Places, from: JsonPointer): void {
+    this.#parts.set(pointer, { places, from });
+  }
+
+  /** The place of exactly this pointer, and no ancestor's. */
+  placeOf(pointer: JsonPointer): Place | undefined {
+    for (let prefix = pointer; ; prefix = parentOf(prefix)) {
+      const part = this.#parts.get(prefix);
+      if (part !== undefined) return part.places.get(part.from + pointer.slice(prefix.length));
+      if (prefix === '') return undefined;
+    }
+  }
+
+  /** The place of the pointer, or of its nearest ancestor that has one. */
+  nearest(pointer: JsonPointer): Place | undefined {
+    for (let at = pointer; ; at = parentOf(at)) {
+      const place = this.placeOf(at);
+      if (place !== undefined || at === '') return place;
+    }
+  }
+}
+
+const parentOf = (pointer: JsonPointer): JsonPointer => pointer.slice(0, Math.max(0, pointer.lastIndexOf('/')));
+
 /** Puts files together. What stands once in a bundle (metadata, defaults) may stand in one file only; named members never twice. */
 class Merge {
   readonly root: Members = {};
-  readonly places = new Map<JsonPointer, Place>();
+  readonly origins = new Origins();
   readonly problems: PolicyProblem[] = [];
 
   add(file: BundleFile): void {
@@ -75,28 +105,27 @@ class Merge {
       const place = places.get(`/${member}`);
       this.problems.push({ file: file.path, line: place?.line ?? 1, column: place?.column ?? 1, message: `${member} must be ${expected}` });
     }
-    if (!this.places.has('')) this.#place(places, '', '');
+    if (this.origins.placeOf('') === undefined) this.origins.set('', places, '');
     for (const [member, content] of Object.entries(value)) this.#member(member, content, places);
   }
 
-  #member(member: string, content: JsonValue, places: ReadonlyMap<JsonPointer, Place>): void {
+  #member(member: string, content: JsonValue, places: Places): void {
     const pointer = childPointer('', member);
-    const present = this.root[member];
+    const present = Object.hasOwn(this.root, member) ? this.root[member] : undefined;
     if (member === 'apiVersion' || member === 'kind') {
       this.root[member] = content;
-      if (present === undefined) this.#move(places, pointer, pointer);
     } else if (present === undefined) {
       this.root[member] = content;
-      this.#move(places, pointer, pointer);
+      this.origins.set(pointer, places, pointer);
     } else if (member === 'rules' && Array.isArray(present) && Array.isArray(content)) {
       this.#append(present, content, pointer, places);
     } else if (member === 'catalogue' && isMembers(present) && isMembers(content)) {
       for (const [part, inner] of Object.entries(content)) {
         const at = childPointer(pointer, part);
-        const existing = present[part];
+        const existing = Object.hasOwn(present, part) ? present[part] : undefined;
         if (existing === undefined) {
           present[part] = inner;
-          this.#move(places, at, at);
+          this.origins.set(at, places, at);
         } else if (Array.isArray(existing) && Array.isArray(inner)) this.#append(existing, inner, at, places);
         else this.#named(existing, inner, at, places);
       }
@@ -104,7 +133,7 @@ class Merge {
     else this.#clash(pointer, places);
   }
 
-  #named(present: JsonValue, content: JsonValue, pointer: JsonPointer, places: ReadonlyMap<JsonPointer, Place>): void {
+  #named(present: JsonValue, content: JsonValue, pointer: JsonPointer, places: Places): void {
     if (!isMembers(present) || !isMembers(content)) {
       this.#clash(pointer, places);
       return;
@@ -114,48 +143,29 @@ class Merge {
       if (Object.hasOwn(present, key)) this.#clash(at, places);
       else {
         present[key] = value;
-        this.#move(places, at, at);
+        this.origins.set(at, places, at);
       }
     }
   }
 
-  #append(present: JsonValue[], content: readonly JsonValue[], pointer: JsonPointer, places: ReadonlyMap<JsonPointer, Place>): void {
-    const shift = present.length;
-    present.push(...content);
-    for (const [from, place] of places) {
-      const rest = from.startsWith(`${pointer}/`) ? /^(\d+)(.*)$/s.exec(from.slice(pointer.length + 1)) : null;
-      if (rest !== null) this.places.set(`${pointer}/${Number(rest[1]) + shift}${rest[2] ?? ''}`, place);
-    }
+  #append(present: JsonValue[], content: readonly JsonValue[], pointer: JsonPointer, places: Places): void {
+    content.forEach((element, index) => this.origins.set(childPointer(pointer, present.push(element) - 1), places, childPointer(pointer, index)));
   }
 
-  #clash(pointer: JsonPointer, places: ReadonlyMap<JsonPointer, Place>): void {
+  #clash(pointer: JsonPointer, places: Places): void {
     const place = places.get(pointer);
-    const other = this.places.get(pointer);
+    const other = this.origins.placeOf(pointer);
     const { line, column } = place?.key ?? place ?? { line: 1, column: 1 };
     const first = other === undefined ? '' : `; it already stands in ${other.file}, line ${(other.key ?? other).line}`;
     this.problems.push({ file: place?.file ?? '', line, column, message: `${dotted(pointer)} stands in two files of the bundle${first}` });
   }
-
-  #move(places: ReadonlyMap<JsonPointer, Place>, from: JsonPointer, to: JsonPointer): void {
-    if (from === to && !this.places.has(to)) this.#place(places, from, to);
-    for (const pointer of places.keys()) if (pointer === from || pointer.startsWith(`${from}/`)) this.#place(places, pointer, to + pointer.slice(from.length));
-  }
-
-  #place(places: ReadonlyMap<JsonPointer, Place>, from: JsonPointer, to: JsonPointer): void {
-    const place = places.get(from);
-    if (place !== undefined) this.places.set(to, place);
-  }
 }
 
-function checkShape(root: Members, places: ReadonlyMap<JsonPointer, Place>, firstFile: string): BundleRead {
+function checkShape(root: Members, origins: Origins, firstFile: string): BundleRead {
   const problemAt = (pointer: JsonPointer, message: string, more: { hint?: string; atKey?: boolean; offset?: number } = {}): PolicyProblem => {
-    let place: Place | undefined;
-    for (let at = pointer; place === undefined; at = at.slice(0, at.lastIndexOf('/'))) {
-      place = places.get(at);
-      if (at === '') break;
-    }
+    const place = origins.nearest(pointer);
     const { line, column } = (more.atKey === true ? place?.key : undefined) ?? place ?? { line: 1, column: 1 };
-    const exact = more.offset !== undefined && more.atKey !== true && places.get(pointer)?.literal;
+    const exact = more.offset !== undefined && more.atKey !== true && origins.placeOf(pointer)?.literal;
     const shift = typeof exact === 'object' ? (more.offset ?? 0) + exact.quote : 0;
     return { file: place?.file ?? firstFile, line, column: column + shift, message: pointer === '' ? message : `${dotted(pointer)}: ${message}`, ...(more.hint === undefined ? {} : { hint: more.hint }) };
   };
@@ -180,6 +190,12 @@ function describe(issue: z.core.$ZodIssue, root: Members, problemAt: (...args: P
       return [problemAt(pointer, issue.issues.map(({ message }) => message).join('; '), { atKey: true })];
     case 'invalid_type':
       return [problemAt(pointer, value === undefined ? 'this must be written' : `must be ${EXPECTED[issue.expected] ?? issue.expected}${value === null ? ', and is empty' : ''}`)];
+    case 'too_big':
+    case 'too_small': {
+      const limit = issue.code === 'too_big' ? `at most ${issue.maximum}` : `at least ${issue.minimum}`;
+      const unit = { string: ' characters', array: ' entries' }[issue.origin as string] ?? '';
+      return [problemAt(pointer, `must be ${unit === '' ? '' : 'of '}${limit}${unit}`)];
+    }
     default:
       return [problemAt(pointer, value === undefined ? 'this must be written' : issue.message)];
   }

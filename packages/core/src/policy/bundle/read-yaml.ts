@@ -1,6 +1,6 @@
-import { isAlias, isMap, isPair, isScalar, isSeq, LineCounter, parseDocument, type Node } from 'yaml';
+import { CST, isAlias, isMap, isPair, isScalar, isSeq, Lexer, LineCounter, parseDocument, type Node } from 'yaml';
 import { childPointer, type JsonPointer, type JsonValue } from '../../request/index.js';
-import { MAX_DEPTH, unfitKey } from './limits.js';
+import { MAX_DEPTH, MAX_TOKENS, unfitKey } from './limits.js';
 import type { BundleFile, PolicyProblem } from '../types.js';
 
 /** Where a value, and the key before it, stand in a file. */
@@ -37,12 +37,17 @@ export function readYaml(file: BundleFile): YamlRead {
     return { line: Math.max(1, line), column: Math.max(1, col) };
   };
   refuseText(file.text, refuse);
+  if (problems.length === 0) refuseShape(file.text, refuse);
   if (problems.length > 0) return { value: undefined, places, problems };
 
   let root: Node | null;
   try {
-    const document = parseDocument(file.text, { version: '1.2', schema: 'core', merge: false, strict: true, uniqueKeys: true, stringKeys: true, prettyErrors: false, lineCounter: lines, logLevel: 'error' });
-    for (const fault of [...document.errors, ...document.warnings]) refuse(position(fault.pos[0]), `this is not YAML that can be read: ${fault.message}`);
+    // Duplicate keys are found below: the library compares every key with every other.
+    const document = parseDocument(file.text, { version: '1.2', schema: 'core', merge: false, strict: true, uniqueKeys: false, stringKeys: true, prettyErrors: false, lineCounter: lines, logLevel: 'error' });
+    for (const fault of [...document.errors, ...document.warnings]) {
+      // The composer catches the end of its stack, and reports it as an error of the text.
+      refuse(position(fault.pos[0]), /call stack/i.test(fault.message) ? `the file is nested deeper than ${MAX_DEPTH} levels` : `this is not YAML that can be read: ${fault.message}`);
+    }
     root = document.contents;
   } catch (fault) {
     // The parser recurses: text nested deep enough ends its stack (a RangeError).
@@ -78,6 +83,7 @@ export function readYaml(file: BundleFile): YamlRead {
         if (pair.key.anchor !== undefined || pair.key.tag !== undefined) refuse(keyAt, 'anchors and tags are not part of the language');
         const unfit = unfitKey(pair.key.value);
         if (unfit !== undefined) refuse(keyAt, unfit);
+        else if (Object.hasOwn(members, pair.key.value)) refuse(keyAt, `the key "${pair.key.value}" stands here twice`);
         else members[pair.key.value] = read(pair.value, childPointer(pointer, pair.key.value), depth + 1, keyAt);
       }
       return members;
@@ -110,8 +116,38 @@ function refuseText(text: string, refuse: (at: { line: number; column: number },
   });
 }
 
+/** Measures the text by its tokens before it is parsed: the parser recurses on nesting, and runs out of memory on much of it. */
+function refuseShape(text: string, refuse: (at: { line: number; column: number }, message: string) => void): void {
+  let [line, tokens, flowDepth, indicators] = [1, 0, 0, 0];
+  for (const token of new Lexer().lex(text)) {
+    switch (CST.tokenType(token)) {
+      case 'flow-seq-start':
+      case 'flow-map-start':
+        flowDepth++;
+        break;
+      case 'flow-seq-end':
+      case 'flow-map-end':
+        flowDepth--;
+        break;
+      case 'seq-item-ind':
+      case 'explicit-key-ind':
+      case 'map-value-ind':
+        // On one line, each may begin another level; inside brackets it is the brackets that nest.
+        if (flowDepth <= 0) indicators++;
+        break;
+      case 'newline':
+        indicators = 0;
+    }
+    for (let at = token.indexOf('\n'); at >= 0; at = token.indexOf('\n', at + 1)) line++;
+    if (++tokens > MAX_TOKENS) return refuse({ line, column: 1 }, `a file has at most ${MAX_TOKENS} pieces of YAML`);
+    if (flowDepth > MAX_DEPTH || indicators > MAX_DEPTH) return refuse({ line, column: 1 }, `the file is nested deeper than ${MAX_DEPTH} levels`);
+  }
+}
+
+/** Text on one line without escapes, where an offset in the value is one in the line. */
 function quoteOf(type: string | null | undefined, value: string): { quote: 0 | 1 } | undefined {
-  if (/[\n\\'"]/.test(value) && type !== 'PLAIN') return undefined;
+  if (value.includes('\n')) return undefined;
   if (type === 'PLAIN') return { quote: 0 };
-  return type === 'QUOTE_SINGLE' || type === 'QUOTE_DOUBLE' ? { quote: 1 } : undefined;
+  const escaped = type === 'QUOTE_SINGLE' ? /'/ : type === 'QUOTE_DOUBLE' ? /["\\]/ : /^/;
+  return escaped.test(value) ? undefined : { quote: 1 };
 }

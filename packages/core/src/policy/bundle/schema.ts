@@ -41,7 +41,15 @@ const stage = z.strictObject({
 export type StageDocument = z.infer<typeof stage>;
 
 const require = z.strictObject({
-  stages: z.array(stage).min(1).max(20).optional(),
+  stages: z
+    .array(stage)
+    .min(1)
+    .max(20)
+    .refine((stages) => {
+      const names = stages.flatMap(({ name }) => (name === undefined ? [] : [name]));
+      return new Set(names).size === names.length;
+    }, 'two stages have the same name')
+    .optional(),
   deny_threshold: z.int().min(1).max(50).optional(),
   reason: z.enum(['approve', 'deny', 'both']).optional(),
   timeout: duration(MAX_TIMEOUT_SECONDS).optional(),

@@ -1,4 +1,4 @@
-import { type CelInput } from '@bufbuild/cel';
+import { celError, type CelInput } from '@bufbuild/cel';
 import type { JsonObject, JsonValue } from '@countersign/contracts';
 import { timestampFromDate } from '@bufbuild/protobuf/wkt';
 import { isInstant } from '../../request/index.js';
@@ -9,11 +9,11 @@ const MAX_LIST = 1_000;
 const MAX_STRING = 131_072;
 const MAX_DEPTH = 64;
 
-/** What conditions read. A root that is not there makes every condition that reads it fail. */
+/** What conditions read. A root that is not there, or is withheld, makes every condition that reads it fail. */
 export interface Bindings {
   /** Without a prototype, so that no name leads to Object.prototype. */
   readonly values: Record<string, CelInput>;
-  /** Why a root is not there though the request has it; without any value of the request. */
+  /** Why a root that the request has cannot be read; without any value of the request. */
   readonly withheld: Readonly<Record<string, string>>;
 }
 
@@ -36,7 +36,7 @@ export function bindingsOf(input: PolicyInput, resolved: ResolvedForConditions):
   const behind = input.actor.on_behalf_of;
   values['actor'] = withoutAbsent({ type: input.actor.type, id: input.actor.id, on_behalf_of: behind === undefined ? undefined : withoutAbsent({ type: behind.type, id: behind.id }) });
   const unfit = resolved.declared === undefined ? undefined : firstUnfit(input.parameters ?? {}, resolved.declared);
-  if (unfit !== undefined) withheld['parameters'] = `the parameter "${unfit}" is missing or of another type than the catalogue declares`;
+  if (unfit !== undefined) withhold('parameters', `the parameter "${unfit}" is missing or of another type than the catalogue declares`, values, withheld);
   else bindObject('parameters', input.parameters ?? {}, resolved.declared, values, withheld);
   bindObject('context', input.context ?? {}, undefined, values, withheld);
   return { values, withheld };
@@ -49,12 +49,19 @@ function bindObject(root: string, object: JsonObject, declared: ReadonlyMap<stri
     const int = type?.kind === 'int' || (type?.kind === 'list' && type.of.kind === 'int');
     const bound = toCel(value, int, 1);
     if (bound === undefined) {
-      withheld[root] = `${root} are larger than conditions may read`;
+      withhold(root, `${root} is larger than conditions may read`, values, withheld);
       return;
     }
     members.set(name, bound);
   }
   values[root] = members;
+}
+
+/** Bound to an error, not left out: has(parameters.x) is false, and no error, where `parameters` itself is not bound. */
+function withhold(root: string, reason: string, values: Record<string, CelInput>, withheld: Record<string, string>): void {
+  withheld[root] = reason;
+  // The types do not say that a binding may be an error; ObjectActivation.resolve hands one on as it is.
+  values[root] = celError(reason) as unknown as CelInput;
 }
 
 /** Maps instead of objects, so that no key is special; undefined past the limits. */

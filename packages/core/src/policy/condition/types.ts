@@ -26,6 +26,7 @@ export function checkTypes(expr: Expr, sourceInfo: SourceInfo, lets: ReadonlySet
         const of = exprKind.value.operand === undefined ? 'any' : typeOf(exprKind.value.operand);
         const member = memberType(of, exprKind.value.field);
         if (member === undefined) refuse(node, `there is no "${exprKind.value.field}" here`, typeof of === 'object' ? didYouMean(exprKind.value.field, Object.keys(of.members)) : {});
+        else if (exprKind.value.testOnly && typeof of === 'object' && member === 'string') refuse(node, `"${exprKind.value.field}" is always there`);
         return exprKind.value.testOnly ? 'bool' : (member ?? 'any');
       }
       case 'listExpr':
