@@ -7,9 +7,7 @@ import ipaddr from 'ipaddr.js';
 type Address = ipaddr.IPv4 | ipaddr.IPv6;
 
 /** One entry of COUNTERSIGN_CALLBACK_ALLOW. Without a port it covers every port that is not another service's; with one, that port alone. */
-export type AllowEntry =
-  | { kind: 'network'; network: Address; bits: number; port: number | null }
-  | { kind: 'host'; host: string; port: number | null };
+export type AllowEntry = { kind: 'network'; network: Address; bits: number; port: number | null } | { kind: 'host'; host: string; port: number | null };
 
 /** What may be reached besides HTTPS on public addresses. */
 export interface CallbackPolicy {
@@ -179,9 +177,9 @@ const METADATA = ['169.254.169.254', '169.254.170.2', 'fd00:ec2::254', 'fd20:ce:
 
 const DENIED_PORTS: ReadonlySet<number> = new Set([
   // WHATWG Fetch, "port blocking".
-  0, 1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101, 102, 103, 104, 109, 110, 111, 113, 115, 117, 119, 123,
-  135, 137, 139, 143, 161, 179, 389, 427, 465, 512, 513, 514, 515, 526, 530, 531, 532, 540, 548, 554, 556, 563, 587, 601, 636, 989, 990, 993, 995,
-  1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080,
+  0, 1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101, 102, 103, 104, 109, 110, 111, 113, 115, 117, 119, 123, 135, 137,
+  139, 143, 161, 179, 389, 427, 465, 512, 513, 514, 515, 526, 530, 531, 532, 540, 548, 554, 556, 563, 587, 601, 636, 989, 990, 993, 995, 1719, 1720, 1723, 2049,
+  3659, 4045, 4190, 5060, 5061, 6000, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080,
   // Mail beyond those, SMB, LDAP global catalogue, remote desktops, SSH's usual second port.
   445, 2222, 2525, 3268, 3269, 3389, 5900, 5985, 5986,
   // Databases: SQL Server, Oracle, MySQL, PostgreSQL (and poolers), CouchDB, Cassandra, Neo4j, Elasticsearch, MongoDB, RethinkDB.

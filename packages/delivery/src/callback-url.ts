@@ -12,9 +12,7 @@ export type CallbackUrlRefusal =
   /** The host is not written the one way in which it will be used: another spelling of an address, a trailing dot, escapes, other scripts. */
   | 'host_spelling';
 
-export type CallbackUrlCheck =
-  | { ok: true; /** As it will be requested. */ url: string }
-  | { ok: false; reason: CallbackUrlRefusal; detail: string };
+export type CallbackUrlCheck = { ok: true; /** As it will be requested. */ url: string } | { ok: false; reason: CallbackUrlRefusal; detail: string };
 
 export const MAX_CALLBACK_URL_LENGTH = 2048;
 

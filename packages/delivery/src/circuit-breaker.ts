@@ -18,14 +18,14 @@ interface Slot {
   failed: number;
 }
 
-export type Admission = { admitted: true; breaker: Breaker } | { admitted: false; retryAtMs: number };
+type Admission = { admitted: true; breaker: Breaker } | { admitted: false; retryAtMs: number };
 
-export const FAILURES_IN_ROW = 5;
-export const WINDOW_MS = 300_000;
-export const WINDOW_MIN_ATTEMPTS = 10;
-export const WINDOW_FAILURE_RATIO = 0.5;
-export const FIRST_PROBE_MS = 30_000;
-export const LAST_PROBE_MS = 600_000;
+const FAILURES_IN_ROW = 5;
+const WINDOW_MS = 300_000;
+const WINDOW_MIN_ATTEMPTS = 10;
+const WINDOW_FAILURE_RATIO = 0.5;
+const FIRST_PROBE_MS = 30_000;
+const LAST_PROBE_MS = 600_000;
 const SLOT_MS = 30_000;
 /** Longer than any attempt lasts. */
 const PROBE_MS = 60_000;

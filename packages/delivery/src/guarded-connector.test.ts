@@ -99,7 +99,12 @@ describe('the guarded connector', () => {
     const { port, seen } = await victim();
     let reads = 0;
     // The first reading is what the guard is shown, the second what a careless connector would use.
-    const shifting = { family: 4, get address() { return reads++ === 0 ? '127.0.0.1' : '127.0.0.2'; } };
+    const shifting = {
+      family: 4,
+      get address() {
+        return reads++ === 0 ? '127.0.0.1' : '127.0.0.2';
+      },
+    };
     const dispatcher = agent({ policy: allowing('127.0.0.1'), resolve: () => Promise.resolve([shifting]) });
     expect((await request(`http://caller.example:${port}/`, { dispatcher })).statusCode).toBe(204);
     expect({ reads, connections: seen().connections }).toEqual({ reads: 1, connections: 1 });

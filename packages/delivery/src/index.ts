@@ -1,10 +1,4 @@
-export {
-  parseCallbackAllow,
-  type AddressRefusal,
-  type AllowEntry,
-  type CallbackPolicy,
-  type ParsedAllowList,
-} from './address-guard.js';
+export { parseCallbackAllow, type AddressRefusal, type AllowEntry, type CallbackPolicy, type ParsedAllowList } from './address-guard.js';
 export { checkCallbackUrl, MAX_CALLBACK_URL_LENGTH, type CallbackUrlCheck, type CallbackUrlRefusal } from './callback-url.js';
 export { DeliveryError, type DeliveryErrorCode } from './errors.js';
 export { guardedConnector, type GuardOptions, type ResolvedAddress } from './guarded-connector.js';
@@ -25,3 +19,15 @@ export {
 } from './standard-webhooks.js';
 export type { AttemptResult, FailedAttempt, FailureReason, OutboundMessage, Target, Transport } from './transport.js';
 export { createWebhookTransport, type WebhookOptions } from './webhook/index.js';
+export {
+  createDeliverer,
+  DEFAULT_LIMITS,
+  type AttemptEnd,
+  type ClaimEnd,
+  type Deliverer,
+  type DelivererOptions,
+  type DeliveryLimits,
+  type DeliveryLog,
+  type DeliveryMetrics,
+  type TargetAnswer,
+} from './deliver.js';

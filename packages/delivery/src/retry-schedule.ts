@@ -5,7 +5,22 @@ const HOUR = 3600;
 
 /** Seconds before each attempt, counted from the end of the one before: 16 attempts over about 76 hours. */
 export const RETRY_DELAYS_SECONDS: readonly number[] = [
-  0, 2, 5, 15, 30, 1 * MINUTE, 2 * MINUTE, 5 * MINUTE, 10 * MINUTE, 30 * MINUTE, 2 * HOUR, 5 * HOUR, 10 * HOUR, 14 * HOUR, 20 * HOUR, 24 * HOUR,
+  0,
+  2,
+  5,
+  15,
+  30,
+  1 * MINUTE,
+  2 * MINUTE,
+  5 * MINUTE,
+  10 * MINUTE,
+  30 * MINUTE,
+  2 * HOUR,
+  5 * HOUR,
+  10 * HOUR,
+  14 * HOUR,
+  20 * HOUR,
+  24 * HOUR,
 ];
 export const MAX_ATTEMPTS = RETRY_DELAYS_SECONDS.length;
 /** Each delay is moved by up to a fifth either way, so that what failed together does not come back together. */

@@ -94,7 +94,9 @@ describe('verifying', () => {
     const pair = generateKeyPairSync('ed25519');
     const foreign = cryptoSign(null, Buffer.from(`${id}.${timestamp}.${body.toString()}`), pair.privateKey).toString('base64');
     const raw = pair.publicKey.export({ format: 'der', type: 'spki' }).subarray(-32);
-    expect(verifyWebhook({ headers: { ...headers, 'webhook-signature': `v1a,${foreign}` }, body }, { publicKeys: [raw] }, timestamp)).toMatchObject({ ok: true });
+    expect(verifyWebhook({ headers: { ...headers, 'webhook-signature': `v1a,${foreign}` }, body }, { publicKeys: [raw] }, timestamp)).toMatchObject({
+      ok: true,
+    });
   });
 
   test.each([

@@ -31,9 +31,9 @@ export interface WebhookHeaders {
 }
 
 /** The newest secret and at most ten that it replaces. */
-export const MAX_HMAC_SECRETS = 11;
+const MAX_HMAC_SECRETS = 11;
 /** How far a receiver lets the time stamp be from its own clock, either way, in seconds. */
-export const TIMESTAMP_TOLERANCE_SECONDS = 300;
+const TIMESTAMP_TOLERANCE_SECONDS = 300;
 
 /**
  * The three headers of one attempt: a `v1` signature for each secret, then a `v1a` signature where a signer is given.

@@ -15,8 +15,9 @@ test.each([
   ['Mon, 07 Nov 1994 08:49:37 GMT', 3600],
 ])('%j is %i seconds', (value, seconds) => expect(parseRetryAfter(value, now)).toBe(seconds));
 
-test.each([undefined, '', '-1', '1.5', '1e3', 'soon', '1994-11-06T08:49:37Z', 'Sun, 06 Nov 1994 08:49:37 +0100', 'Sun, 99 Nov 1994 08:49:37 GMT'])('%j is none', (value) =>
-  expect(parseRetryAfter(value, now)).toBeUndefined(),
+test.each([undefined, '', '-1', '1.5', '1e3', 'soon', '1994-11-06T08:49:37Z', 'Sun, 06 Nov 1994 08:49:37 +0100', 'Sun, 99 Nov 1994 08:49:37 GMT'])(
+  '%j is none',
+  (value) => expect(parseRetryAfter(value, now)).toBeUndefined(),
 );
 
 test('one that came twice is none', () => expect(parseRetryAfter(['1', '2'], now)).toBeUndefined());

@@ -47,7 +47,13 @@ describe('the webhook', () => {
   afterEach(async () => {
     for (const close of closers.splice(0)) await close();
   });
-  const message: OutboundMessage = { id: 'msg_1', type: 'outcome.settled', body: Buffer.from('{"test": 1}'), attempt: 1, timestamp: Math.floor(Date.now() / 1000) };
+  const message: OutboundMessage = {
+    id: 'msg_1',
+    type: 'outcome.settled',
+    body: Buffer.from('{"test": 1}'),
+    attempt: 1,
+    timestamp: Math.floor(Date.now() / 1000),
+  };
   const untilEnd = new AbortController().signal;
 
   /** A transport, and a server that answers by `respond`; the requests as they came. */
@@ -73,7 +79,10 @@ describe('the webhook', () => {
     const target: Target = { url: `http://127.0.0.1:${port}/hooks/countersign?a=1`, hmacSecrets: [SECRET] };
     return { transport, target, requests, connections };
   }
-  const answering = (status: number, headers: Record<string, string> = {}) => (_: IncomingMessage, response: ServerResponse) => response.writeHead(status, headers).end();
+  const answering =
+    (status: number, headers: Record<string, string> = {}) =>
+    (_: IncomingMessage, response: ServerResponse) =>
+      response.writeHead(status, headers).end();
 
   test('D1, I8: posts what the official library verifies, with a v1a signature for our public key', async () => {
     const { transport, target, requests } = await serving(answering(200), { signer: signerOfPrivateKey(PRIVATE_KEY) });
@@ -128,7 +137,12 @@ describe('the webhook', () => {
   });
 
   test('an answer that is not HTTP, and TLS to a server that speaks none, are named', async () => {
-    const server = createTcpServer((socket) => socket.resume().on('error', () => {}).end('220 mail.example ESMTP\r\n')).listen(0, '127.0.0.1');
+    const server = createTcpServer((socket) =>
+      socket
+        .resume()
+        .on('error', () => {})
+        .end('220 mail.example ESMTP\r\n'),
+    ).listen(0, '127.0.0.1');
     await once(server, 'listening');
     const transport = createWebhookTransport({ policy: LOOPBACK, now: Date.now });
     closers.push(async () => {
@@ -214,7 +228,9 @@ function answer(behaviour: ReceiverBehaviour, response: ServerResponse): void {
       pour(response);
       return;
     case 'fail':
-      response.writeHead(behaviour.status, behaviour.retryAfterSeconds === undefined ? {} : { 'retry-after': String(behaviour.retryAfterSeconds) }).end(behaviour.text);
+      response
+        .writeHead(behaviour.status, behaviour.retryAfterSeconds === undefined ? {} : { 'retry-after': String(behaviour.retryAfterSeconds) })
+        .end(behaviour.text);
       return;
     case 'redirect':
       response.writeHead(behaviour.status, { location: '/elsewhere' }).end();
