@@ -8,7 +8,7 @@ export function deliveryStore(database: Database): DeliveryStore {
   return {
     claim: (query) => claim(database, query),
     finish: (delivery, outcome) => finish(database, delivery, outcome),
-    release: (deliveries) => release(database, deliveries),
+    release: (deliveries, dueAt) => release(database, deliveries, dueAt ?? null),
     list: (tenant, requestId) => list(database, tenant, requestId),
   };
 }
@@ -72,15 +72,15 @@ async function finish(database: Database, delivery: ClaimedDelivery, outcome: At
 }
 
 /** Nothing left for the wire, so the attempt did not happen: its row goes and its number is given again (I7: no gaps). */
-async function release(database: Database, deliveries: ClaimedDelivery[]): Promise<void> {
+async function release(database: Database, deliveries: ClaimedDelivery[], dueAt: string | null): Promise<void> {
   if (deliveries.length === 0) return;
   await database.run({
     name: 'release-deliveries',
     text: `WITH given AS (SELECT * FROM unnest($1::text[], $2::int[], $3::int[]) AS g (id, number, fence)),
       gone AS (DELETE FROM delivery_attempts a USING given g WHERE a.delivery_id = g.id AND a.number = g.number AND a.fence = g.fence AND a.finished_at IS NULL
         AND EXISTS (SELECT FROM deliveries d WHERE d.id = g.id AND d.fence = g.fence) RETURNING a.delivery_id)
-      UPDATE deliveries d SET attempts = d.attempts - 1, next_attempt_at = now() FROM gone WHERE d.id = gone.delivery_id`,
-    values: [deliveries.map((delivery) => delivery.id), deliveries.map((delivery) => delivery.attempt), deliveries.map((delivery) => delivery.fence)],
+      UPDATE deliveries d SET attempts = d.attempts - 1, next_attempt_at = coalesce($4::timestamptz, now()) FROM gone WHERE d.id = gone.delivery_id`,
+    values: [deliveries.map((delivery) => delivery.id), deliveries.map((delivery) => delivery.attempt), deliveries.map((delivery) => delivery.fence), dueAt],
   });
 }
 
