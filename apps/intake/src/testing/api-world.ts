@@ -1,0 +1,251 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { request as httpRequest } from 'node:http';
+import { fileURLToPath } from 'node:url';
+import { readFile } from 'node:fs/promises';
+import { createPolicySource, type FlowDeps, leafMaker } from '@countersign/core/flow';
+import { integrate } from '@countersign/core/ledger';
+import { maskText } from '@countersign/core/masking';
+import { compileBundle } from '@countersign/core/policy';
+import type { KeyRights, Person } from '@countersign/core/ports';
+import { type Digest, epochMs, formatInstant } from '@countersign/core/request';
+import { checkCallbackUrl } from '@countersign/delivery';
+import { freePort } from '@countersign/dev-env/free-port';
+import { createTestDatabase } from '@countersign/dev-env/postgres';
+import { ANY_RIGHTS, makeApiKey, makePersonalToken, makeSignInLink, readDirectoryFile, snapshotOf, type TokenScope } from '@countersign/identity';
+import { createHttpService, createLogger, createMetrics } from '@countersign/service';
+import { openStore, type Store } from '@countersign/store';
+import { createIntake, Waiters, watchedStore } from '../index.js';
+import { createTestKeys, type TestKeys } from './test-keys.js';
+
+export type Name = 'dana' | 'alice' | 'bob' | 'carol' | 'olivia';
+
+/** An answer as it came over the wire. */
+export interface Reply {
+  status: number;
+  headers: Record<string, string | undefined>;
+  bytes: Buffer;
+  text: string;
+  /** The parsed body; null when there is none. `any`, since tests say themselves what they expect of it. */
+  json: any;
+}
+
+export interface CallOptions {
+  /** A token or key for Authorization; none by default. */
+  as?: string;
+  body?: unknown;
+  /** Bytes as they are, instead of `body`. */
+  raw?: string | Buffer;
+  headers?: Record<string, string>;
+}
+
+/** The API on a port, over the real PostgreSQL, with the quickstart's people and policy. */
+export interface ApiWorld {
+  url: string;
+  store: Store;
+  flow: FlowDeps;
+  waiters: Waiters;
+  keys: TestKeys;
+  /** Dana's API key, for any actor. */
+  key: string;
+  people: Record<Name, Person>;
+  /** Personal tokens that read and decide; olivia's administers too. */
+  tokens: Record<Name, string>;
+  /** Everything that was logged. */
+  log(): string;
+  call(method: string, path: string, options?: CallOptions): Promise<Reply>;
+  /** Submits the example export with these members instead, under a new key; what PII rules gate unless told otherwise. */
+  submit(members?: object, options?: CallOptions & { key?: string }): Promise<Reply>;
+  /** A request that waits for a data owner. */
+  pending(members?: object): Promise<{ id: string; action_digest: Digest; request_digest: Digest }>;
+  decide(who: string, request: { id: string; request_digest: string }, verdict: 'approve' | 'deny', reason?: string): Promise<Reply>;
+  newKey(options?: { rights?: Partial<KeyRights>; owner?: Name; expires_at?: string; name?: string }): Promise<{ id: string; key: string }>;
+  newToken(who: Name, scopes: TokenScope[], life_seconds?: number): Promise<string>;
+  /** Signs in by a link; the cookie to send. */
+  signIn(who: Name): Promise<{ cookie: string; set: string }>;
+  signInToken(who: Name): Promise<string>;
+  /** Places the waiting leaves and signs a checkpoint. */
+  sequence(): Promise<number>;
+  /** The service's clock, in seconds ahead of the real one. */
+  ahead: number;
+  /** As if the composition root were told to stop. */
+  stop(): Promise<void>;
+  close(): Promise<void>;
+}
+
+const TENANT = 'default';
+const quickstart = (file: string): string => fileURLToPath(new URL(`../../../server/src/quickstart/${file}`, import.meta.url));
+
+export const EXPORT = {
+  action: 'data.export',
+  resource: { type: 'postgres_table', id: 'prod.customers' },
+  parameters: { format: 'csv', rows: 48211, destination: 's3://ml-retraining/customers.csv' },
+  reason: 'Retraining set for churn model v7',
+  actor: { type: 'agent', id: 'retrainer', on_behalf_of: { type: 'person', id: 'dana@example.com' } },
+  environment: 'production',
+};
+
+export async function createApiWorld(options: { pingMs?: number; lookMs?: number } = {}): Promise<ApiWorld> {
+  const database = await createTestDatabase();
+  const store = openStore({ url: database.appUrl, connections: 10 });
+  const port = await freePort();
+  const url = `http://localhost:${port}`;
+  const keys = createTestKeys();
+  const waiters = new Waiters();
+  const requests = watchedStore(store.requests, waiters);
+  const lines: string[] = [];
+  const log = createLogger({
+    level: 'debug',
+    mask: (text) => maskText(text, { paths: [], key: new Uint8Array(32), keep: [] }).masked,
+    destination: { write: (line) => void lines.push(line) },
+  });
+  const entropy = { bytes: (length: number): Uint8Array => new Uint8Array(randomBytes(length)) };
+  const callbacks = { allow: [], loopback: true };
+
+  const world: Pick<ApiWorld, 'ahead'> = { ahead: 0 };
+  const clock = { now: () => formatInstant(Date.now() + world.ahead * 1000) };
+  const flow: FlowDeps = {
+    requests,
+    policies: createPolicySource(store.policies),
+    sealer: keys.sealer,
+    signer: () => keys.signer,
+    verifyGrant: keys.verifyGrant,
+    clock,
+    entropy,
+    announcer: { announce: () => undefined },
+    checkCallback(callback) {
+      const checked = checkCallbackUrl(callback, callbacks);
+      return checked.ok ? { ok: true } : { ok: false, reason: checked.detail };
+    },
+    publicUrl: url,
+    defaultTimeoutSeconds: 3600,
+  };
+
+  const directory = await readDirectoryFile(quickstart('directory.yaml'));
+  await store.directory.replace(TENANT, snapshotOf(TENANT, directory, await store.directory.list(TENANT)));
+  const everybody = await store.directory.list(TENANT);
+  const people = Object.fromEntries(everybody.map((person) => [person.email.split('@')[0], person])) as Record<Name, Person>; // the quickstart's names
+
+  const compiled = compileBundle([{ path: 'policy.yaml', text: await readFile(quickstart('policy.yaml'), 'utf8') }]);
+  if (!compiled.ok) throw new Error(JSON.stringify(compiled.problems));
+  const leaf = leafMaker(flow, { tenant: TENANT, subject: compiled.bundle.digest, recordKey: entropy.bytes(32) });
+  await store.policies.activate({
+    tenant: TENANT,
+    digest: compiled.bundle.digest,
+    canonical: compiled.bundle.canonical,
+    by: 'test',
+    leaf: leaf('policy.activated', clock.now(), { policy_digest: compiled.bundle.digest }, {}),
+  });
+
+  const newKey: ApiWorld['newKey'] = async ({ rights = {}, owner = 'dana', expires_at, name = 'pipeline' } = {}) => {
+    const made = await makeApiKey(flow, { tenant: TENANT, name, owner: people[owner].id, rights: { ...ANY_RIGHTS, ...rights }, ...(expires_at === undefined ? {} : { expires_at }) });
+    await store.credentials.insertApiKey(made.record);
+    return { id: made.record.id, key: made.key };
+  };
+  const newToken: ApiWorld['newToken'] = async (who, scopes, life_seconds = 3600) => {
+    const made = makePersonalToken(flow, { tenant: TENANT, person_id: people[who].id, name: 'test', scopes, life_seconds });
+    await store.credentials.insertPersonalToken(made.record);
+    return made.token;
+  };
+  const tokens = {} as Record<Name, string>;
+  for (const name of ['dana', 'alice', 'bob', 'carol', 'olivia'] as const) tokens[name] = await newToken(name, name === 'olivia' ? ['read', 'decide', 'admin'] : ['read', 'decide']);
+  const { key } = await newKey();
+
+  let origins: readonly string[] = [url];
+  const intake = createIntake({
+    flow,
+    waiters,
+    directory: store.directory,
+    credentials: store.credentials,
+    policies: store.policies,
+    deliveries: store.deliveries,
+    ledger: store.ledger,
+    jwks: keys.jwks,
+    previews: { slack: (card) => ({ blocks: [card.headline] }), teams: (card) => ({ type: 'AdaptiveCard', text: card.headline }) },
+    notice: null,
+    log,
+    origins: () => origins,
+    times: { lookMs: options.lookMs ?? 50, pingMs: options.pingMs ?? 50 },
+  });
+  const service = await createHttpService({
+    host: '127.0.0.1',
+    port,
+    publicUrl: url,
+    quickstart: true,
+    mounts: [intake.mount()],
+    log,
+    metrics: createMetrics(),
+    readiness: { database: () => store.ping() },
+    drainMs: 2000,
+  });
+  origins = service.origins;
+
+  const call: ApiWorld['call'] = (method, path, { as, body, raw, headers = {} } = {}) => {
+    const payload = raw ?? (body === undefined ? undefined : JSON.stringify(body));
+    return new Promise((resolve, reject) => {
+      const sent = httpRequest(
+        { host: '127.0.0.1', port, method, path, headers: { host: `localhost:${port}`, ...(as === undefined ? {} : { authorization: `Bearer ${as}` }), ...(payload === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(payload) }), ...headers } },
+        (response) => {
+          const chunks: Buffer[] = [];
+          response.on('data', (chunk: Buffer) => chunks.push(chunk));
+          response.on('error', reject);
+          response.on('end', () => {
+            const bytes = Buffer.concat(chunks);
+            const text = bytes.toString('utf8');
+            const type = response.headers['content-type'] ?? '';
+            const flat = Object.fromEntries(Object.entries(response.headers).map(([name, value]) => [name, Array.isArray(value) ? value.join(', ') : value]));
+            resolve({ status: response.statusCode ?? 0, headers: flat, bytes, text, json: /json/.test(type) && text !== '' ? JSON.parse(text) : null });
+          });
+        },
+      );
+      sent.on('error', reject);
+      sent.end(payload);
+    });
+  };
+  const submit: ApiWorld['submit'] = (members = {}, { key: idempotencyKey = randomUUID(), as = key, headers = {}, ...rest } = {}) =>
+    call('POST', '/v1/action-requests', { as, body: { ...EXPORT, ...members }, headers: { 'idempotency-key': idempotencyKey, ...headers }, ...rest });
+  const signInToken: ApiWorld['signInToken'] = async (who) => {
+    const link = await makeSignInLink({ credentials: store.credentials, clock, entropy, publicUrl: url }, { tenant: TENANT, person_id: people[who].id });
+    return link.slice(link.indexOf('#') + 1);
+  };
+  let stopped: Promise<void> | undefined;
+  const stop = (): Promise<void> => (stopped ??= service.close());
+
+  return Object.assign(world, {
+    url,
+    store,
+    flow,
+    waiters,
+    keys,
+    key,
+    people,
+    tokens,
+    log: () => lines.join(''),
+    call,
+    submit,
+    async pending(members = {}) {
+      const reply = await submit(members);
+      if (reply.status !== 201 || reply.json.status !== 'pending') throw new Error(`not pending: ${reply.text}`);
+      return reply.json;
+    },
+    decide: (who, { id, request_digest }, verdict, reason) =>
+      call('POST', `/v1/action-requests/${id}/decisions`, { as: who, body: { verdict, request_digest, ...(reason === undefined ? {} : { reason }) } }),
+    newKey,
+    newToken,
+    signInToken,
+    async signIn(who) {
+      const reply = await call('POST', '/v1/sessions', { body: { token: await signInToken(who) } });
+      const set = reply.headers['set-cookie'] ?? '';
+      return { cookie: set.split(';')[0] ?? '', set };
+    },
+    sequence: () => store.ledger.sequence(TENANT, 1000, (tail) => integrate(tail, { origin: `localhost/${TENANT}`, signer: keys.signer })),
+    stop,
+    async close() {
+      await stop();
+      await store.close();
+      await database.drop();
+    },
+  } satisfies Omit<ApiWorld, 'ahead'>);
+}
+
+/** Milliseconds since 1970 of an instant on the wire. */
+export const msOf = (instant: string): number => epochMs(formatInstant(Date.parse(instant)));
