@@ -55,8 +55,9 @@ const MOST_SKEW_SECONDS = 300;
 /** The Slack bot: cards, presses, private answers. */
 export function createSlackBot(deps: SlackBotDeps): SlackBot {
   const { config, tenant, clock, log } = deps;
-  const logger = boltLogger(log);
-  const call = createSlackCalls(createWebClient(config, logger));
+  const logger = boltLogger(log, 'warn');
+  // What the client fails at it throws, and whoever catches it logs it.
+  const call = createSlackCalls(createWebClient(config, boltLogger(log, 'debug')));
   const workspace = createWorkspace(call, clock);
   const card = { publicUrl: deps.publicUrl, notice: deps.notice };
   const worker = createCardWorker({
@@ -118,8 +119,8 @@ export function createSlackBot(deps: SlackBotDeps): SlackBot {
     }),
     async start() {
       await deps.cards.connect(tenant, 'slack');
-      if (receiver instanceof bolt.SocketModeReceiver) await app.start();
       try {
+        if (receiver instanceof bolt.SocketModeReceiver) await app.start();
         const { teamId, scopes } = await workspace.self();
         const missing = REQUIRED_SCOPES.filter((scope) => scopes.length > 0 && !scopes.includes(scope));
         if (missing.length > 0) log.error({ missing }, 'the Slack app lacks scopes; see docs/slack.md');
@@ -147,7 +148,7 @@ function isFresh(request: IncomingMessage, clock: Clock): boolean {
 }
 
 /** Bolt's words in our log. Its messages hold no tokens, but payloads at debug level, which are not ours to keep. */
-function boltLogger(log: BotLog): Logger {
+function boltLogger(log: BotLog, level: 'warn' | 'debug'): Logger {
   const text = (parts: unknown[]): string => parts.map((part) => (part instanceof Error ? part.message : String(part))).join(' ');
   return {
     debug: () => {},
@@ -155,10 +156,10 @@ function boltLogger(log: BotLog): Logger {
       log.debug({ from: 'bolt' }, text(parts));
     },
     warn: (...parts: unknown[]) => {
-      log.warn({ from: 'bolt' }, text(parts));
+      log[level]({ from: 'bolt' }, text(parts));
     },
     error: (...parts: unknown[]) => {
-      log.warn({ from: 'bolt' }, text(parts));
+      log[level]({ from: 'bolt' }, text(parts));
     },
     setLevel: () => {},
     getLevel: () => bolt.LogLevel.INFO,

@@ -1,0 +1,215 @@
+import { createCipheriv, createDecipheriv, generateKeyPairSync, randomBytes, randomUUID, sign, createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import type { ActionRequest, Submission, Verdict } from '@countersign/contracts';
+import { cancel, createPolicySource, decide, type DecideOutcome, expire, type FlowDeps, leafMaker, open } from '@countersign/core/flow';
+import { compileBundle } from '@countersign/core/policy';
+import type { Caller, ChatAccount, DirectorySnapshot, RequestState, SealContext, Sealer, Signer } from '@countersign/core/ports';
+import { canonicalJson, digestOf, epochMs, formatInstant, newId, utf8 } from '@countersign/core/request';
+import { openStore, type Store } from '@countersign/store';
+import pg from 'pg';
+import { createTestDatabase } from './postgres.js';
+
+/**
+ * Countersign without its apps: the quickstart's people and policy on a PostgreSQL of the test's own, the real flows, real
+ * cryptography. A test of a channel opens requests here, lets people decide by another road, and looks at what its channel shows.
+ */
+export async function createApprovalWorld(options: { accounts?: Partial<Record<PersonName, ChatAccount[]>> } = {}): Promise<ApprovalWorld> {
+  const database = await createTestDatabase();
+  const store = openStore({ url: database.appUrl, connections: 5 });
+  const announced: string[] = [];
+  const flow = createFlow(store, announced);
+  const personId = () => newId('per', Date.now(), randomBytes(10));
+  const people: Record<PersonName, string> = { dana: personId(), alice: personId(), bob: personId(), carol: personId(), olivia: personId() };
+  const directory = directoryOf(people, options.accounts ?? {});
+  await store.directory.replace(TENANT, directory);
+  const caller = await createCaller(store, people.dana);
+  await activatePolicy(store, flow);
+
+  const stateOf = async (requestId: string): Promise<RequestState> => {
+    const state = await store.requests.state(TENANT, requestId);
+    if (state === null) throw new Error(`there is no request ${requestId}`);
+    return state;
+  };
+
+  return {
+    tenant: TENANT,
+    store,
+    flow,
+    people,
+    caller,
+    async open(submission = {}, ago = 0) {
+      const whole: Submission = { ...EXPORT, ...submission };
+      const earlier: FlowDeps = { ...flow, clock: { now: () => formatInstant(epochMs(flow.clock.now()) - ago * 1_000) } };
+      const outcome = await open(earlier, { caller, submission: whole, idempotency_key: randomUUID(), fingerprint: digestOf(whole) });
+      if (outcome.kind !== 'opened') throw new Error(`the request was not opened: ${JSON.stringify(outcome)}`);
+      return outcome.answer;
+    },
+    state: stateOf,
+    async decide(person, requestId, verdict) {
+      const { request } = await stateOf(requestId);
+      return decide(flow, {
+        decider: { tenant: TENANT, person_id: people[person], via: 'api', authenticated: { issuer: 'test', method: 'session', at: flow.clock.now() }, may_decide: true },
+        request_id: requestId,
+        verdict,
+        request_digest: request.request_digest,
+      });
+    },
+    async cancel(requestId) {
+      const outcome = await cancel(flow, { kind: 'caller', caller }, requestId);
+      if (outcome.kind !== 'done') throw new Error(`not cancelled: ${outcome.text}`);
+    },
+    async expire(requestId) {
+      await expire(flow, { tenant: TENANT, request_id: requestId });
+    },
+    async deactivate(person) {
+      await store.directory.replace(TENANT, { ...directory, people: directory.people.filter((entry) => entry.id !== people[person]) });
+    },
+    async hurry() {
+      const client = new pg.Client({ connectionString: database.superuserUrl });
+      await client.connect();
+      try {
+        await client.query('UPDATE card_tasks SET due_at = now()');
+      } finally {
+        await client.end();
+      }
+    },
+    async close() {
+      await store.close();
+      await database.drop();
+    },
+  };
+}
+
+/** The people of the quickstart: dana owns the agent and the API key, alice and bob own the data, bob and carol are security, olivia administers. */
+export type PersonName = (typeof NAMES)[number];
+const NAMES = ['dana', 'alice', 'bob', 'carol', 'olivia'] as const;
+
+export interface ApprovalWorld {
+  readonly tenant: string;
+  readonly store: Store;
+  readonly flow: FlowDeps;
+  /** Person ids. Addresses are `<name>@example.com`. */
+  readonly people: Readonly<Record<PersonName, string>>;
+  /** Dana's API key. */
+  readonly caller: Caller;
+  /** Opens the agent's export of customer data, with these members of the submission instead; `ago`: so many seconds earlier by the service's clock. */
+  open(submission?: Partial<Submission>, ago?: number): Promise<ActionRequest>;
+  state(requestId: string): Promise<RequestState>;
+  /** Somebody decides in the web inbox. */
+  decide(person: PersonName, requestId: string, verdict: Verdict): Promise<DecideOutcome>;
+  /** The requester takes it back. */
+  cancel(requestId: string): Promise<void>;
+  /** Settles it as expired if its time is over. */
+  expire(requestId: string): Promise<void>;
+  /** The directory no longer has the person. */
+  deactivate(person: PersonName): Promise<void>;
+  /** Makes card tasks that wait for their next try due at once. */
+  hurry(): Promise<void>;
+  close(): Promise<void>;
+}
+
+const TENANT = 'default';
+
+/** What the agent asks for, unless a test says otherwise; needs one of data-owners. */
+const EXPORT: Submission = {
+  action: 'data.export',
+  resource: { type: 'postgres_table', id: 'prod.customers' },
+  parameters: { format: 'csv', rows: 48211, destination: 's3://ml-retraining/customers.csv' },
+  reason: 'Retraining set for churn model v7',
+  actor: { type: 'agent', id: 'retrainer', on_behalf_of: { type: 'person', id: 'dana@example.com' } },
+  environment: 'production',
+};
+
+function createFlow(store: Store, announced: string[]): FlowDeps {
+  const signer = testSigner();
+  return {
+    requests: store.requests,
+    policies: createPolicySource(store.policies),
+    sealer: testSealer(),
+    signer: () => signer,
+    verifyGrant: () => Promise.resolve(null),
+    clock: { now: () => formatInstant(Date.now()) },
+    entropy: { bytes: (length) => new Uint8Array(randomBytes(length)) },
+    announcer: { announce: (topic) => void announced.push(topic) },
+    checkCallback: () => ({ ok: true }),
+    publicUrl: 'http://localhost:8080',
+    defaultTimeoutSeconds: 3_600,
+  };
+}
+
+function directoryOf(people: Readonly<Record<PersonName, string>>, accounts: Partial<Record<PersonName, ChatAccount[]>>): DirectorySnapshot {
+  const capital = (name: string) => name.charAt(0).toUpperCase() + name.slice(1);
+  return {
+    people: NAMES.map((name) => ({
+      id: people[name],
+      email: `${name}@example.com`,
+      name: `${capital(name)} Example`,
+      active: true,
+      roles: name === 'olivia' ? ['administrator'] : [],
+      accounts: accounts[name] ?? [],
+    })),
+    groups: [
+      { name: 'data-owners', members: [people.alice, people.bob] },
+      { name: 'security', members: [people.bob, people.carol] },
+    ],
+    agents: [{ id: 'retrainer', owner: people.dana, active: true }],
+  };
+}
+
+async function createCaller(store: Store, owner: string): Promise<Caller> {
+  const id = newId('key', Date.now(), randomBytes(10));
+  const rights = { actors: ['*'], actions: ['*'], environments: ['*'], callback_hosts: ['*'], redeem: true };
+  const at = formatInstant(Date.now());
+  await store.credentials.insertApiKey({
+    id,
+    tenant: TENANT,
+    name: 'pipeline',
+    owner,
+    hash: createHash('sha256').update(id).digest(),
+    prefix: 'cs_test',
+    rights,
+    sealed_webhook_secret: new Uint8Array(1),
+    created_at: at,
+    expires_at: null,
+    revoked_at: null,
+  });
+  return { tenant: TENANT, key_id: id, name: 'pipeline', owner, rights, authenticated: { issuer: 'countersign', method: 'api_key', at } };
+}
+
+/** The quickstart's own policy, so that what tests show holds for what newcomers start with. */
+async function activatePolicy(store: Store, flow: FlowDeps): Promise<void> {
+  const text = readFileSync(new URL('../../../apps/server/src/quickstart/policy.yaml', import.meta.url), 'utf8');
+  const compiled = compileBundle([{ path: 'policy.yaml', text }]);
+  if (!compiled.ok) throw new Error(JSON.stringify(compiled.problems));
+  const { digest, canonical } = compiled.bundle;
+  const leaf = leafMaker(flow, { tenant: TENANT, subject: digest, recordKey: flow.entropy.bytes(32) });
+  await store.policies.activate({ tenant: TENANT, digest, canonical, by: 'test', leaf: leaf('policy.activated', flow.clock.now(), { digest }, {}) });
+}
+
+function testSigner(): Signer {
+  const { publicKey, privateKey } = generateKeyPairSync('ed25519');
+  // Node exports an Ed25519 key as a JWK with x (RFC 8037).
+  const x = publicKey.export({ format: 'jwk' }).x ?? '';
+  return { kid: digestOf({ crv: 'Ed25519', kty: 'OKP', x }), publicKey: new Uint8Array(Buffer.from(x, 'base64url')), sign: (bytes) => Promise.resolve(new Uint8Array(sign(null, bytes, privateKey))) };
+}
+
+/** AES-256-GCM with the place as additional data, under one key of this process. */
+function testSealer(): Sealer {
+  const master = randomBytes(32);
+  const aad = (context: SealContext) => utf8(canonicalJson({ ...context }));
+  const sealUnder: Sealer['sealUnder'] = (key, context, plaintext) => {
+    const iv = randomBytes(12);
+    const cipher = createCipheriv('aes-256-gcm', key, iv).setAAD(aad(context));
+    return new Uint8Array(Buffer.concat([iv, cipher.update(plaintext), cipher.final(), cipher.getAuthTag()]));
+  };
+  const openUnder: Sealer['openUnder'] = (key, context, sealed) => {
+    const decipher = createDecipheriv('aes-256-gcm', key, sealed.subarray(0, 12)).setAAD(aad(context)).setAuthTag(sealed.subarray(-16));
+    return new Uint8Array(Buffer.concat([decipher.update(sealed.subarray(12, -16)), decipher.final()]));
+  };
+  return {
+    sealUnder,
+    openUnder,
+    seal: (context, plaintext) => Promise.resolve(sealUnder(master, context, plaintext)),
+    open: (context, sealed) => Promise.resolve(openUnder(master, context, sealed)),
+  };
+}
