@@ -39,6 +39,13 @@ export function readSlackConfig(env: Readonly<Record<string, string | undefined>
     problems.push('COUNTERSIGN_CHAT_LINK must be proof or email');
     return { config: null, problems };
   }
-  const config: SlackBotConfig = { botToken, signingSecret, appToken, apiUrl: apiUrl.endsWith('/') ? apiUrl : `${apiUrl}/`, channel: value('SLACK_CHANNEL'), linkMode };
+  const config: SlackBotConfig = {
+    botToken,
+    signingSecret,
+    appToken,
+    apiUrl: apiUrl.endsWith('/') ? apiUrl : `${apiUrl}/`,
+    channel: value('SLACK_CHANNEL'),
+    linkMode,
+  };
   return { config: problems.length === 0 ? config : null, problems };
 }

@@ -63,7 +63,9 @@ export function listen(app: App, deps: InteractionDeps): void {
       const pressed = pressedOf(body, action);
       if (pressed === null) return;
       const context: ReasonContext = { ...pressed, verdict };
-      await guarded(pressed.channel, body.user.id, () => deps.call((client) => client.views.open({ trigger_id: body.trigger_id, view: reasonModal(context, required) })));
+      await guarded(pressed.channel, body.user.id, () =>
+        deps.call((client) => client.views.open({ trigger_id: body.trigger_id, view: reasonModal(context, required) })),
+      );
     });
   }
 
@@ -144,7 +146,10 @@ export function listen(app: App, deps: InteractionDeps): void {
 
   /** Words for one person. Where the bot is no member of the channel it cannot whisper there, and writes to the person instead. */
   async function tell(channel: string | null, user: string, text: string): Promise<void> {
-    const said = { text: escapeMrkdwn(text), blocks: [{ type: 'section' as const, text: { type: 'plain_text' as const, text: text.slice(0, 3_000), emoji: false } }] };
+    const said = {
+      text: escapeMrkdwn(text),
+      blocks: [{ type: 'section' as const, text: { type: 'plain_text' as const, text: text.slice(0, 3_000), emoji: false } }],
+    };
     try {
       if (channel === null) await direct();
       else await deps.call((client) => client.chat.postEphemeral({ channel, user, ...said }));
@@ -171,7 +176,9 @@ function pressedOf(body: BlockButtonAction, action: BlockButtonAction['actions']
 
 function pressedIn(value: Readonly<Record<string, unknown>>): Pressed | null {
   const { request_id, request_digest, channel, ts } = value;
-  return typeof request_id === 'string' && typeof request_digest === 'string' && typeof channel === 'string' && typeof ts === 'string' ? { request_id, request_digest, channel, ts } : null;
+  return typeof request_id === 'string' && typeof request_digest === 'string' && typeof channel === 'string' && typeof ts === 'string'
+    ? { request_id, request_digest, channel, ts }
+    : null;
 }
 
 /** Both the workspace of the payload and the one of its user must be ours: of two that differ, the foreign one counts. */

@@ -47,7 +47,16 @@ export interface SlackBot {
 }
 
 /** What the app must be allowed to do; docs/slack.md says why each is needed. */
-export const REQUIRED_SCOPES = ['chat:write', 'im:write', 'users:read', 'users:read.email', 'channels:read', 'groups:read', 'channels:history', 'groups:history'] as const;
+export const REQUIRED_SCOPES = [
+  'chat:write',
+  'im:write',
+  'users:read',
+  'users:read.email',
+  'channels:read',
+  'groups:read',
+  'channels:history',
+  'groups:history',
+] as const;
 
 /** Slack's own limit for a request's age; we hold it in both directions, for Bolt takes time stamps from the future. */
 const MOST_SKEW_SECONDS = 300;
@@ -82,7 +91,16 @@ export function createSlackBot(deps: SlackBotDeps): SlackBot {
     ignoreSelf: false,
   });
   listen(app, {
-    press: { tenant, platform: 'slack', linkMode: config.linkMode, directory: deps.directory, cards: deps.cards, requests: deps.requests, decide: deps.decide, card },
+    press: {
+      tenant,
+      platform: 'slack',
+      linkMode: config.linkMode,
+      directory: deps.directory,
+      cards: deps.cards,
+      requests: deps.requests,
+      decide: deps.decide,
+      card,
+    },
     cards: deps.cards,
     requests: deps.requests,
     tenant,

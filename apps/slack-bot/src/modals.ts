@@ -67,14 +67,23 @@ export function everythingModal(card: Card, page: number): types.ModalView {
     value: JSON.stringify({ request_id: card.request_id, page: to }),
     text: { type: 'plain_text', text: label, emoji: false },
   });
-  const turns = [...(index > 0 ? [turn(index - 1, 'Previous page', 'countersign_page_previous')] : []), ...(index < pages.length - 1 ? [turn(index + 1, 'Next page', 'countersign_page_next')] : [])];
+  const turns = [
+    ...(index > 0 ? [turn(index - 1, 'Previous page', 'countersign_page_previous')] : []),
+    ...(index < pages.length - 1 ? [turn(index + 1, 'Next page', 'countersign_page_next')] : []),
+  ];
   return {
     type: 'modal',
     callback_id: MODALS.everything,
     title: { type: 'plain_text', text: 'Everything', emoji: false },
     close: { type: 'plain_text', text: 'Close', emoji: false },
     blocks: [
-      richText(line(run(`Page ${String(index + 1)} of ${String(pages.length)}: characters ${(from + 1).toLocaleString('en-US')} to ${(from + shown.join('').length).toLocaleString('en-US')} of ${whole.length.toLocaleString('en-US')}`))),
+      richText(
+        line(
+          run(
+            `Page ${String(index + 1)} of ${String(pages.length)}: characters ${(from + 1).toLocaleString('en-US')} to ${(from + shown.join('').length).toLocaleString('en-US')} of ${whole.length.toLocaleString('en-US')}`,
+          ),
+        ),
+      ),
       ...shown.map((part) => richText(box(part))),
       ...(turns.length === 0 ? [] : [{ type: 'actions', elements: turns } satisfies types.ActionsBlock]),
     ],
@@ -91,7 +100,9 @@ export function wholeText(card: Card): string {
   if (card.stages.length > 0) parts.push(card.stages.map(stageText).join('\n'));
   if (card.decisions.length > 0) parts.push(card.decisions.map(decisionText).join('\n'));
   if (card.hidden !== null) parts.push(card.hidden);
-  parts.push(`Request: ${card.request_id}\nRequest digest: ${card.request_digest}\nAction digest: ${card.action_digest}\nDecide before: ${time(card.expires_at)}`);
+  parts.push(
+    `Request: ${card.request_id}\nRequest digest: ${card.request_digest}\nAction digest: ${card.action_digest}\nDecide before: ${time(card.expires_at)}`,
+  );
   parts.push(card.everything);
   return parts.join('\n\n');
 }

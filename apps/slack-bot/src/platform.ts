@@ -54,8 +54,10 @@ export function createPlatform(call: SlackCalls, workspace: SlackWorkspace, chan
     },
 
     async update(ref, card) {
+      const { channel: place, ts } = ref;
+      if (typeof place !== 'string' || typeof ts !== 'string') throw new PlatformError('gone', 'The record of the message does not name it');
       const { text, blocks } = renderCard(card);
-      await call((client) => client.chat.update({ channel: String(ref['channel']), ts: String(ref['ts']), text, blocks }));
+      await call((client) => client.chat.update({ channel: place, ts, text, blocks }));
     },
   };
 }

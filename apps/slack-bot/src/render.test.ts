@@ -36,7 +36,17 @@ const plain: Card = {
 
 /** Texts of people who mean harm, of every length: marks, mentions, controls of Slack, quotes that grow in JSON, emoji. */
 const hostile = fc.oneof(
-  fc.constantFrom('', '\n\n\n', '<!channel> & <@U0ALICE>', '*bold* _it_ `x` ~s~', '"'.repeat(5_000), '\\'.repeat(9_000), '😀'.repeat(3_001), 'x'.repeat(50_000), '\ud83d'),
+  fc.constantFrom(
+    '',
+    '\n\n\n',
+    '<!channel> & <@U0ALICE>',
+    '*bold* _it_ `x` ~s~',
+    '"'.repeat(5_000),
+    '\\'.repeat(9_000),
+    '😀'.repeat(3_001),
+    'x'.repeat(50_000),
+    '\ud83d',
+  ),
   fc.string({ maxLength: 20 }),
   fc.string({ unit: 'grapheme', maxLength: 4_000 }),
 );
@@ -55,7 +65,16 @@ const hostileCard: fc.Arbitrary<Card> = fc
     groups: many(fc.record({ group: hostile, quorum: fc.nat(50), approved: fc.nat(50) }), 20),
     stages: fc.nat(20),
     waiting_for: fc.option(hostile),
-    decisions: many(fc.record({ name: hostile, verdict: fc.constantFrom('approve' as const, 'deny' as const), reason: fc.option(hostile), at: fc.constant(plain.created_at), via: fc.constant('slack') }), 50),
+    decisions: many(
+      fc.record({
+        name: hostile,
+        verdict: fc.constantFrom('approve' as const, 'deny' as const),
+        reason: fc.option(hostile),
+        at: fc.constant(plain.created_at),
+        via: fc.constant('slack'),
+      }),
+      50,
+    ),
     outcome: fc.option(hostile),
     notice: fc.option(hostile),
     open: fc.boolean(),
@@ -72,7 +91,16 @@ const hostileCard: fc.Arbitrary<Card> = fc
 describe('a card', () => {
   test('C2: says who asks what of whom, why, by which rule, who is needed, and until when', () => {
     const text = visibleText(renderCard(plain).blocks);
-    for (const said of [plain.headline, 'Environment: production', 'Retraining set for churn model v7', '48211', 'customer-data', '0 of 1 of data-owners', '2026-11-21 16:00:00 UTC', plain.request_id]) {
+    for (const said of [
+      plain.headline,
+      'Environment: production',
+      'Retraining set for churn model v7',
+      '48211',
+      'customer-data',
+      '0 of 1 of data-owners',
+      '2026-11-21 16:00:00 UTC',
+      plain.request_id,
+    ]) {
       expect(text).toContain(said);
     }
   });
@@ -91,7 +119,13 @@ describe('a card', () => {
 
   test('text of others never stands where Slack reads marks in it', () => {
     const attack = '<!channel> <@U0ALICE> <https://evil.example|Ticket> *x*';
-    const { text, blocks } = renderCard({ ...plain, headline: attack, reason: attack, parameters: [{ path: attack, value: attack }], facts: [{ label: 'Action', value: attack }] });
+    const { text, blocks } = renderCard({
+      ...plain,
+      headline: attack,
+      reason: attack,
+      parameters: [{ path: attack, value: attack }],
+      facts: [{ label: 'Action', value: attack }],
+    });
     expect(JSON.stringify(blocks)).not.toContain('mrkdwn');
     expect(visibleText(blocks)).toContain(attack);
     expect(text).not.toMatch(/<[!@h]/);

@@ -96,7 +96,12 @@ function blocksOf(card: Card, measure: Measure): Block[] {
   if (warnings.rest !== null) blocks.push(note(warnings.rest));
 
   const facts = few(card.facts, measure.entries, 'facts');
-  blocks.push(richText(line(...facts.shown.flatMap(({ label, value }, index) => [bold(`${index === 0 ? '' : '\n'}${label}: `), run(shortLine(value))])), ...(facts.rest === null ? [] : [line(run(facts.rest))])));
+  blocks.push(
+    richText(
+      line(...facts.shown.flatMap(({ label, value }, index) => [bold(`${index === 0 ? '' : '\n'}${label}: `), run(shortLine(value))])),
+      ...(facts.rest === null ? [] : [line(run(facts.rest))]),
+    ),
+  );
   if (card.reason !== null) blocks.push(richText(...labelled('Reason, as the caller gives it', card.reason)));
 
   const parameters = few(card.parameters, measure.values, 'parameters');
@@ -107,7 +112,12 @@ function blocksOf(card: Card, measure: Measure): Block[] {
   if (card.diff !== null) blocks.push(richText(...labelled('What changes, as the caller says', card.diff)));
   const links = few(card.links, Math.min(measure.entries, 10), 'links');
   if (links.shown.length > 0) {
-    blocks.push(richText(line(bold('Links of the caller: '), ...links.shown.flatMap((link, index) => [...(index === 0 ? [] : [run(' · ')]), linkRun(link)])), ...(links.rest === null ? [] : [line(run(links.rest))])));
+    blocks.push(
+      richText(
+        line(bold('Links of the caller: '), ...links.shown.flatMap((link, index) => [...(index === 0 ? [] : [run(' · ')]), linkRun(link)])),
+        ...(links.rest === null ? [] : [line(run(links.rest))]),
+      ),
+    );
   }
   if (card.hidden !== null) blocks.push(note(cut(card.hidden, 600)));
 
@@ -120,7 +130,18 @@ function blocksOf(card: Card, measure: Measure): Block[] {
   if (decisions.rest !== null) blocks.push(note(decisions.rest));
   if (card.open) blocks.push(richText(line(bold('Decide before '), run(`${time(card.expires_at)}; after that it does not run.`))));
   blocks.push(note(`${card.request_id} · asked ${time(card.created_at)} · request ${card.request_digest}`));
-  if (partial) blocks.push(richText(line(bold(card.open ? 'This card does not show all of it. Press Show everything before you decide.' : 'This card does not show all of it: use Show everything.'))));
+  if (partial)
+    blocks.push(
+      richText(
+        line(
+          bold(
+            card.open
+              ? 'This card does not show all of it. Press Show everything before you decide.'
+              : 'This card does not show all of it: use Show everything.',
+          ),
+        ),
+      ),
+    );
   blocks.push(buttonsOf(card));
   return blocks;
 }
@@ -143,7 +164,11 @@ function buttonsOf(card: Card): Block {
     : [];
   return {
     type: 'actions',
-    elements: [...decide, button('Show everything', ACTIONS.everything), { type: 'button', action_id: ACTIONS.open, url: card.url, text: { type: 'plain_text', text: 'Open in browser', emoji: false } }],
+    elements: [
+      ...decide,
+      button('Show everything', ACTIONS.everything),
+      { type: 'button', action_id: ACTIONS.open, url: card.url, text: { type: 'plain_text', text: 'Open in browser', emoji: false } },
+    ],
   };
 }
 
@@ -167,7 +192,9 @@ export function titleOf(card: Card): string {
 /** A link shows the host that it leads to, whatever it calls itself. */
 function linkRun(link: Card['links'][number]) {
   const title = oneLine(cut(link.title, 80));
-  return link.url === '' || link.url.length > 1_000 ? run(`${title} (${cut(oneLine(link.host), 100) || 'no valid address'})`) : ({ type: 'link', url: link.url, text: `${title} (${link.host})` } as const);
+  return link.url === '' || link.url.length > 1_000
+    ? run(`${title} (${cut(oneLine(link.host), 100) || 'no valid address'})`)
+    : ({ type: 'link', url: link.url, text: `${title} (${link.host})` } as const);
 }
 
 export function stageText(stage: Card['stages'][number]): string {

@@ -17,14 +17,20 @@ export const bold = (text: string): Run => run(text, { bold: true });
 export const line = (...elements: Run[]): types.RichTextSection => ({ type: 'rich_text_section', elements });
 
 /** A box in which every character stands as it is. */
-export const box = (text: string): types.RichTextPreformatted => ({ type: 'rich_text_preformatted', elements: [{ type: 'text', text: text === '' ? '(empty)' : text }] });
+export const box = (text: string): types.RichTextPreformatted => ({
+  type: 'rich_text_preformatted',
+  elements: [{ type: 'text', text: text === '' ? '(empty)' : text }],
+});
 
 export const richText = (...elements: types.RichTextBlock['elements']): Block => ({ type: 'rich_text', elements });
 
 export const header = (text: string): Block => ({ type: 'header', text: { type: 'plain_text', text, emoji: false } });
 
 /** Small print. */
-export const note = (text: string): Block => ({ type: 'context', elements: [{ type: 'plain_text', text: text.trim() === '' ? '(empty)' : text, emoji: false }] });
+export const note = (text: string): Block => ({
+  type: 'context',
+  elements: [{ type: 'plain_text', text: text.trim() === '' ? '(empty)' : text, emoji: false }],
+});
 
 export const divider: Block = { type: 'divider' };
 

@@ -44,9 +44,17 @@ afterEach(async () => {
 });
 
 function createBot(options: { channel?: string; linkMode?: 'proof' | 'email' } = {}): SlackBot {
-  const note = (fields: object, message: string) => void warnings.push(`${message}: ${'err' in fields && fields.err instanceof Error ? fields.err.message : JSON.stringify(fields)}`);
+  const note = (fields: object, message: string) =>
+    void warnings.push(`${message}: ${'err' in fields && fields.err instanceof Error ? fields.err.message : JSON.stringify(fields)}`);
   return createSlackBot({
-    config: { botToken: slack.botToken, signingSecret: slack.signingSecret, appToken: null, apiUrl: slack.apiUrl, channel: options.channel ?? '#approvals', linkMode: options.linkMode ?? 'proof' },
+    config: {
+      botToken: slack.botToken,
+      signingSecret: slack.signingSecret,
+      appToken: null,
+      apiUrl: slack.apiUrl,
+      channel: options.channel ?? '#approvals',
+      linkMode: options.linkMode ?? 'proof',
+    },
     tenant: world.tenant,
     publicUrl: 'http://localhost:8080',
     notice: null,
@@ -72,10 +80,13 @@ const isOpen = (ts: string) => JSON.stringify(slack.message('approvals', ts)?.bl
 const press = (user: string, ts: string, actionId: string, more: object = {}) => slack.client.press({ user, channel: 'approvals', ts, actionId, ...more });
 /** The last of so many answers that only this person was given, in the channel or in person. */
 const told = (user: string, count = 1) =>
-  slack.wire.until(() => {
-    const answers = [...slack.ephemeral(user), ...slack.direct(user)];
-    return answers.length === count ? answers.at(-1)?.text : undefined;
-  }, `${String(count)} answers for ${user}`);
+  slack.wire.until(
+    () => {
+      const answers = [...slack.ephemeral(user), ...slack.direct(user)];
+      return answers.length === count ? answers.at(-1)?.text : undefined;
+    },
+    `${String(count)} answers for ${user}`,
+  );
 const decisions = async (id: string) => (await world.state(id)).decisions.map((decision) => `${decision.person.email} ${decision.verdict}`);
 
 describe('cards', () => {
@@ -228,7 +239,10 @@ describe('presses', () => {
       await press('U0ALICE', ts, ACTIONS.approve, from);
     }
     await told('U0ALICE', 2);
-    expect(slack.ephemeral('U0ALICE').map((one) => one.text)).toEqual([expect.stringContaining('another organisation'), expect.stringContaining('another organisation')]);
+    expect(slack.ephemeral('U0ALICE').map((one) => one.text)).toEqual([
+      expect.stringContaining('another organisation'),
+      expect.stringContaining('another organisation'),
+    ]);
     expect(await decisions(id)).toEqual([]);
   });
 
@@ -340,7 +354,10 @@ describe('Show everything', () => {
     const read: string[] = [];
     for (;;) {
       const page = read.length + 1;
-      const view = await slack.wire.until(() => slack.views('U0CAROL').find((one) => visibleText(one.blocks).startsWith(`Page ${String(page)} of`)), `page ${String(page)}`);
+      const view = await slack.wire.until(
+        () => slack.views('U0CAROL').find((one) => visibleText(one.blocks).startsWith(`Page ${String(page)} of`)),
+        `page ${String(page)}`,
+      );
       read.push(visibleText(view.blocks.filter((block) => block['type'] === 'rich_text').slice(1)).replaceAll('\n', ''));
       if (!JSON.stringify(view.blocks).includes('Next page')) break;
       await slack.client.press({ user: 'U0CAROL', viewId: view.id, actionId: 'countersign_page_next' });

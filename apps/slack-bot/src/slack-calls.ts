@@ -33,9 +33,26 @@ export function slackError(error: unknown): string | null {
 }
 
 /** Errors after which the place or the message is no more. */
-const GONE = new Set(['message_not_found', 'channel_not_found', 'is_archived', 'is_inactive', 'not_in_channel', 'cant_update_message', 'thread_not_found', 'edit_window_closed']);
+const GONE = new Set([
+  'message_not_found',
+  'channel_not_found',
+  'is_archived',
+  'is_inactive',
+  'not_in_channel',
+  'cant_update_message',
+  'thread_not_found',
+  'edit_window_closed',
+]);
 /** Slack's own trouble: whether it was done is unknown. */
-const TROUBLE = new Set(['internal_error', 'fatal_error', 'service_unavailable', 'request_timeout', 'team_added_to_org', 'update_failed', 'external_channel_migrating']);
+const TROUBLE = new Set([
+  'internal_error',
+  'fatal_error',
+  'service_unavailable',
+  'request_timeout',
+  'team_added_to_org',
+  'update_failed',
+  'external_channel_migrating',
+]);
 
 function platformError(error: unknown): PlatformError {
   if (error instanceof PlatformError) return error;

@@ -33,7 +33,13 @@ export function createWorkspace(call: SlackCalls, clock: Clock) {
     const answer = await call((client) => client.auth.test());
     const { team_id, bot_id, user_id } = answer;
     if (!team_id || !bot_id || !user_id) throw new PlatformError('refused', 'SLACK_BOT_TOKEN is not the token of a bot in a workspace');
-    identity = { teamId: team_id, enterpriseId: answer.enterprise_id ?? null, botId: bot_id, botUserId: user_id, scopes: answer.response_metadata?.scopes ?? [] };
+    identity = {
+      teamId: team_id,
+      enterpriseId: answer.enterprise_id ?? null,
+      botId: bot_id,
+      botUserId: user_id,
+      scopes: answer.response_metadata?.scopes ?? [],
+    };
     return identity;
   }
 
@@ -42,7 +48,8 @@ export function createWorkspace(call: SlackCalls, clock: Clock) {
     const known = channels.get(nameOrId);
     if (known !== undefined && now() - known.at < CHANNEL_LIFE_MS) return known.id;
     const channel = await findChannel(nameOrId.replace(/^#/, ''), known?.id);
-    if (channel.is_ext_shared === true) throw new PlatformError('refused', `The channel ${nameOrId} is shared with another organisation; cards are not posted there`);
+    if (channel.is_ext_shared === true)
+      throw new PlatformError('refused', `The channel ${nameOrId} is shared with another organisation; cards are not posted there`);
     const id = channel.id ?? '';
     channels.set(nameOrId, { at: now(), id });
     return id;
@@ -57,7 +64,14 @@ export function createWorkspace(call: SlackCalls, clock: Clock) {
     let cursor: string | undefined;
     do {
       const from = cursor;
-      const page = await call((client) => client.conversations.list({ types: 'public_channel,private_channel', exclude_archived: true, limit: 1_000, ...(from === undefined ? {} : { cursor: from }) }));
+      const page = await call((client) =>
+        client.conversations.list({
+          types: 'public_channel,private_channel',
+          exclude_archived: true,
+          limit: 1_000,
+          ...(from === undefined ? {} : { cursor: from }),
+        }),
+      );
       const found = page.channels?.find((channel) => channel.name === nameOrId);
       if (found !== undefined) return found;
       cursor = page.response_metadata?.next_cursor || undefined;

@@ -48,7 +48,13 @@ export async function createApprovalWorld(options: { accounts?: Partial<Record<P
     async decide(person, requestId, verdict) {
       const { request } = await stateOf(requestId);
       return decide(flow, {
-        decider: { tenant: TENANT, person_id: people[person], via: 'api', authenticated: { issuer: 'test', method: 'session', at: flow.clock.now() }, may_decide: true },
+        decider: {
+          tenant: TENANT,
+          person_id: people[person],
+          via: 'api',
+          authenticated: { issuer: 'test', method: 'session', at: flow.clock.now() },
+          may_decide: true,
+        },
         request_id: requestId,
         verdict,
         request_digest: request.request_digest,
@@ -190,7 +196,11 @@ function testSigner(): Signer {
   const { publicKey, privateKey } = generateKeyPairSync('ed25519');
   // Node exports an Ed25519 key as a JWK with x (RFC 8037).
   const x = publicKey.export({ format: 'jwk' }).x ?? '';
-  return { kid: digestOf({ crv: 'Ed25519', kty: 'OKP', x }), publicKey: new Uint8Array(Buffer.from(x, 'base64url')), sign: (bytes) => Promise.resolve(new Uint8Array(sign(null, bytes, privateKey))) };
+  return {
+    kid: digestOf({ crv: 'Ed25519', kty: 'OKP', x }),
+    publicKey: new Uint8Array(Buffer.from(x, 'base64url')),
+    sign: (bytes) => Promise.resolve(new Uint8Array(sign(null, bytes, privateKey))),
+  };
 }
 
 /** AES-256-GCM with the place as additional data, under one key of this process. */

@@ -34,7 +34,11 @@ export function viewComplaints(view: JsonObject): string[] {
   complaints.length(view['private_metadata'], 3_000, '/view/private_metadata', 0);
   complaints.length(view['callback_id'], 255, '/view/callback_id', 0);
   complaints.length(view['external_id'], 255, '/view/external_id', 0);
-  complaints.keys(view, ['type', 'title', 'submit', 'close', 'blocks', 'private_metadata', 'callback_id', 'external_id', 'clear_on_close', 'notify_on_close', 'submit_disabled'], '/view');
+  complaints.keys(
+    view,
+    ['type', 'title', 'submit', 'close', 'blocks', 'private_metadata', 'callback_id', 'external_id', 'clear_on_close', 'notify_on_close', 'submit_disabled'],
+    '/view',
+  );
   if (!Array.isArray(view['blocks'])) complaints.add('missing required field: blocks', '/view');
   const blocks = array(view['blocks']);
   if (view['type'] === 'modal' && view['submit'] === undefined && blocks.some((block) => object(block)['type'] === 'input')) {
@@ -61,7 +65,11 @@ export function visibleText(blocks: readonly unknown[]): string {
     if (Array.isArray(value)) value.forEach(walk);
     if (!isObject(value)) return;
     if (value['type'] === 'rich_text_section' || value['type'] === 'rich_text_preformatted' || value['type'] === 'rich_text_quote') {
-      lines.push(array(value['elements']).map((element) => text(object(element)['text']) ?? text(object(element)['url']) ?? '').join(''));
+      lines.push(
+        array(value['elements'])
+          .map((element) => text(object(element)['text']) ?? text(object(element)['url']) ?? '')
+          .join(''),
+      );
       return;
     }
     if (typeof value['text'] === 'string') lines.push(value['text']);
@@ -246,9 +254,13 @@ function checkElement(value: unknown, at: string, complaints: Complaints): void 
       break;
     case 'plain_text_input':
       complaints.length(element['initial_value'], 3_000, `${at}/initial_value`, 0);
-      for (const [key, least] of [['min_length', 0], ['max_length', 1]] as const) {
+      for (const [key, least] of [
+        ['min_length', 0],
+        ['max_length', 1],
+      ] as const) {
         const bound = element[key];
-        if (bound !== undefined && (typeof bound !== 'number' || bound < least || bound > 3_000)) complaints.add(`must be between ${String(least)} and 3000`, `${at}/${key}`);
+        if (bound !== undefined && (typeof bound !== 'number' || bound < least || bound > 3_000))
+          complaints.add(`must be between ${String(least)} and 3000`, `${at}/${key}`);
       }
       break;
   }
@@ -292,14 +304,16 @@ function checkRichText(value: unknown, at: string, complaints: Complaints, conta
     array(element['elements']).forEach((child, index) => {
       const childAt = `${at}/elements/${String(index)}`;
       if (type === 'rich_text_list' && object(child)['type'] !== 'rich_text_section') complaints.add('must be a rich_text_section', childAt);
-      else if (type === 'rich_text_preformatted' && !['text', 'link'].includes(text(object(child)['type']) ?? '')) complaints.add('must be a text or link', childAt);
+      else if (type === 'rich_text_preformatted' && !['text', 'link'].includes(text(object(child)['type']) ?? ''))
+        complaints.add('must be a text or link', childAt);
       else checkRichText(child, childAt, complaints, type === 'rich_text_list');
     });
     return;
   }
   if (type === 'text') complaints.length(element['text'] ?? '', Number.POSITIVE_INFINITY, `${at}/text`);
   if (type === 'link') complaints.length(element['url'] ?? '', 3_000, `${at}/url`);
-  if (element['style'] !== undefined) complaints.keys(object(element['style']), ['bold', 'italic', 'strike', 'code', 'underline', 'highlight', 'client_highlight', 'unlink'], `${at}/style`);
+  if (element['style'] !== undefined)
+    complaints.keys(object(element['style']), ['bold', 'italic', 'strike', 'code', 'underline', 'highlight', 'client_highlight', 'unlink'], `${at}/style`);
 }
 
 function checkTable(rows: readonly unknown[], at: string, complaints: Complaints): void {

@@ -29,11 +29,21 @@ beforeEach(async () => {
       { id: 'C0SECRET', name: 'secret', is_private: true, members: [] },
     ],
   });
-  client = new WebClient(slack.botToken, { slackApiUrl: slack.apiUrl, retryConfig: { retries: 0 }, rejectRateLimitedCalls: true, timeout: 1_000, logger: quiet });
+  client = new WebClient(slack.botToken, {
+    slackApiUrl: slack.apiUrl,
+    retryConfig: { retries: 0 },
+    rejectRateLimitedCalls: true,
+    timeout: 1_000,
+    logger: quiet,
+  });
 });
 afterEach(() => slack.close());
 
-const section = (text: string, block_id?: string) => ({ type: 'section' as const, text: { type: 'plain_text' as const, text }, ...(block_id === undefined ? {} : { block_id }) });
+const section = (text: string, block_id?: string) => ({
+  type: 'section' as const,
+  text: { type: 'plain_text' as const, text },
+  ...(block_id === undefined ? {} : { block_id }),
+});
 const buttons = {
   type: 'actions' as const,
   block_id: 'decide',
@@ -42,7 +52,9 @@ const buttons = {
     { type: 'button' as const, action_id: 'deny', value: 'ar_1', text: { type: 'plain_text' as const, text: 'Deny' } },
   ],
 };
-const failure = async (call: Promise<unknown>): Promise<{ code?: string; data?: { error?: string; response_metadata?: { messages?: string[] } }; retryAfter?: number }> => {
+const failure = async (
+  call: Promise<unknown>,
+): Promise<{ code?: string; data?: { error?: string; response_metadata?: { messages?: string[] } }; retryAfter?: number }> => {
   try {
     await call;
   } catch (error) {
@@ -63,12 +75,17 @@ describe('messages', () => {
 
     expect(byName.channel).toBe('C0APPROVALS');
     expect(byName.message?.blocks?.[0]?.block_id).toBeTruthy();
-    expect(slack.messages('approvals').map((one) => [one.text, one.thread_ts])).toEqual([['card', undefined], ['reply', byName.ts]]);
+    expect(slack.messages('approvals').map((one) => [one.text, one.thread_ts])).toEqual([
+      ['card', undefined],
+      ['reply', byName.ts],
+    ]);
     expect(slack.direct('U0ALICE').map((one) => one.text)).toEqual(['for you']);
     const page = await client.conversations.history({ channel: 'C0APPROVALS', include_all_metadata: true, oldest: byName.ts ?? '', inclusive: true });
     expect(page.messages?.map((one) => one.metadata)).toEqual([metadata]);
     expect((await client.conversations.replies({ channel: 'C0APPROVALS', ts: byName.ts ?? '' })).messages?.map((one) => one.ts)).toEqual([byName.ts, byId.ts]);
-    expect((await client.chat.getPermalink({ channel: 'C0APPROVALS', message_ts: byName.ts ?? '' })).permalink).toContain(`/C0APPROVALS/p${(byName.ts ?? '').replace('.', '')}`);
+    expect((await client.chat.getPermalink({ channel: 'C0APPROVALS', message_ts: byName.ts ?? '' })).permalink).toContain(
+      `/C0APPROVALS/p${(byName.ts ?? '').replace('.', '')}`,
+    );
   });
 
   test('an update keeps blocks that it leaves out, removes them by an empty array, and touches own messages alone', async () => {
@@ -102,7 +119,11 @@ describe('limits of Block Kit', () => {
     ['51 blocks', Array.from({ length: 51 }, () => section('x')), '/blocks]'],
     ['3,001 characters in a section', [section('x'.repeat(3_001))], 'must be less than 3001 characters [json-pointer:/blocks/0/text/text]'],
     ['an empty text', [section('')], 'must be more than 0 characters'],
-    ['11 fields', [{ type: 'section', fields: Array.from({ length: 11 }, () => ({ type: 'plain_text', text: 'x' })) }], 'no more than 10 items allowed [json-pointer:/blocks/0/fields]'],
+    [
+      '11 fields',
+      [{ type: 'section', fields: Array.from({ length: 11 }, () => ({ type: 'plain_text', text: 'x' })) }],
+      'no more than 10 items allowed [json-pointer:/blocks/0/fields]',
+    ],
     ['2,001 characters in a field', [{ type: 'section', fields: [{ type: 'plain_text', text: 'x'.repeat(2_001) }] }], '/blocks/0/fields/0/text'],
     ['a header of 151 characters', [{ type: 'header', text: { type: 'plain_text', text: 'x'.repeat(151) } }], 'less than 151'],
     ['a header with marks', [{ type: 'header', text: { type: 'mrkdwn', text: 'x' } }], 'must be one of: plain_text'],
@@ -111,10 +132,18 @@ describe('limits of Block Kit', () => {
     ['one action twice', [{ ...buttons, elements: [buttons.elements[0], buttons.elements[0]] }], 'action_id "approve" already exists'],
     ['one block id twice', [section('a', 'same'), section('b', 'same')], 'block_id "same" already exists'],
     ['an action_id of 256 characters', [{ ...buttons, elements: [{ ...buttons.elements[0], action_id: 'x'.repeat(256) }] }], '/action_id'],
-    ['26 buttons', [{ type: 'actions', elements: Array.from({ length: 26 }, (_, index) => ({ ...buttons.elements[0], action_id: String(index) })) }], 'no more than 25'],
+    [
+      '26 buttons',
+      [{ type: 'actions', elements: Array.from({ length: 26 }, (_, index) => ({ ...buttons.elements[0], action_id: String(index) })) }],
+      'no more than 25',
+    ],
     ['11 things in a context', [{ type: 'context', elements: Array.from({ length: 11 }, () => ({ type: 'plain_text', text: 'x' })) }], 'no more than 10'],
     ['a run outside of a section', [{ type: 'rich_text', elements: [{ type: 'text', text: 'x' }] }], 'unsupported type: text'],
-    ['a section in preformatted text', [{ type: 'rich_text', elements: [{ type: 'rich_text_preformatted', elements: [{ type: 'rich_text_section', elements: [] }] }] }], 'must be a text or link'],
+    [
+      'a section in preformatted text',
+      [{ type: 'rich_text', elements: [{ type: 'rich_text_preformatted', elements: [{ type: 'rich_text_section', elements: [] }] }] }],
+      'must be a text or link',
+    ],
     ['a property that does not exist', [{ type: 'section', text: { type: 'plain_text', text: 'x', verbatim: true } }], 'invalid additional property: verbatim'],
     ['an unknown block', [{ type: 'banner' }], 'unsupported type: banner'],
   ])('refuses %s', async (_what, blocks, complaint) => {
@@ -125,8 +154,15 @@ describe('limits of Block Kit', () => {
   });
 
   test('a message at every limit at once passes, and one above 13,200 characters in all does not', async () => {
-    const run = (text: string) => ({ type: 'rich_text' as const, elements: [{ type: 'rich_text_preformatted' as const, elements: [{ type: 'text' as const, text }] }] });
-    await client.chat.postMessage({ channel: 'approvals', text: 'x', blocks: [{ type: 'header', text: { type: 'plain_text', text: 'x'.repeat(150) } }, section('x'.repeat(3_000)), run('<!channel> & *x*'), buttons] });
+    const run = (text: string) => ({
+      type: 'rich_text' as const,
+      elements: [{ type: 'rich_text_preformatted' as const, elements: [{ type: 'text' as const, text }] }],
+    });
+    await client.chat.postMessage({
+      channel: 'approvals',
+      text: 'x',
+      blocks: [{ type: 'header', text: { type: 'plain_text', text: 'x'.repeat(150) } }, section('x'.repeat(3_000)), run('<!channel> & *x*'), buttons],
+    });
     expect(slack.messages('approvals')).toHaveLength(1);
     const long = Array.from({ length: 5 }, () => section('x'.repeat(2_900)));
     expect(await errorOf(client.chat.postMessage({ channel: 'approvals', text: 'x', blocks: long }))).toBe('msg_blocks_too_long');
@@ -136,7 +172,10 @@ describe('limits of Block Kit', () => {
 describe('faults', () => {
   test('a rate limit says how long to wait, once', async () => {
     slack.rateLimit('chat.postMessage', 7);
-    expect(await failure(client.chat.postMessage({ channel: 'approvals', text: 'x' }))).toMatchObject({ code: 'slack_webapi_rate_limited_error', retryAfter: 7 });
+    expect(await failure(client.chat.postMessage({ channel: 'approvals', text: 'x' }))).toMatchObject({
+      code: 'slack_webapi_rate_limited_error',
+      retryAfter: 7,
+    });
     await client.chat.postMessage({ channel: 'approvals', text: 'x' });
     expect(slack.messages('approvals')).toHaveLength(1);
   });
@@ -184,7 +223,8 @@ describe('a real Bolt app', () => {
       await ack();
       presses.push(body.user.id);
       // A press in a modal has no response_url, and Bolt then gives no respond.
-      if (body.type === 'block_actions' && 'response_url' in body) await respond({ text: 'You may not decide this', response_type: 'ephemeral', replace_original: false });
+      if (body.type === 'block_actions' && 'response_url' in body)
+        await respond({ text: 'You may not decide this', response_type: 'ephemeral', replace_original: false });
     });
     app.action('deny', async ({ ack, body, client: web }) => {
       await ack();
@@ -197,7 +237,14 @@ describe('a real Bolt app', () => {
           callback_id: 'reason',
           title: { type: 'plain_text', text: 'Deny' },
           submit: { type: 'plain_text', text: 'Deny' },
-          blocks: [{ type: 'input', block_id: 'why', label: { type: 'plain_text', text: 'Why?' }, element: { type: 'plain_text_input', action_id: 'reason', max_length: 500 } }],
+          blocks: [
+            {
+              type: 'input',
+              block_id: 'why',
+              label: { type: 'plain_text', text: 'Why?' },
+              element: { type: 'plain_text_input', action_id: 'reason', max_length: 500 },
+            },
+          ],
         },
       });
     });
@@ -240,7 +287,8 @@ describe('a real Bolt app', () => {
 
   test('a response_url works five times and not after half an hour', async () => {
     const press = await slack.client.press({ user: 'U0ALICE', channel: 'approvals', ts: await card(), actionId: 'approve' });
-    const respond = async () => (await fetch(press.responseUrl ?? '', { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"text":"x"}' })).status;
+    const respond = async () =>
+      (await fetch(press.responseUrl ?? '', { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"text":"x"}' })).status;
     await slack.wire.until(() => slack.ephemeral('U0ALICE').length === 1, 'the answer of the app');
     expect([await respond(), await respond(), await respond(), await respond(), await respond()]).toEqual([200, 200, 200, 200, 404]);
     const later = await slack.client.press({ user: 'U0ALICE', channel: 'approvals', ts: await card(), actionId: 'approve' });
@@ -248,11 +296,14 @@ describe('a real Bolt app', () => {
     expect((await fetch(later.responseUrl ?? '', { method: 'POST', body: '{"text":"x"}' })).status).toBe(404);
   });
 
-  test.each(['foreign_secret', 'tampered_body', 'malformed', 'other_version', 'missing'] as const)('Bolt does not take a press whose signature is %s', async (signature) => {
-    const press = await slack.client.press({ user: 'U0ALICE', channel: 'approvals', ts: await card(), actionId: 'approve', signature });
-    expect(press.status).toBe(401);
-    expect(presses).toEqual([]);
-  });
+  test.each(['foreign_secret', 'tampered_body', 'malformed', 'other_version', 'missing'] as const)(
+    'Bolt does not take a press whose signature is %s',
+    async (signature) => {
+      const press = await slack.client.press({ user: 'U0ALICE', channel: 'approvals', ts: await card(), actionId: 'approve', signature });
+      expect(press.status).toBe(401);
+      expect(presses).toEqual([]);
+    },
+  );
 
   test('Bolt refuses a stale press, but takes one from the future and one that was replayed: the bot must refuse these itself', async () => {
     const ts = await card();
@@ -287,8 +338,13 @@ describe('a real Bolt app', () => {
   test('a modal has its limits, its versions and a stack three deep', async () => {
     const modal = (title: string, more: object = {}) => ({ type: 'modal' as const, title: { type: 'plain_text' as const, text: title }, blocks: [], ...more });
     const trigger = async (viewId?: string) =>
-      (await slack.client.press({ user: 'U0ALICE', actionId: 'approve', ...(viewId === undefined ? { channel: 'approvals', ts: await card() } : { viewId }) })).triggerId ?? '';
-    for (const bad of [modal('x'.repeat(25)), modal('x', { private_metadata: 'x'.repeat(3_001) }), modal('x', { blocks: Array.from({ length: 101 }, () => section('x')) })]) {
+      (await slack.client.press({ user: 'U0ALICE', actionId: 'approve', ...(viewId === undefined ? { channel: 'approvals', ts: await card() } : { viewId }) }))
+        .triggerId ?? '';
+    for (const bad of [
+      modal('x'.repeat(25)),
+      modal('x', { private_metadata: 'x'.repeat(3_001) }),
+      modal('x', { blocks: Array.from({ length: 101 }, () => section('x')) }),
+    ]) {
       expect(await errorOf(client.views.open({ trigger_id: await trigger(), view: bad }))).toBe('invalid_arguments');
     }
     const first = await client.views.open({ trigger_id: await trigger(), view: modal('one') });

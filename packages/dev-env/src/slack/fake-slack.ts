@@ -70,7 +70,8 @@ export async function startFakeSlack(options: FakeSlackOptions = {}): Promise<Fa
       return jsonAnswer(200, { ok: true, ...method.run(args, { workspace, url: wire.url, scopes }) }, headers);
     } catch (error) {
       if (!(error instanceof SlackRefusal)) throw error;
-      const details = error.details.length === 0 ? {} : { errors: error.details, response_metadata: { messages: error.details.map((detail) => `[ERROR] ${detail}`) } };
+      const details =
+        error.details.length === 0 ? {} : { errors: error.details, response_metadata: { messages: error.details.map((detail) => `[ERROR] ${detail}`) } };
       return jsonAnswer(200, { ok: false, error: error.error, ...error.extra, ...details }, headers);
     }
   }
@@ -83,7 +84,9 @@ export async function startFakeSlack(options: FakeSlackOptions = {}): Promise<Fa
       if (requestUrl === undefined) throw new Error('the fake Slack does not know the bot yet: call connect(requestUrl)');
       return { url: requestUrl, signingSecret: options.signingSecret ?? 'fake-signing-secret', now, patienceMs: options.patienceMs ?? 3_000 };
     },
-    wire.changed,
+    () => {
+      wire.changed();
+    },
   );
 
   return {
@@ -128,7 +131,13 @@ export async function startFakeSlack(options: FakeSlackOptions = {}): Promise<Fa
       wire.fail(method, { kind: 'answer', answer: jsonAnswer(429, { ok: false, error: 'ratelimited' }, { 'retry-after': String(retryAfterSeconds) }) }, when);
     },
     fail: (method, fault, when) => {
-      wire.fail(method, fault === 'server_error' ? { kind: 'answer', answer: { status: 503, headers: { 'content-type': 'text/html' }, body: '<html>Service Unavailable</html>' } } : { kind: fault }, when);
+      wire.fail(
+        method,
+        fault === 'server_error'
+          ? { kind: 'answer', answer: { status: 503, headers: { 'content-type': 'text/html' }, body: '<html>Service Unavailable</html>' } }
+          : { kind: fault },
+        when,
+      );
     },
     close: () => wire.close(),
   };
@@ -136,8 +145,19 @@ export async function startFakeSlack(options: FakeSlackOptions = {}): Promise<Fa
 
 /** The scopes that the app's manifest asks for. */
 export const ALL_SCOPES: readonly string[] = [
-  'chat:write', 'chat:write.public', 'im:write', 'users:read', 'users:read.email', 'files:write', 'channels:read', 'groups:read', 'im:read',
-  'channels:history', 'groups:history', 'im:history', 'commands',
+  'chat:write',
+  'chat:write.public',
+  'im:write',
+  'users:read',
+  'users:read.email',
+  'files:write',
+  'channels:read',
+  'groups:read',
+  'im:read',
+  'channels:history',
+  'groups:history',
+  'im:history',
+  'commands',
 ];
 
 export interface FakeSlackOptions {
@@ -197,7 +217,16 @@ export interface FakeSlack {
 
 const JSON_ARGUMENTS = new Set(['blocks', 'metadata', 'view', 'files', 'attachments']);
 const TRUTHS: Readonly<Record<string, boolean>> = { true: true, false: false, '1': true, '0': false };
-const BOOLEAN_ARGUMENTS = new Set(['unfurl_links', 'unfurl_media', 'inclusive', 'include_all_metadata', 'exclude_archived', 'return_im', 'reply_broadcast', 'mrkdwn']);
+const BOOLEAN_ARGUMENTS = new Set([
+  'unfurl_links',
+  'unfurl_media',
+  'inclusive',
+  'include_all_metadata',
+  'exclude_archived',
+  'return_im',
+  'reply_broadcast',
+  'mrkdwn',
+]);
 
 /** The arguments of a call: JSON bodies as they are; in forms and queries structures are JSON strings and truths words. */
 function readArguments(request: WireRequest): JsonObject {
@@ -240,9 +269,24 @@ function answerResponseUrl(workspace: Workspace, request: WireRequest): WireAnsw
       replaced.blocks = content.blocks;
     } else if (body['response_type'] === 'in_channel') {
       const { botUserId, botId, appId } = workspace.team;
-      workspace.posts.push({ channel: url.channelId, ts: workspace.nextTs(), user: botUserId, bot_id: botId, app_id: appId, ...content, ...(thread === undefined ? {} : { thread_ts: thread }) });
+      workspace.posts.push({
+        channel: url.channelId,
+        ts: workspace.nextTs(),
+        user: botUserId,
+        bot_id: botId,
+        app_id: appId,
+        ...content,
+        ...(thread === undefined ? {} : { thread_ts: thread }),
+      });
     } else {
-      workspace.ephemerals.push({ user: url.userId, channel: url.channelId, ts: workspace.nextTs(), ...content, via: 'response_url', ...(thread === undefined ? {} : { thread_ts: thread }) });
+      workspace.ephemerals.push({
+        user: url.userId,
+        channel: url.channelId,
+        ts: workspace.nextTs(),
+        ...content,
+        via: 'response_url',
+        ...(thread === undefined ? {} : { thread_ts: thread }),
+      });
     }
     return { status: 200, body: 'ok' };
   } catch (error) {

@@ -10,7 +10,11 @@ export async function deliver(to: DeliveryTarget, contentType: string, body: str
   const signature = how.signature ?? 'valid';
   const secret = signature === 'foreign_secret' ? `${to.signingSecret}x` : to.signingSecret;
   const mac = createHmac('sha256', secret).update(`v0:${seconds}:${body}`).digest('hex');
-  const headers: Record<string, string> = { 'content-type': contentType, 'user-agent': 'Slackbot 1.0 (+https://api.slack.com/robots)', 'x-slack-request-timestamp': seconds };
+  const headers: Record<string, string> = {
+    'content-type': contentType,
+    'user-agent': 'Slackbot 1.0 (+https://api.slack.com/robots)',
+    'x-slack-request-timestamp': seconds,
+  };
   if (signature === 'malformed') headers['x-slack-signature'] = 'v0=xyz';
   else if (signature === 'other_version') headers['x-slack-signature'] = `v1=${mac}`;
   else if (signature !== 'missing') headers['x-slack-signature'] = `v0=${mac}`;
@@ -21,7 +25,13 @@ export async function deliver(to: DeliveryTarget, contentType: string, body: str
 /** Sends exactly these bytes; a second time it is a replay. */
 export async function send(request: SentRequest, patienceMs: number): Promise<Delivery> {
   try {
-    const response = await fetch(request.url, { method: 'POST', headers: request.headers, body: request.body, redirect: 'manual', signal: AbortSignal.timeout(patienceMs) });
+    const response = await fetch(request.url, {
+      method: 'POST',
+      headers: request.headers,
+      body: request.body,
+      redirect: 'manual',
+      signal: AbortSignal.timeout(patienceMs),
+    });
     const body = await response.text();
     return { request, status: response.status, body, json: parseJson(body) };
   } catch (cause) {

@@ -75,9 +75,11 @@ export class SlackClient {
       const element = object(block['element']);
       const actionId = text(element['action_id']) ?? '';
       const given = submission.values?.[actionId] ?? submission.values?.[`${blockId}/${actionId}`] ?? text(element['initial_value']);
-      if ((given === undefined || given === '') && block['optional'] !== true && submission.force !== true) throw new Error(`the field ${actionId} of the modal must be filled in`);
+      if ((given === undefined || given === '') && block['optional'] !== true && submission.force !== true)
+        throw new Error(`the field ${actionId} of the modal must be filled in`);
       const most = element['max_length'];
-      if (typeof most === 'number' && given !== undefined && given.length > most && submission.force !== true) throw new Error(`the field ${actionId} takes ${String(most)} characters`);
+      if (typeof most === 'number' && given !== undefined && given.length > most && submission.force !== true)
+        throw new Error(`the field ${actionId} takes ${String(most)} characters`);
       values[blockId] = { [actionId]: fieldState(element, given) };
     }
     const triggerId = workspace.issueTrigger(submission.user, view.id);
@@ -141,7 +143,15 @@ export class SlackClient {
       type: 'event_callback',
       event_id: this.workspace.nextId('Ev'),
       event_time: Math.floor(this.workspace.now() / 1_000),
-      authorizations: [{ enterprise_id: this.workspace.team.enterpriseId ?? null, team_id: this.workspace.team.id, user_id: this.workspace.team.botUserId, is_bot: true, is_enterprise_install: false }],
+      authorizations: [
+        {
+          enterprise_id: this.workspace.team.enterpriseId ?? null,
+          team_id: this.workspace.team.id,
+          user_id: this.workspace.team.botUserId,
+          is_bot: true,
+          is_enterprise_install: false,
+        },
+      ],
       event: { event_ts: this.workspace.nextTs(), ...event },
     };
     const delivery = await deliver(this.target(), 'application/json', JSON.stringify(payload), how);
@@ -169,7 +179,11 @@ export class SlackClient {
       user: { id: userId, username: user?.name ?? userId, name: user?.name ?? userId, team_id: from.userTeamId ?? user?.team_id ?? team.id },
       api_app_id: from.appId ?? team.appId,
       token: 'verification-token-of-old',
-      team: { id: from.teamId ?? team.id, domain: team.domain, ...(team.enterpriseId === undefined ? {} : { enterprise_id: team.enterpriseId, enterprise_name: 'Example' }) },
+      team: {
+        id: from.teamId ?? team.id,
+        domain: team.domain,
+        ...(team.enterpriseId === undefined ? {} : { enterprise_id: team.enterpriseId, enterprise_name: 'Example' }),
+      },
       enterprise,
       is_enterprise_install: false,
     };

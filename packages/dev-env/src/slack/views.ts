@@ -28,7 +28,11 @@ export function pushFor(workspace: Workspace, userId: string, view: unknown): Sl
 }
 
 /** Puts another content into an open modal; `hash`, where given, must be that of the version to be replaced. */
-export function updateView(workspace: Workspace, which: { viewId?: string | undefined; externalId?: string | undefined; hash?: string | undefined }, view: unknown): SlackView {
+export function updateView(
+  workspace: Workspace,
+  which: { viewId?: string | undefined; externalId?: string | undefined; hash?: string | undefined },
+  view: unknown,
+): SlackView {
   for (const [userId, stack] of workspace.stacks) {
     const index = stack.findIndex((one) => (which.viewId === undefined ? one.external_id === which.externalId : one.id === which.viewId));
     const old = stack[index];

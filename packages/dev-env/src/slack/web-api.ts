@@ -53,7 +53,14 @@ export const WEB_API: Readonly<Record<string, WebApiMethod>> = {
       const content = checkedContent(args);
       const ts = workspace.nextTs();
       const thread = text(args['thread_ts']);
-      workspace.ephemerals.push({ user: user.id, channel: channel.id, ts, ...content, via: 'chat.postEphemeral', ...(thread === undefined ? {} : { thread_ts: thread }) });
+      workspace.ephemerals.push({
+        user: user.id,
+        channel: channel.id,
+        ts,
+        ...content,
+        via: 'chat.postEphemeral',
+        ...(thread === undefined ? {} : { thread_ts: thread }),
+      });
       return { message_ts: ts };
     },
   },
@@ -96,7 +103,11 @@ export const WEB_API: Readonly<Record<string, WebApiMethod>> = {
     run: (args, { workspace }) => {
       const channel = conversation(workspace, args, { byId: true });
       if (!channel.members.includes(workspace.team.botUserId)) throw new SlackRefusal('not_in_channel');
-      return history(workspace.posts.filter((post) => post.channel === channel.id && (post.thread_ts === undefined || post.thread_ts === post.ts)), args, 'newest');
+      return history(
+        workspace.posts.filter((post) => post.channel === channel.id && (post.thread_ts === undefined || post.thread_ts === post.ts)),
+        args,
+        'newest',
+      );
     },
   },
   'conversations.replies': {
@@ -105,7 +116,11 @@ export const WEB_API: Readonly<Record<string, WebApiMethod>> = {
       const channel = conversation(workspace, args, { byId: true });
       const parent = text(args['ts']) ?? '';
       if (workspace.message(channel.id, parent) === undefined) throw new SlackRefusal('thread_not_found');
-      return history(workspace.posts.filter((post) => post.channel === channel.id && (post.ts === parent || post.thread_ts === parent)), args, 'oldest');
+      return history(
+        workspace.posts.filter((post) => post.channel === channel.id && (post.ts === parent || post.thread_ts === parent)),
+        args,
+        'oldest',
+      );
     },
   },
   'users.info': { scopes: ['users:read'], run: (args, caller) => ({ user: describeUser(caller, known(caller.workspace, args['user'])) }) },
@@ -113,7 +128,9 @@ export const WEB_API: Readonly<Record<string, WebApiMethod>> = {
     scopes: ['users:read.email'],
     run: (args, caller) => {
       const email = text(args['email'])?.toLowerCase();
-      const user = [...caller.workspace.users.values()].find((one) => !one.deleted && email !== undefined && text(one.profile['email'])?.toLowerCase() === email);
+      const user = [...caller.workspace.users.values()].find(
+        (one) => !one.deleted && email !== undefined && text(one.profile['email'])?.toLowerCase() === email,
+      );
       if (user === undefined) throw new SlackRefusal('users_not_found');
       return { user: describeUser(caller, user) };
     },
@@ -131,7 +148,8 @@ export const WEB_API: Readonly<Record<string, WebApiMethod>> = {
     run: (args, { workspace, url }) => {
       const name = text(args['filename']);
       const length = Number(args['length']);
-      if (name === undefined || !Number.isInteger(length) || length <= 0) throw new SlackRefusal('invalid_arguments', ['missing required field: filename or length']);
+      if (name === undefined || !Number.isInteger(length) || length <= 0)
+        throw new SlackRefusal('invalid_arguments', ['missing required field: filename or length']);
       const id = workspace.nextId('F');
       workspace.files.set(id, { id, name, length, title: name, content: null, channel: null });
       return { upload_url: `${url}/upload/v1/${id}`, file_id: id };
@@ -233,17 +251,29 @@ function openConversation(args: JsonObject, { workspace }: WebApiCaller): JsonOb
   const channel =
     others.length === 0
       ? workspace.directWith(first.id)
-      : workspace.addChannel({ id: workspace.nextId('G'), name: '', is_channel: false, is_mpim: true, is_private: true, members: [workspace.team.botUserId, ...ids] });
-  return { ...(already ? { no_op: true, already_open: true } : {}), channel: args['return_im'] === true ? describeChannel(workspace, channel) : { id: channel.id } };
+      : workspace.addChannel({
+          id: workspace.nextId('G'),
+          name: '',
+          is_channel: false,
+          is_mpim: true,
+          is_private: true,
+          members: [workspace.team.botUserId, ...ids],
+        });
+  return {
+    ...(already ? { no_op: true, already_open: true } : {}),
+    channel: args['return_im'] === true ? describeChannel(workspace, channel) : { id: channel.id },
+  };
 }
 
 function completeUpload(args: JsonObject, { workspace }: WebApiCaller): JsonObject {
-  const files = array(args['files']).filter(isObject).map((entry) => {
-    const file = workspace.files.get(text(entry['id']) ?? '');
-    if (file === undefined || file.content === null) throw new SlackRefusal('file_not_found');
-    file.title = text(entry['title']) ?? file.title;
-    return file;
-  });
+  const files = array(args['files'])
+    .filter(isObject)
+    .map((entry) => {
+      const file = workspace.files.get(text(entry['id']) ?? '');
+      if (file === undefined || file.content === null) throw new SlackRefusal('file_not_found');
+      file.title = text(entry['title']) ?? file.title;
+      return file;
+    });
   if (files.length === 0) throw new SlackRefusal('invalid_arguments', ['missing required field: files']);
   const to = text(args['channel_id']);
   if (to !== undefined) {
@@ -288,7 +318,13 @@ function describeUser({ scopes }: WebApiCaller, user: SlackUser): JsonObject {
 
 function describeChannel(workspace: Workspace, channel: SlackChannel): JsonObject {
   const { members, ...described } = channel;
-  return { ...described, name_normalized: channel.name, context_team_id: workspace.team.id, is_member: members.includes(workspace.team.botUserId), num_members: members.length };
+  return {
+    ...described,
+    name_normalized: channel.name,
+    context_team_id: workspace.team.id,
+    is_member: members.includes(workspace.team.botUserId),
+    num_members: members.length,
+  };
 }
 
 function history(posts: readonly SlackMessage[], args: JsonObject, order: 'newest' | 'oldest'): JsonObject {

@@ -52,9 +52,24 @@ export class Workspace {
       updated: Math.floor(this.now() / 1_000),
       ...(this.team.enterpriseId === undefined
         ? {}
-        : { enterprise_user: { id: user.id, enterprise_id: this.team.enterpriseId, enterprise_name: 'Example', is_admin: false, is_owner: false, teams: [this.team.id] } }),
+        : {
+            enterprise_user: {
+              id: user.id,
+              enterprise_id: this.team.enterpriseId,
+              enterprise_name: 'Example',
+              is_admin: false,
+              is_owner: false,
+              teams: [this.team.id],
+            },
+          }),
       ...fields,
-      profile: { real_name: user.real_name ?? user.name, display_name: user.name, team: this.team.id, ...(email === undefined ? {} : { email }), ...fields.profile },
+      profile: {
+        real_name: user.real_name ?? user.name,
+        display_name: user.name,
+        team: this.team.id,
+        ...(email === undefined ? {} : { email }),
+        ...fields.profile,
+      },
     };
     this.users.set(user.id, whole);
     return whole;

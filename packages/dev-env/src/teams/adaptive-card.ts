@@ -31,7 +31,11 @@ export function cardText(card: unknown): string {
     if (!isObject(value)) return;
     switch (value['type']) {
       case 'RichTextBlock':
-        lines.push(array(value['inlines']).map((run) => (typeof run === 'string' ? run : (text(object(run)['text']) ?? ''))).join(''));
+        lines.push(
+          array(value['inlines'])
+            .map((run) => (typeof run === 'string' ? run : (text(object(run)['text']) ?? '')))
+            .join(''),
+        );
         return;
       case 'FactSet':
         for (const fact of array(value['facts'])) lines.push(`${text(object(fact)['title']) ?? ''}: ${text(object(fact)['value']) ?? ''}`);
@@ -118,18 +122,22 @@ function walk(part: JsonObject, at: string, complaints: string[], ids: Set<strin
   if (type === 'TextBlock' && typeof part['text'] !== 'string') complaints.push(`${at}: text must be a string`);
   if (type === 'RichTextBlock') {
     array(part['inlines']).forEach((run, index) => {
-      if (typeof run !== 'string' && (object(run)['type'] !== 'TextRun' || typeof object(run)['text'] !== 'string')) complaints.push(`${at}.inlines[${String(index)}]: must be a string or a TextRun with text`);
+      if (typeof run !== 'string' && (object(run)['type'] !== 'TextRun' || typeof object(run)['text'] !== 'string'))
+        complaints.push(`${at}.inlines[${String(index)}]: must be a string or a TextRun with text`);
     });
   }
   if (type === 'FactSet') {
     array(part['facts']).forEach((fact, index) => {
-      if (typeof object(fact)['title'] !== 'string' || typeof object(fact)['value'] !== 'string') complaints.push(`${at}.facts[${String(index)}]: needs title and value as strings`);
+      if (typeof object(fact)['title'] !== 'string' || typeof object(fact)['value'] !== 'string')
+        complaints.push(`${at}.facts[${String(index)}]: needs title and value as strings`);
     });
   }
   if (type.startsWith('Action.')) {
-    if (part['style'] !== undefined && !['default', 'positive', 'destructive'].includes(text(part['style']) ?? '')) complaints.push(`${at}: style must be default, positive or destructive`);
+    if (part['style'] !== undefined && !['default', 'positive', 'destructive'].includes(text(part['style']) ?? ''))
+      complaints.push(`${at}: style must be default, positive or destructive`);
     if (type === 'Action.Execute' && part['data'] !== undefined && !isObject(part['data'])) complaints.push(`${at}: data must be an object`);
-    if (type === 'Action.OpenUrl' && !/^(https?|msteams|mailto):/.test(text(part['url']) ?? '')) complaints.push(`${at}: url must be http, https, mailto or msteams`);
+    if (type === 'Action.OpenUrl' && !/^(https?|msteams|mailto):/.test(text(part['url']) ?? ''))
+      complaints.push(`${at}: url must be http, https, mailto or msteams`);
   }
   for (const key of PARTS) {
     const inner = part[key];

@@ -32,12 +32,16 @@ export function answerConnector(tenancy: Tenancy, request: WireRequest): WireAns
         const size = Number(request.query.get('pageSize') ?? 200);
         const from = Number(request.query.get('continuationToken') ?? 0);
         const all = members(tenancy, conversation);
-        return jsonAnswer(200, { members: all.slice(from, from + size).map(describe), ...(from + size < all.length ? { continuationToken: String(from + size) } : {}) });
+        return jsonAnswer(200, {
+          members: all.slice(from, from + size).map(describe),
+          ...(from + size < all.length ? { continuationToken: String(from + size) } : {}),
+        });
       }
       case 'getMember': {
         if (!conversation.installed) throw new ConnectorRefusal(403, 'BotNotInConversationRoster', 'The bot is not part of the conversation roster.');
         const person = tenancy.find(itemId ?? '');
-        if (person === undefined || !conversation.members.includes(person.key)) throw new ConnectorRefusal(404, 'MemberNotFoundInConversation', 'Member not found.');
+        if (person === undefined || !conversation.members.includes(person.key))
+          throw new ConnectorRefusal(404, 'MemberNotFoundInConversation', 'Member not found.');
         return jsonAnswer(200, describe(person));
       }
       default:
@@ -86,7 +90,14 @@ class ConnectorRefusal extends Error {
 }
 
 function segments(path: string): string[] {
-  return path.split('/v3/conversations')[1]?.split('/').slice(1).filter((part) => part !== '').map(decodeURIComponent) ?? [];
+  return (
+    path
+      .split('/v3/conversations')[1]
+      ?.split('/')
+      .slice(1)
+      .filter((part) => part !== '')
+      .map(decodeURIComponent) ?? []
+  );
 }
 
 function body(request: WireRequest): JsonObject {
@@ -112,7 +123,10 @@ function createConversation(tenancy: Tenancy, args: JsonObject): WireAnswer {
   if (person === undefined) throw new ConnectorRefusal(400, 'BadArgument', 'A personal conversation has one member whom the tenant knows.');
   const personal = tenancy.personal(person.key, false);
   if (!personal.installed) throw new ConnectorRefusal(403, 'BotNotInConversationRoster', 'The bot is not installed for this person.');
-  return jsonAnswer(201, { id: personal.id, ...(isObject(args['activity']) ? { activityId: store(tenancy, personal, personal.id, undefined, args['activity']).id } : {}) });
+  return jsonAnswer(201, {
+    id: personal.id,
+    ...(isObject(args['activity']) ? { activityId: store(tenancy, personal, personal.id, undefined, args['activity']).id } : {}),
+  });
 }
 
 function post(tenancy: Tenancy, conversation: TeamsConversation, conversationId: string, replyToId: string | undefined, activity: JsonObject): WireAnswer {
@@ -145,7 +159,8 @@ function checked(tenancy: Tenancy, activity: JsonObject): JsonObject {
   const size = JSON.stringify(activity).length * 2;
   if (size > MESSAGE_BYTES) throw new ConnectorRefusal(413, 'MessageSizeTooBig', `The message is ${String(size)} bytes.`);
   const attachments = array(activity['attachments']);
-  if (attachments.length === 0 && (text(activity['text']) ?? '') === '') throw new ConnectorRefusal(400, 'BadSyntax', 'Activity text or attachment is missing.');
+  if (attachments.length === 0 && (text(activity['text']) ?? '') === '')
+    throw new ConnectorRefusal(400, 'BadSyntax', 'Activity text or attachment is missing.');
   for (const attachment of attachments) {
     if (object(attachment)['contentType'] !== 'application/vnd.microsoft.card.adaptive') continue;
     const card = object(attachment)['content'];

@@ -30,7 +30,14 @@ const card = (title: string, more: object = {}) => ({
     { type: 'Input.Text', id: 'reason', isRequired: true, label: 'Why?' },
   ],
   actions: [
-    { type: 'Action.Execute', title: 'Approve', verb: 'approve', data: { request: 'ar_1' }, associatedInputs: 'none', fallback: { type: 'Action.Submit', title: 'Approve', data: { verb: 'approve' } } },
+    {
+      type: 'Action.Execute',
+      title: 'Approve',
+      verb: 'approve',
+      data: { request: 'ar_1' },
+      associatedInputs: 'none',
+      fallback: { type: 'Action.Submit', title: 'Approve', data: { verb: 'approve' } },
+    },
     { type: 'Action.Execute', title: 'Deny', verb: 'deny', data: { request: 'ar_1' } },
     { type: 'Action.Execute', title: 'Odd', verb: 'odd', associatedInputs: 'none' },
   ],
@@ -58,7 +65,10 @@ class Bot extends TeamsActivityHandler {
     verbs.push(verb);
     if (verb === 'odd') return { status: 200 };
     member = await TeamsInfo.getMember(context, context.activity.from.aadObjectId ?? '');
-    return { status: 200, body: { statusCode: 200, type: 'application/vnd.microsoft.card.adaptive', value: card(`Decided by ${member.name}`, { actions: [] }) } };
+    return {
+      status: 200,
+      body: { statusCode: 200, type: 'application/vnd.microsoft.card.adaptive', value: card(`Decided by ${member.name}`, { actions: [] }) },
+    };
   }
 }
 
@@ -146,7 +156,11 @@ describe('a turn', () => {
     const { conversation, activityId } = await cardForAlice();
     await expect(teams.client.press({ user: 'alice', conversation, activityId, verb: 'deny' })).rejects.toThrow('reason');
     const pressed = await teams.client.press({ user: 'alice', conversation, activityId, verb: 'deny', inputs: { reason: 'too wide' } });
-    expect(JSON.parse(pressed.request.body)).toMatchObject({ type: 'invoke', replyToId: activityId, value: { action: { verb: 'deny', data: { request: 'ar_1', reason: 'too wide' } } } });
+    expect(JSON.parse(pressed.request.body)).toMatchObject({
+      type: 'invoke',
+      replyToId: activityId,
+      value: { action: { verb: 'deny', data: { request: 'ar_1', reason: 'too wide' } } },
+    });
   });
 
   test('an empty answer to an invoke is trouble', async () => {
@@ -184,7 +198,10 @@ describe('tokens', () => {
     const press = { user: 'alice', conversation, activityId, verb: 'odd' };
     const passed = [
       await teams.client.press({ ...press, serviceUrl: null }),
-      await teams.client.press({ ...press, activity: { channelData: { tenant: { id: 'another' } }, conversation: { id: conversation, tenantId: 'another', conversationType: 'personal' } } }),
+      await teams.client.press({
+        ...press,
+        activity: { channelData: { tenant: { id: 'another' } }, conversation: { id: conversation, tenantId: 'another', conversationType: 'personal' } },
+      }),
       await teams.client.press({ ...press, forgery: 'barely_expired' }),
       await teams.client.press({ ...press, activity: { from: { id: '29:nobody', name: 'Nobody' } } }),
     ];
@@ -195,7 +212,11 @@ describe('tokens', () => {
 
   test('the Connector takes no call without a token that it granted', async () => {
     const { conversation } = await cardForAlice();
-    const answer = await fetch(`${teams.serviceUrl}v3/conversations/${encodeURIComponent(conversation)}/activities`, { method: 'POST', headers: { authorization: 'Bearer made-up' }, body: '{"type":"message","text":"x"}' });
+    const answer = await fetch(`${teams.serviceUrl}v3/conversations/${encodeURIComponent(conversation)}/activities`, {
+      method: 'POST',
+      headers: { authorization: 'Bearer made-up' },
+      body: '{"type":"message","text":"x"}',
+    });
     expect(answer.status).toBe(401);
     expect(teams.activities(conversation)).toHaveLength(1);
   });
@@ -206,13 +227,19 @@ describe('outside of a turn', () => {
     const { conversation, activityId } = await cardForAlice();
     await teams.client.press({ user: 'alice', conversation, activityId, verb: 'approve' });
     await proactively((context) => context.updateActivity({ ...message(card('Approved')), id: activityId }));
-    expect([cardText(teams.card(activityId)), cardText(teams.card(activityId, 'alice'))]).toEqual([expect.stringContaining('Approved'), expect.stringContaining('Approved')]);
+    expect([cardText(teams.card(activityId)), cardText(teams.card(activityId, 'alice'))]).toEqual([
+      expect.stringContaining('Approved'),
+      expect.stringContaining('Approved'),
+    ]);
     expect(teams.activity(activityId)?.updates).toBe(1);
     await proactively((context) => context.sendActivity('Done'));
     expect(teams.activities(conversation).at(-1)?.body['text']).toBe('Done');
     await proactively((context) => context.deleteActivity(activityId));
     expect(teams.activity(activityId)).toBeUndefined();
-    await expect(proactively((context) => context.updateActivity({ ...message(card('x')), id: activityId }))).rejects.toMatchObject({ statusCode: 404, code: 'ActivityNotFoundInConversation' });
+    await expect(proactively((context) => context.updateActivity({ ...message(card('x')), id: activityId }))).rejects.toMatchObject({
+      statusCode: 404,
+      code: 'ActivityNotFoundInConversation',
+    });
   });
 
   test('a personal conversation is created for one who installed the app, and for no one else', async () => {
@@ -223,8 +250,13 @@ describe('outside of a turn', () => {
         'msteams',
         teams.serviceUrl,
         'https://api.botframework.com',
-        // The declaration wants members with names and roles; Teams takes ids alone.
-        { isGroup: false, bot: { id: `28:${teams.appId}`, name: '' }, members: [{ id: person, name: '' }], tenantId, channelData: { tenant: { id: tenantId } } } as Parameters<CloudAdapter['createConversationAsync']>[4],
+        {
+          isGroup: false,
+          bot: { id: `28:${teams.appId}`, name: '' },
+          members: [{ id: person, name: '' }],
+          tenantId,
+          channelData: { tenant: { id: tenantId } },
+        },
         async (context) => {
           await context.sendActivity('hello');
         },
@@ -267,7 +299,15 @@ describe('limits', () => {
     ['a text without text', { body: [{ type: 'TextBlock' }] }],
     ['an Execute without a verb', { actions: [{ type: 'Action.Execute', title: 'x' }] }],
     ['an Execute with another style', { actions: [{ type: 'Action.Execute', title: 'x', verb: 'x', style: 'danger' }] }],
-    ['one id twice', { body: [{ type: 'TextBlock', id: 'a', text: 'a' }, { type: 'TextBlock', id: 'a', text: 'b' }] }],
+    [
+      'one id twice',
+      {
+        body: [
+          { type: 'TextBlock', id: 'a', text: 'a' },
+          { type: 'TextBlock', id: 'a', text: 'b' },
+        ],
+      },
+    ],
     ['a link to a script', { actions: [{ type: 'Action.OpenUrl', title: 'x', url: 'javascript:alert(1)' }] }],
     ['61 people in refresh', { refresh: { action: { type: 'Action.Execute', verb: 'x', title: 'x' }, userIds: Array.from({ length: 61 }, () => '29:x') } }],
   ])('a card with %s is refused', async (_what, more) => {
@@ -278,7 +318,10 @@ describe('limits', () => {
 
   test('a message above the limit is refused, and a card above 28 KB is warned of', async () => {
     await cardForAlice();
-    await expect(proactively((context) => context.sendActivity(message(card('x'.repeat(MESSAGE_BYTES / 2)))))).rejects.toMatchObject({ statusCode: 413, code: 'MessageSizeTooBig' });
+    await expect(proactively((context) => context.sendActivity(message(card('x'.repeat(MESSAGE_BYTES / 2)))))).rejects.toMatchObject({
+      statusCode: 413,
+      code: 'MessageSizeTooBig',
+    });
     expect(teams.warnings).toEqual([]);
     await proactively((context) => context.sendActivity(message(card('x'.repeat(30_000)))));
     expect(teams.warnings).toHaveLength(1);

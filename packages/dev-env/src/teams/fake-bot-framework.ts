@@ -52,7 +52,9 @@ export async function startFakeBotFramework(options: FakeBotFrameworkOptions = {
       if (endpoint === undefined) throw new Error('the fake Bot Framework does not know the bot yet: call connect(endpoint)');
       return { url: endpoint, patienceMs: options.patienceMs ?? 10_000 };
     },
-    wire.changed,
+    () => {
+      wire.changed();
+    },
   );
 
   return {
@@ -90,9 +92,12 @@ export async function startFakeBotFramework(options: FakeBotFrameworkOptions = {
     block: (key) => {
       tenancy.personal(key, false).blocked = true;
     },
-    activities: (conversationId) => tenancy.activities.filter((one) => one.byBot && !one.deleted && one.conversationId.split(';')[0] === conversationId.split(';')[0]),
+    activities: (conversationId) =>
+      tenancy.activities.filter((one) => one.byBot && !one.deleted && one.conversationId.split(';')[0] === conversationId.split(';')[0]),
     activity: (id) => tenancy.activities.find((one) => one.id === id && !one.deleted),
-    card: (activityId, seenBy) => (seenBy === undefined ? undefined : tenancy.shown.get(`${seenBy}|${activityId}`)) ?? cardOf(tenancy.activities.find((one) => one.id === activityId && !one.deleted)),
+    card: (activityId, seenBy) =>
+      (seenBy === undefined ? undefined : tenancy.shown.get(`${seenBy}|${activityId}`)) ??
+      cardOf(tenancy.activities.find((one) => one.id === activityId && !one.deleted)),
     revokeTokens: () => {
       tokens.revokeAll();
     },
@@ -173,12 +178,19 @@ export type BotConfiguration = Readonly<Record<string, string | boolean>> & { re
 export interface BotCredentialsFactory {
   isValidAppId(appId: string): Promise<boolean>;
   isAuthenticationDisabled(): Promise<boolean>;
-  createCredentials(appId: string): Promise<{ signRequest<R extends { headers: { set(name: string, value: string): void } }>(request: R): Promise<R>; getToken(): Promise<string> }>;
+  createCredentials(
+    appId: string,
+  ): Promise<{ signRequest<R extends { headers: { set(name: string, value: string): void } }>(request: R): Promise<R>; getToken(): Promise<string> }>;
 }
 
 function credentials(appId: string, appPassword: string, tokenUrl: string): BotCredentialsFactory {
   const getToken = async (): Promise<string> => {
-    const form = new URLSearchParams({ grant_type: 'client_credentials', client_id: appId, client_secret: appPassword, scope: 'https://api.botframework.com/.default' });
+    const form = new URLSearchParams({
+      grant_type: 'client_credentials',
+      client_id: appId,
+      client_secret: appPassword,
+      scope: 'https://api.botframework.com/.default',
+    });
     const response = await fetch(tokenUrl, { method: 'POST', body: form });
     const token = text(object(parseJson(await response.text()))['access_token']);
     if (token === undefined) throw new Error(`the token endpoint answered ${String(response.status)}`);

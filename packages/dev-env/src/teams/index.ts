@@ -1,5 +1,11 @@
 /** Teams behind the Bot Framework on loopback for tests; see {@link startFakeBotFramework}. */
-export { startFakeBotFramework, type BotConfiguration, type BotCredentialsFactory, type FakeBotFramework, type FakeBotFrameworkOptions } from './fake-bot-framework.js';
+export {
+  startFakeBotFramework,
+  type BotConfiguration,
+  type BotCredentialsFactory,
+  type FakeBotFramework,
+  type FakeBotFrameworkOptions,
+} from './fake-bot-framework.js';
 export { cardComplaints, cardText, findAction } from './adaptive-card.js';
 export type { TokenForgery } from './channel-tokens.js';
 export { CARD_BYTES_ADVISED, MESSAGE_BYTES } from './connector.js';

@@ -75,7 +75,10 @@ export class TeamsClient {
         name: 'adaptiveCard/action',
         conversation: this.reference(conversation, activity?.conversationId),
         replyToId: press.activityId,
-        value: { action: { type: 'Action.Execute', ...(action?.['id'] === undefined ? {} : { id: action['id'] }), title: action?.['title'], verb: press.verb, data }, trigger: 'manual' },
+        value: {
+          action: { type: 'Action.Execute', ...(action?.['id'] === undefined ? {} : { id: action['id'] }), title: action?.['title'], verb: press.verb, data },
+          trigger: 'manual',
+        },
       }),
       press,
     );
@@ -89,7 +92,11 @@ export class TeamsClient {
   async submit(press: CardPress): Promise<TeamsDelivery> {
     const conversation = this.known(press.conversation);
     return this.send(
-      this.frame('message', conversation, this.tenancy.person(press.user), { id: this.tenancy.nextId(), replyToId: press.activityId, value: { ...press.data, ...press.inputs } }),
+      this.frame('message', conversation, this.tenancy.person(press.user), {
+        id: this.tenancy.nextId(),
+        replyToId: press.activityId,
+        value: { ...press.data, ...press.inputs },
+      }),
       press,
     );
   }
@@ -109,7 +116,12 @@ export class TeamsClient {
     const delivery = await post(
       {
         url,
-        headers: { 'content-type': 'application/json; charset=utf-8', 'user-agent': 'Microsoft-SkypeBotApi (Microsoft-BotFramework/3.0)', ...(authorization === undefined ? {} : { authorization }), ...how.headers },
+        headers: {
+          'content-type': 'application/json; charset=utf-8',
+          'user-agent': 'Microsoft-SkypeBotApi (Microsoft-BotFramework/3.0)',
+          ...(authorization === undefined ? {} : { authorization }),
+          ...how.headers,
+        },
         body: JSON.stringify(sent),
       },
       patienceMs,
@@ -153,7 +165,13 @@ export class TeamsClient {
 
   private async installed(conversation: TeamsConversation, who: string, how: DeliveryOptions): Promise<TeamsDelivery> {
     const person = this.tenancy.person(who);
-    await this.send(this.frame('conversationUpdate', conversation, person, { membersAdded: [this.tenancy.bot], channelData: { tenant: { id: person.tenantId }, eventType: 'teamMemberAdded' } }), how);
+    await this.send(
+      this.frame('conversationUpdate', conversation, person, {
+        membersAdded: [this.tenancy.bot],
+        channelData: { tenant: { id: person.tenantId }, eventType: 'teamMemberAdded' },
+      }),
+      how,
+    );
     return this.send(this.frame('installationUpdate', conversation, person, { action: 'add' }), how);
   }
 
@@ -216,7 +234,13 @@ export interface CardPressed extends TeamsDelivery {
 
 async function post(request: TeamsRequest, patienceMs: number): Promise<TeamsDelivery> {
   try {
-    const response = await fetch(request.url, { method: 'POST', headers: request.headers, body: request.body, redirect: 'manual', signal: AbortSignal.timeout(patienceMs) });
+    const response = await fetch(request.url, {
+      method: 'POST',
+      headers: request.headers,
+      body: request.body,
+      redirect: 'manual',
+      signal: AbortSignal.timeout(patienceMs),
+    });
     const body = await response.text();
     return { request, status: response.status, body, json: parseJson(body) };
   } catch (cause) {
@@ -236,7 +260,9 @@ function readInvokeAnswer(delivery: TeamsDelivery): Shown {
       return complaints.length > 0 || !isObject(value) ? { kind: 'trouble', why: complaints.join('; ') } : { kind: 'card', card: value };
     }
     case 'application/vnd.microsoft.activity.message':
-      return statusCode === 200 && typeof value === 'string' && value !== '' ? { kind: 'message', text: value } : { kind: 'trouble', why: 'a message without text' };
+      return statusCode === 200 && typeof value === 'string' && value !== ''
+        ? { kind: 'message', text: value }
+        : { kind: 'trouble', why: 'a message without text' };
     case 'application/vnd.microsoft.error':
       return { kind: 'error', code: text(object(value)['code']) ?? '', text: text(object(value)['message']) ?? '' };
     default:

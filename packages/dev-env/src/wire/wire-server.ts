@@ -106,7 +106,11 @@ export async function startWireServer(options: WireServerOptions): Promise<WireS
         };
         const deadline = setTimeout(() => {
           end();
-          reject(new Error(`waited in vain for ${what}; traffic: ${traffic.map((one) => `${one.request.name} ${String(one.answer?.status ?? one.fault)}`).join(', ')}`));
+          reject(
+            new Error(
+              `waited in vain for ${what}; traffic: ${traffic.map((one) => `${one.request.name} ${String(one.answer?.status ?? one.fault)}`).join(', ')}`,
+            ),
+          );
         }, withinMs);
         const end = () => {
           clearTimeout(deadline);
