@@ -22,33 +22,113 @@ const rule = (id: string, more = ''): string => `  - {id: ${id}, effect: deny, a
 
 describe('a problem says where it is and what was meant', () => {
   test.each<[string, string, Partial<PolicyProblem>]>([
-    ['an unknown member', `rules:\n  - id: a\n    effect: deny\n    actions: [x]\n    wehn: 'true'\n`, { line: LINE + 4, column: 5, message: 'rules[0].wehn: this member is not part of the language', hint: 'did you mean "when"?' }],
-    ['an unknown effect', `rules:\n  - id: a\n    effect: dney\n    actions: [x]\n`, { line: LINE + 2, column: 13, message: 'rules[0].effect: must be allow, require, deny', hint: 'did you mean "deny"?' }],
+    [
+      'an unknown member',
+      `rules:\n  - id: a\n    effect: deny\n    actions: [x]\n    wehn: 'true'\n`,
+      { line: LINE + 4, column: 5, message: 'rules[0].wehn: this member is not part of the language', hint: 'did you mean "when"?' },
+    ],
+    [
+      'an unknown effect',
+      `rules:\n  - id: a\n    effect: dney\n    actions: [x]\n`,
+      { line: LINE + 2, column: 13, message: 'rules[0].effect: must be allow, require, deny', hint: 'did you mean "deny"?' },
+    ],
     ['a missing member', 'rules:\n  - {id: a, effect: deny}\n', { line: LINE + 1, column: 5, message: 'rules[0].actions: this must be written' }],
-    ['an unknown name in a condition', `rules:\n  - id: a\n    effect: deny\n    actions: [x]\n    when: true && enviroment == "x"\n`, { line: LINE + 4, column: 19, message: 'rules[0].when: the name "enviroment" is not known', hint: 'did you mean "environment"?' }],
-    ['an unknown name in quotes', `rules:\n  - id: a\n    effect: deny\n    actions: [x]\n    when: 'true && actr.id == "x"'\n`, { line: LINE + 4, column: 20, hint: 'did you mean "actor"?' }],
-    ['an unknown member of a root', `rules:\n${rule('a', "when: 'resource.lables.x == \"1\"'")}`, { message: 'rules[0].when: there is no "lables" here', hint: 'did you mean "labels"?' }],
-    ['an unknown function', `rules:\n${rule('a', "when: 'action.startWith(\"x\")'")}`, { message: 'rules[0].when: the function "startWith" is not known', hint: 'did you mean "startsWith"?' }],
+    [
+      'an unknown name in a condition',
+      `rules:\n  - id: a\n    effect: deny\n    actions: [x]\n    when: true && enviroment == "x"\n`,
+      { line: LINE + 4, column: 19, message: 'rules[0].when: the name "enviroment" is not known', hint: 'did you mean "environment"?' },
+    ],
+    [
+      'an unknown name in quotes',
+      `rules:\n  - id: a\n    effect: deny\n    actions: [x]\n    when: 'true && actr.id == "x"'\n`,
+      { line: LINE + 4, column: 20, hint: 'did you mean "actor"?' },
+    ],
+    [
+      'an unknown member of a root',
+      `rules:\n${rule('a', 'when: \'resource.lables.x == "1"\'')}`,
+      { message: 'rules[0].when: there is no "lables" here', hint: 'did you mean "labels"?' },
+    ],
+    [
+      'an unknown function',
+      `rules:\n${rule('a', 'when: \'action.startWith("x")\'')}`,
+      { message: 'rules[0].when: the function "startWith" is not known', hint: 'did you mean "startsWith"?' },
+    ],
     ['a comparison that never holds', `rules:\n${rule('a', "when: 'environment == 5'")}`, { message: 'rules[0].when: text is never equal to a number' }],
     ['a condition that is none', `rules:\n${rule('a', "when: 'actor.id'")}`, { message: 'rules[0].when: the condition is text, not a yes or no' }],
-    ['half a condition', `rules:\n${rule('a', "when: 'action == '")}`, { message: expect.stringMatching(/^rules\[0\]\.when: the condition is not CEL at/) as unknown as string }],
-    ['a time zone that does not exist', `rules:\n${rule('a', "when: 'now.getHours(\"Europe/Berlln\") > 8'")}`, { message: expect.stringMatching(/time zone/) as unknown as string }],
-    ['an instant that does not exist', `rules:\n${rule('a', "when: 'now > timestamp(\"tomorrow\")'")}`, { message: 'rules[0].when: timestamp cannot read "tomorrow"' }],
-    ['a group that is not declared', `groups: {owners: {}}\nrules:\n  - {id: a, effect: require, actions: [x], require: {stages: [{all: [{group: ownrs, quorum: 1}]}]}}\n`, { message: expect.stringMatching(/the group "ownrs" does not stand under groups/) as unknown as string, hint: 'did you mean "owners"?' }],
+    [
+      'half a condition',
+      `rules:\n${rule('a', "when: 'action == '")}`,
+      { message: expect.stringMatching(/^rules\[0\]\.when: the condition is not CEL at/) as unknown as string },
+    ],
+    [
+      'a time zone that does not exist',
+      `rules:\n${rule('a', 'when: \'now.getHours("Europe/Berlln") > 8\'')}`,
+      { message: expect.stringMatching(/time zone/) as unknown as string },
+    ],
+    [
+      'an instant that does not exist',
+      `rules:\n${rule('a', 'when: \'now > timestamp("tomorrow")\'')}`,
+      { message: 'rules[0].when: timestamp cannot read "tomorrow"' },
+    ],
+    [
+      'a group that is not declared',
+      `groups: {owners: {}}\nrules:\n  - {id: a, effect: require, actions: [x], require: {stages: [{all: [{group: ownrs, quorum: 1}]}]}}\n`,
+      { message: expect.stringMatching(/the group "ownrs" does not stand under groups/) as unknown as string, hint: 'did you mean "owners"?' },
+    ],
     ['a duplicate id', `rules:\n${rule('a')}${rule('a')}`, { line: LINE + 2, message: 'rules[1].id: there are two rules with the id "a"' }],
-    ['a requirement without people', 'rules:\n  - {id: a, effect: require, actions: [x]}\n', { line: LINE + 1, message: 'rules[0]: the rule "a" asks for people and names nobody' }],
+    [
+      'a requirement without people',
+      'rules:\n  - {id: a, effect: require, actions: [x]}\n',
+      { line: LINE + 1, message: 'rules[0]: the rule "a" asks for people and names nobody' },
+    ],
     ['people in a deny rule', `rules:\n${rule('a', 'require: {reason: both}')}`, { message: 'rules[0].require: a rule with the effect deny requires nobody' }],
-    ['a quorum of none', 'rules:\n  - {id: a, effect: require, actions: [x], require: {stages: [{all: [{group: g, quorum: 0}]}]}}\n', { message: 'rules[0].require.stages[0].all[0].quorum: must be at least 1' }],
-    ['a duration of no unit', 'rules:\n  - {id: a, effect: require, actions: [x], require: {timeout: "30", stages: [{all: [{group: g, quorum: 1}]}]}}\n', { message: expect.stringMatching(/a duration is a whole number and s, m, h or d/) as unknown as string }],
-    ['a let that defines itself', 'lets: {a: b, b: a}\n', { line: LINE, message: expect.stringMatching(/^lets\.[ab]: / ) as unknown as string }],
+    [
+      'a quorum of none',
+      'rules:\n  - {id: a, effect: require, actions: [x], require: {stages: [{all: [{group: g, quorum: 0}]}]}}\n',
+      { message: 'rules[0].require.stages[0].all[0].quorum: must be at least 1' },
+    ],
+    [
+      'a duration of no unit',
+      'rules:\n  - {id: a, effect: require, actions: [x], require: {timeout: "30", stages: [{all: [{group: g, quorum: 1}]}]}}\n',
+      { message: expect.stringMatching(/a duration is a whole number and s, m, h or d/) as unknown as string },
+    ],
+    ['a let that defines itself', 'lets: {a: b, b: a}\n', { line: LINE, message: expect.stringMatching(/^lets\.[ab]: /) as unknown as string }],
     ['a let that hides a name', `lets: {actor: 'true'}\n`, { message: 'lets.actor: "actor" is a name of the language' }],
-    ['a loop that hides a name', `rules:\n${rule('a', "when: '[1].all(actor, actor == 1)'")}`, { message: 'rules[0].when: the variable "actor" hides another name' }],
-    ['a placeholder that names nothing', `rules:\n${rule('a', 'explain: "for {{secrets.x}}"')}`, { message: 'rules[0].explain: "{{secrets.x}}" names no value' }],
-    ['a path that is none', `rules:\n${rule('a', 'masks: ["parameters..x"]')}`, { message: expect.stringMatching(/a path is written like/) as unknown as string }],
-    ['a path both masked and shown', `rules:\n${rule('a', 'masks: [parameters.x], must_show: [parameters.x]')}`, { message: 'rules[0].must_show: "parameters.x" is to be masked and to be shown' }],
-    ['catalogue entries that contradict each other', 'catalogue: {resources: [{type: t, id: "a*", labels: {k: "1"}}, {type: t, id: "*b", labels: {k: "2"}}]}\n', { message: expect.stringMatching(/can both match a resource, and give it a different label "k"/) as unknown as string }],
-    ['a catalogue entry twice', 'catalogue: {resources: [{type: postgres_table, id: a.b}, {type: postgres_table, id: A.B}]}\n', { message: expect.stringMatching(/stands in the catalogue twice/) as unknown as string }],
-    ['a catalogue id that is none', 'catalogue: {resources: [{type: postgres_table, id: "a b"}]}\n', { message: expect.stringMatching(/is no id of the type postgres_table/) as unknown as string }],
+    [
+      'a loop that hides a name',
+      `rules:\n${rule('a', "when: '[1].all(actor, actor == 1)'")}`,
+      { message: 'rules[0].when: the variable "actor" hides another name' },
+    ],
+    [
+      'a placeholder that names nothing',
+      `rules:\n${rule('a', 'explain: "for {{secrets.x}}"')}`,
+      { message: 'rules[0].explain: "{{secrets.x}}" names no value' },
+    ],
+    [
+      'a path that is none',
+      `rules:\n${rule('a', 'masks: ["parameters..x"]')}`,
+      { message: expect.stringMatching(/a path is written like/) as unknown as string },
+    ],
+    [
+      'a path both masked and shown',
+      `rules:\n${rule('a', 'masks: [parameters.x], must_show: [parameters.x]')}`,
+      { message: 'rules[0].must_show: "parameters.x" is to be masked and to be shown' },
+    ],
+    [
+      'catalogue entries that contradict each other',
+      'catalogue: {resources: [{type: t, id: "a*", labels: {k: "1"}}, {type: t, id: "*b", labels: {k: "2"}}]}\n',
+      { message: expect.stringMatching(/can both match a resource, and give it a different label "k"/) as unknown as string },
+    ],
+    [
+      'a catalogue entry twice',
+      'catalogue: {resources: [{type: postgres_table, id: a.b}, {type: postgres_table, id: A.B}]}\n',
+      { message: expect.stringMatching(/stands in the catalogue twice/) as unknown as string },
+    ],
+    [
+      'a catalogue id that is none',
+      'catalogue: {resources: [{type: postgres_table, id: "a b"}]}\n',
+      { message: expect.stringMatching(/is no id of the type postgres_table/) as unknown as string },
+    ],
     ['an empty version', 'owner: x\n', { message: 'owner: this member is not part of the language' }],
   ])('%s', (_, text, expected) => {
     expect(problemsOf(whole + text)).toContainEqual(expect.objectContaining({ file: '0.yaml', ...expected }));
@@ -56,15 +136,21 @@ describe('a problem says where it is and what was meant', () => {
 
   test('what is not declared needs people, also when that is not written, so somebody must be named', () => {
     const bare = (defaults: string): PolicyProblem[] => problemsOf(`${head}metadata: {name: t, version: 1}\ndefaults: {${defaults}}\n`);
-    expect(bare('outcome: allow')).toEqual([{ file: '0.yaml', line: 4, column: 11, message: expect.stringMatching(/no one is named/), hint: expect.stringMatching(/undeclared: allow/) }]);
+    expect(bare('outcome: allow')).toEqual([
+      { file: '0.yaml', line: 4, column: 11, message: expect.stringMatching(/no one is named/), hint: expect.stringMatching(/undeclared: allow/) },
+    ]);
     expect(bare('outcome: require, undeclared: allow')).toEqual([expect.objectContaining({ message: expect.stringMatching(/the default asks for people/) })]);
-    expect(bare('outcome: allow, undeclared: allow, require: {reason: both}')).toEqual([expect.objectContaining({ message: expect.stringMatching(/must name who decides/) })]);
+    expect(bare('outcome: allow, undeclared: allow, require: {reason: both}')).toEqual([
+      expect.objectContaining({ message: expect.stringMatching(/must name who decides/) }),
+    ]);
     expect(bare('outcome: allow, undeclared: allow')).toEqual([]);
     expect(bare('undeclared: allow')).toEqual([expect.objectContaining({ message: 'defaults.outcome: this must be written: allow, require, deny' })]);
   });
 
   test('a catalogue of resources wants somebody too, for ids that cannot be looked up', () => {
-    expect(problemsOf(`${head}metadata: {name: t, version: 1}\ndefaults: {outcome: allow, undeclared: allow}\ncatalogue: {resources: [{type: t, id: a}]}\n`)).toEqual([expect.objectContaining({ message: expect.stringMatching(/cannot be looked up/) })]);
+    expect(
+      problemsOf(`${head}metadata: {name: t, version: 1}\ndefaults: {outcome: allow, undeclared: allow}\ncatalogue: {resources: [{type: t, id: a}]}\n`),
+    ).toEqual([expect.objectContaining({ message: expect.stringMatching(/cannot be looked up/) })]);
   });
 });
 
@@ -86,7 +172,12 @@ describe('YAML that means different things to different readers is refused', () 
     ['a lone surrogate', `${whole}# \uD800\n`, /U\+D800/, 5],
     ['a line separator', `${whole}# a\u2028rules: []\n`, /U\+2028/, 5],
     ['a key __proto__', `${whole}groups: {__proto__: {}}\n`, /refused everywhere/, 5],
-    ['a number that loses precision', `${head}metadata: {name: t, version: 9007199254740993}\ndefaults: {outcome: deny, undeclared: deny}\n`, /cannot be kept exactly/, 3],
+    [
+      'a number that loses precision',
+      `${head}metadata: {name: t, version: 9007199254740993}\ndefaults: {outcome: deny, undeclared: deny}\n`,
+      /cannot be kept exactly/,
+      3,
+    ],
     ['infinity', `${head}metadata: {name: t, version: .inf}\ndefaults: {outcome: deny, undeclared: deny}\n`, /cannot be kept exactly/, 3],
     ['a map as a key', `${whole}? {a: b}\n: c\n`, /can be read|must be text/, 5],
   ])('%s', (_, text, message, line) => {
@@ -107,7 +198,11 @@ describe('hostile bundles end at once with a clear problem', () => {
     ['dashes', '- '.repeat(100_000), /nested deeper/],
     ['question marks', '? '.repeat(100_000), /nested deeper/],
     ['indentation', Array.from({ length: 1_900 }, (_, index) => `${' '.repeat(index)}a:`).join('\n'), /nested deeper/],
-    ['a billion laughs', `a: &a [x,x]\n${Array.from({ length: 30 }, (_, index) => `b${index}: &b${index} [*${index === 0 ? 'a' : `b${index - 1}`},*a]`).join('\n')}`, /anchors/],
+    [
+      'a billion laughs',
+      `a: &a [x,x]\n${Array.from({ length: 30 }, (_, index) => `b${index}: &b${index} [*${index === 0 ? 'a' : `b${index - 1}`},*a]`).join('\n')}`,
+      /anchors/,
+    ],
     ['keys', Array.from({ length: 60_000 }, (_, index) => `k${index}: 1`).join('\n'), /must be countersign/],
     ['elements', `a: [${'1,'.repeat(400_000)}]`, /at most 600000 pieces/],
     ['an open string', `a: "${'x'.repeat(1_000_000)}`, /can be read/],
@@ -140,11 +235,22 @@ describe('a bundle of several files', () => {
   });
 
   test('says which file a problem is in, and names both where they clash', () => {
-    expect(problemsOf(first, second.replace('when: prod', 'when: prd'))).toEqual([expect.objectContaining({ file: '1.yaml', line: 5, hint: 'did you mean "prod"?' })]);
-    expect(problemsOf(first, `${head}defaults: {outcome: allow}\n`)).toEqual([{ file: '1.yaml', line: 3, column: 1, message: 'defaults stands in two files of the bundle; it already stands in 0.yaml, line 4' }]);
-    expect(problemsOf(first, second, `${head}lets: {prod: 'true'}\n`)).toEqual([expect.objectContaining({ file: '2.yaml', line: 3, message: expect.stringMatching(/lets\.prod stands in two files.*1\.yaml, line 3/) })]);
-    expect(problemsOf(first, `${head}rules:\n${rule('a')}`)).toEqual([expect.objectContaining({ file: '1.yaml', line: 4, message: expect.stringMatching(/two rules with the id "a"/) })]);
-    expect(problemsOf(first, 'rules: []\n')).toEqual([expect.objectContaining({ file: '1.yaml', message: 'apiVersion must be countersign.dev/v1' }), expect.objectContaining({ message: 'kind must be PolicyBundle' })]);
+    expect(problemsOf(first, second.replace('when: prod', 'when: prd'))).toEqual([
+      expect.objectContaining({ file: '1.yaml', line: 5, hint: 'did you mean "prod"?' }),
+    ]);
+    expect(problemsOf(first, `${head}defaults: {outcome: allow}\n`)).toEqual([
+      { file: '1.yaml', line: 3, column: 1, message: 'defaults stands in two files of the bundle; it already stands in 0.yaml, line 4' },
+    ]);
+    expect(problemsOf(first, second, `${head}lets: {prod: 'true'}\n`)).toEqual([
+      expect.objectContaining({ file: '2.yaml', line: 3, message: expect.stringMatching(/lets\.prod stands in two files.*1\.yaml, line 3/) }),
+    ]);
+    expect(problemsOf(first, `${head}rules:\n${rule('a')}`)).toEqual([
+      expect.objectContaining({ file: '1.yaml', line: 4, message: expect.stringMatching(/two rules with the id "a"/) }),
+    ]);
+    expect(problemsOf(first, 'rules: []\n')).toEqual([
+      expect.objectContaining({ file: '1.yaml', message: 'apiVersion must be countersign.dev/v1' }),
+      expect.objectContaining({ message: 'kind must be PolicyBundle' }),
+    ]);
   });
 });
 
@@ -153,6 +259,15 @@ describe('canonical text', () => {
     const bundle = compiled(`${whole}rules:\n${rule('a')}`);
     const again = compileCanonical(bundle.canonical);
     expect(again.ok && again.bundle.digest).toBe(bundle.digest);
-    for (const text of [` ${bundle.canonical}`, JSON.stringify(JSON.parse(bundle.canonical), null, 1), '{}', '[]', 'x', '{"__proto__": {}}', '['.repeat(100_000)]) expect(compileCanonical(text).ok).toBe(false);
+    for (const text of [
+      ` ${bundle.canonical}`,
+      JSON.stringify(JSON.parse(bundle.canonical), null, 1),
+      '{}',
+      '[]',
+      'x',
+      '{"__proto__": {}}',
+      '['.repeat(100_000),
+    ])
+      expect(compileCanonical(text).ok).toBe(false);
   });
 });

@@ -49,7 +49,8 @@ export function compileCatalogue(document: BundleDocument['catalogue'], report: 
         resourceId: normalised.ok ? normalised.id : undefined,
         labels,
         environment: fixed ?? input.environment,
-        conflict: fixed !== undefined && input.environment !== undefined && input.environment !== fixed ? { given: input.environment, catalogue: fixed } : undefined,
+        conflict:
+          fixed !== undefined && input.environment !== undefined && input.environment !== fixed ? { given: input.environment, catalogue: fixed } : undefined,
         reversibility: highest([action?.reversibility ?? 'irreversible', ...(facts?.reversibility === undefined ? [] : [facts.reversibility])]),
         declaredParameters: action?.parameters,
         undeclared,
@@ -100,7 +101,10 @@ function compileResources(documents: readonly ResourceDocument[], report: Report
       }
       for (const { glob, entry: other } of of.patterns) {
         const clash = globsOverlap(glob.source, id.id) ? clashOf(other, entry) : undefined;
-        if (clash !== undefined) report(`${pointer}/id`, `"${entry.id}" and "${other.id}" can both match a resource, and give it a different ${clash}`, { hint: 'make them agree, or write out the id of the resource that differs' });
+        if (clash !== undefined)
+          report(`${pointer}/id`, `"${entry.id}" and "${other.id}" can both match a resource, and give it a different ${clash}`, {
+            hint: 'make them agree, or write out the id of the resource that differs',
+          });
       }
       of.patterns.push({ glob: compileGlob(id.id), entry });
     } else if (of.exact.has(id.id)) report(`${pointer}/id`, `the resource "${entry.id}" stands in the catalogue twice`);
@@ -124,7 +128,8 @@ function compileResources(documents: readonly ResourceDocument[], report: Report
 /** The entry that writes the id out wins over patterns; patterns agree with each other (checked when the bundle is loaded). */
 function mergeFacts(patterns: readonly ResourceDocument[], exact: ResourceDocument | undefined): Facts {
   const labels = new Map<string, string>();
-  for (const entry of [...patterns, ...(exact === undefined ? [] : [exact])]) for (const [label, value] of Object.entries(entry.labels ?? {})) labels.set(label, value);
+  for (const entry of [...patterns, ...(exact === undefined ? [] : [exact])])
+    for (const [label, value] of Object.entries(entry.labels ?? {})) labels.set(label, value);
   const classes = patterns.flatMap(({ reversibility }) => (reversibility === undefined ? [] : [reversibility]));
   return {
     labels,
@@ -154,7 +159,10 @@ interface ActionFacts {
   parameters: ReadonlyMap<string, DeclaredParameter> | undefined;
 }
 
-function compileActions(documents: NonNullable<NonNullable<BundleDocument['catalogue']>['actions']>, report: Report): { find(action: string): ActionFacts | undefined } {
+function compileActions(
+  documents: NonNullable<NonNullable<BundleDocument['catalogue']>['actions']>,
+  report: Report,
+): { find(action: string): ActionFacts | undefined } {
   const exact = new Map<string, ActionFacts>();
   const patterns = new GlobIndex<ActionFacts>();
   for (const [action, { reversibility = 'irreversible', parameters }] of Object.entries(documents)) {
@@ -164,7 +172,8 @@ function compileActions(documents: NonNullable<NonNullable<BundleDocument['catal
       if (parsed !== undefined) declared?.set(parameter, parsed);
     }
     if (!isPattern(action)) exact.set(action, { reversibility, parameters: declared });
-    else if (parameters !== undefined) report(`${childPointer('/catalogue/actions', action)}/parameters`, 'parameters are declared for one action, not for a pattern');
+    else if (parameters !== undefined)
+      report(`${childPointer('/catalogue/actions', action)}/parameters`, 'parameters are declared for one action, not for a pattern');
     else patterns.add(action, { reversibility, parameters: undefined });
   }
   return {

@@ -22,7 +22,8 @@ export function compileBundle(files: readonly BundleFile[]): CompileResult {
 /** Rebuilds a bundle from its `canonical` text. Text that is not exactly canonical is refused, so that digest and text stay one. */
 export function compileCanonical(canonical: string): CompileResult {
   const result = compileRead(readCanonical(canonical));
-  if (result.ok && result.bundle.canonical !== canonical) return { ok: false, problems: [{ file: '(canonical)', line: 1, column: 1, message: 'the text is not the canonical text of its bundle' }] };
+  if (result.ok && result.bundle.canonical !== canonical)
+    return { ok: false, problems: [{ file: '(canonical)', line: 1, column: 1, message: 'the text is not the canonical text of its bundle' }] };
   return result;
 }
 
@@ -70,15 +71,21 @@ function compileDefaults(document: BundleDocument, report: Report): BundleDefaul
   const { defaults } = document;
   const undeclared = defaults.undeclared ?? 'require';
   const require = defaults.require === undefined ? null : compileRequirement(defaults.require, defaults);
-  if (defaults.require !== undefined && defaults.require.stages === undefined) report('/defaults/require', 'defaults.require must name who decides, under stages');
+  if (defaults.require !== undefined && defaults.require.stages === undefined)
+    report('/defaults/require', 'defaults.require must name who decides, under stages');
   else if (require === null) {
     const hint = 'write defaults.require with stages';
     if (defaults.outcome === 'require') report('/defaults/outcome', 'the default asks for people, and no one is named', { hint });
     if (undeclared === 'require') {
-      report(defaults.undeclared === undefined ? '/defaults' : '/defaults/undeclared', 'what the catalogue does not declare needs people (defaults.undeclared: require, also when it is not written), and no one is named', {
-        hint: `${hint}, or undeclared: allow, or undeclared: deny`,
-      });
-    } else if ((document.catalogue?.resources ?? []).length > 0) report('/defaults', 'a resource id that cannot be looked up in the catalogue needs people, and no one is named', { hint });
+      report(
+        defaults.undeclared === undefined ? '/defaults' : '/defaults/undeclared',
+        'what the catalogue does not declare needs people (defaults.undeclared: require, also when it is not written), and no one is named',
+        {
+          hint: `${hint}, or undeclared: allow, or undeclared: deny`,
+        },
+      );
+    } else if ((document.catalogue?.resources ?? []).length > 0)
+      report('/defaults', 'a resource id that cannot be looked up in the catalogue needs people, and no one is named', { hint });
   }
   return { outcome: defaults.outcome, undeclared, timeout_seconds: seconds(defaults.timeout), grant_ttl_seconds: defaultGrantTtl(defaults), require };
 }
@@ -90,7 +97,8 @@ function compileGroups(document: BundleDocument, report: Report): string[] {
     require?.stages?.forEach(({ all }, stage) => {
       all.forEach(({ group }, index) => {
         named.add(group);
-        if (declared !== undefined && !declared.includes(group)) report(`${pointer}/stages/${stage}/all/${index}/group`, `the group "${group}" does not stand under groups`, didYouMean(group, declared));
+        if (declared !== undefined && !declared.includes(group))
+          report(`${pointer}/stages/${stage}/all/${index}/group`, `the group "${group}" does not stand under groups`, didYouMean(group, declared));
       });
     });
   };
@@ -111,8 +119,10 @@ function compileRules(document: BundleDocument, conditions: ConditionCompiler, r
     if (seen.has(rule.id)) report(`${pointer}/id`, `there are two rules with the id "${rule.id}"`);
     seen.add(rule.id);
     const requirement = rule.effect === 'require' ? compileRequirement(rule.require, document.defaults) : null;
-    if (rule.effect !== 'require' && rule.require !== undefined) report(`${pointer}/require`, `a rule with the effect ${rule.effect} requires nobody`, { atKey: true });
-    else if (rule.effect === 'require' && requirement === null) report(pointer, `the rule "${rule.id}" asks for people and names nobody`, { hint: 'write require with stages, here or under defaults' });
+    if (rule.effect !== 'require' && rule.require !== undefined)
+      report(`${pointer}/require`, `a rule with the effect ${rule.effect} requires nobody`, { atKey: true });
+    else if (rule.effect === 'require' && requirement === null)
+      report(pointer, `the rule "${rule.id}" asks for people and names nobody`, { hint: 'write require with stages, here or under defaults' });
     const shown = (rule.masks ?? []).find((path) => rule.must_show?.includes(path));
     if (shown !== undefined) report(`${pointer}/must_show`, `"${shown}" is to be masked and to be shown`);
     const globs = (written: string[] | undefined): Glob[] | undefined => written?.map((source) => compileGlob(rule.effect === 'allow' ? source : fold(source)));
@@ -173,7 +183,8 @@ function indexRules(rules: readonly RuleWithActions[]): RuleSet {
 
 /** Lists whose order has no meaning are sorted, so that moving a rule to another file is not another policy. */
 function canonicalOf(raw: { [member: string]: JsonValue }): string {
-  const sorted = (list: JsonValue | undefined): JsonValue[] => (Array.isArray(list) ? [...list].sort((a, b) => compareText(canonicalJson(a), canonicalJson(b))) : []);
+  const sorted = (list: JsonValue | undefined): JsonValue[] =>
+    Array.isArray(list) ? [...list].sort((a, b) => compareText(canonicalJson(a), canonicalJson(b))) : [];
   const { rules, catalogue } = raw;
   const resources = typeof catalogue === 'object' && catalogue !== null && !Array.isArray(catalogue) ? catalogue['resources'] : undefined;
   return canonicalJson({

@@ -2,7 +2,9 @@ import { describe, expect, test } from '@jest/globals';
 import { compileBundle, type CompiledBundle, type PolicyInput } from './index.js';
 
 function compiled(body: string, defaults = 'outcome: allow, undeclared: allow, require: {stages: [{all: [{group: fallback, quorum: 1}]}]}'): CompiledBundle {
-  const result = compileBundle([{ path: 'p.yaml', text: `apiVersion: countersign.dev/v1\nkind: PolicyBundle\nmetadata: {name: t, version: 1}\ndefaults: {${defaults}}\n${body}` }]);
+  const result = compileBundle([
+    { path: 'p.yaml', text: `apiVersion: countersign.dev/v1\nkind: PolicyBundle\nmetadata: {name: t, version: 1}\ndefaults: {${defaults}}\n${body}` },
+  ]);
   if (!result.ok) throw new Error(JSON.stringify(result.problems, null, 2));
   return result.bundle;
 }
@@ -28,14 +30,26 @@ rules:
     expect(bundle.evaluate(request({ action: 'db.read' }))).toMatchObject({ effect: 'allow', rules: ['reads'], requirement: null });
   });
   test('deny stands above all', () => {
-    expect(bundle.evaluate(request({ action: 'db.drop' }))).toMatchObject({ effect: 'deny', rules: ['never'], requirement: null, explanation: [{ text: 'The rule never denies this.' }] });
+    expect(bundle.evaluate(request({ action: 'db.drop' }))).toMatchObject({
+      effect: 'deny',
+      rules: ['never'],
+      requirement: null,
+      explanation: [{ text: 'The rule never denies this.' }],
+    });
   });
   test('two requirements are met together', () => {
     const evaluation = bundle.evaluate(request({ parameters: { rows: 5000 } }));
     expect(evaluation).toMatchObject({ effect: 'require', rules: ['big', 'owners'] });
     expect(evaluation.requirement).toEqual({
       stages: [
-        { name: 'stage 1', all: [{ group: 'owners', quorum: 2 }, { group: 'security', quorum: 1 }], distinct_humans: 3 },
+        {
+          name: 'stage 1',
+          all: [
+            { group: 'owners', quorum: 2 },
+            { group: 'security', quorum: 1 },
+          ],
+          distinct_humans: 3,
+        },
         { name: 'board', all: [{ group: 'board', quorum: 1 }], distinct_humans: 2 },
       ],
       deny_threshold: 1,
@@ -51,11 +65,16 @@ rules:
 });
 
 describe('what no rule speaks of', () => {
-  const catalogue = 'catalogue: {actions: {db.query: {reversibility: reversible}, db.write: {}}, resources: [{type: db, id: main, reversibility: recoverable}]}\n';
+  const catalogue =
+    'catalogue: {actions: {db.query: {reversibility: reversible}, db.write: {}}, resources: [{type: db, id: main, reversibility: recoverable}]}\n';
   const people = 'require: {stages: [{all: [{group: fallback, quorum: 1}]}]}';
 
   test.each(['allow', 'require', 'deny'] as const)('falls under the default %s', (outcome) => {
-    expect(compiled(catalogue, `outcome: ${outcome}, ${people}`).evaluate(request())).toMatchObject({ effect: outcome, rules: [], resolved: { reversibility: 'recoverable' } });
+    expect(compiled(catalogue, `outcome: ${outcome}, ${people}`).evaluate(request())).toMatchObject({
+      effect: outcome,
+      rules: [],
+      resolved: { reversibility: 'recoverable' },
+    });
   });
   test('needs people where it is not declared, unless the bundle says otherwise', () => {
     const bundle = compiled(`${catalogue}rules: [{id: all, effect: allow, actions: ['*']}]\n`, `outcome: allow, ${people}`);
@@ -82,23 +101,39 @@ catalogue:
 rules:
   - {id: pii, effect: deny, actions: ['*'], environments: [production], when: resource.labels.data_class == "pii", explain: '{{resource.id}} in {{environment}} is {{resource.labels.data_class}}, {{ parameters.rows[0]["a b"] }} for {{actor.on_behalf_of.id}}'}
 `);
-  const evaluate = (id: string, labels?: Record<string, string>, environment?: string) => bundle.evaluate(request({ resource: { type: 'postgres_table', id, labels }, environment, parameters: { rows: [{ 'a b': 'secret' }] } }));
+  const evaluate = (id: string, labels?: Record<string, string>, environment?: string) =>
+    bundle.evaluate(request({ resource: { type: 'postgres_table', id, labels }, environment, parameters: { rows: [{ 'a b': 'secret' }] } }));
 
   test('labels can be added and not changed', () => {
-    expect(evaluate('PROD.orders', { team: 'x', tier: '9' }).resolved).toEqual({ labels: { team: 'x', tier: '1', data_class: 'internal' }, environment: 'production', reversibility: 'irreversible' });
+    expect(evaluate('PROD.orders', { team: 'x', tier: '9' }).resolved).toEqual({
+      labels: { team: 'x', tier: '1', data_class: 'internal' },
+      environment: 'production',
+      reversibility: 'irreversible',
+    });
   });
   test('a resource that is written out refines its pattern', () => {
     expect(evaluate('prod.customers', { data_class: 'public' })).toMatchObject({ effect: 'deny', resolved: { labels: { tier: '1', data_class: 'pii' } } });
   });
   test('another environment than the catalogue fixes is a conflict, and the catalogue is what policy goes by', () => {
-    expect(evaluate('prod.customers', {}, 'staging')).toMatchObject({ effect: 'deny', resolved: { environment: 'production' }, environmentConflict: { given: 'staging', catalogue: 'production' } });
+    expect(evaluate('prod.customers', {}, 'staging')).toMatchObject({
+      effect: 'deny',
+      resolved: { environment: 'production' },
+      environmentConflict: { given: 'staging', catalogue: 'production' },
+    });
     expect(evaluate('prod.customers', {}, 'production')).not.toHaveProperty('environmentConflict');
     expect(evaluate('prod.customers')).not.toHaveProperty('environmentConflict');
   });
   test('F1: an explanation holds pointers to what the caller said, and as text only what the bundle says', () => {
     expect(evaluate('prod.customers').explanation).toEqual([
-      { value: '/resource/id' }, { text: ' in ' }, { text: 'production' }, { text: ' is ' }, { text: 'pii' }, { text: ', ' },
-      { value: '/parameters/rows/0/a b' }, { text: ' for ' }, { text: '(not given)' },
+      { value: '/resource/id' },
+      { text: ' in ' },
+      { text: 'production' },
+      { text: ' is ' },
+      { text: 'pii' },
+      { text: ', ' },
+      { value: '/parameters/rows/0/a b' },
+      { text: ' for ' },
+      { text: '(not given)' },
     ]);
     expect(JSON.stringify(evaluate('prod.customers', { data_class: 'secret' }).explanation)).not.toContain('secret');
   });
@@ -121,7 +156,11 @@ rules:
         rule: 'b',
         effect: 'deny',
         result: 'not_matched',
-        conjuncts: [{ condition: 'prod', truth: 'true' }, { condition: 'parameters.rows > 1000', truth: 'false' }, { condition: 'parameters.l.exists(x, x == 1)', truth: 'error' }],
+        conjuncts: [
+          { condition: 'prod', truth: 'true' },
+          { condition: 'parameters.rows > 1000', truth: 'false' },
+          { condition: 'parameters.l.exists(x, x == 1)', truth: 'error' },
+        ],
         unless: { condition: 'has(parameters.ticket)', truth: 'true' },
       },
       { rule: 'c', effect: 'deny', result: 'not_matched', reason: 'another action', conjuncts: [] },
@@ -136,25 +175,38 @@ describe('masks and what must be shown', () => {
     const bundle = compiled(`
 rules:
   - {id: a, effect: deny, actions: ['*'], masks: [parameters.b, 'parameters.a[*].c'], must_show: [parameters.rows]}
-  - {id: b, effect: require, actions: ['*'], when: parameters.x == 1, masks: [context.diff]}
+  - {id: b, effect: require, actions: ['*'], when: parameters.x == 1, masks: ['context.**']}
   - {id: c, effect: deny, actions: [other], masks: [reason]}
 `);
-    expect(bundle.evaluate(request())).toMatchObject({ effect: 'deny', maskPaths: ['context.diff', 'parameters.a[*].c', 'parameters.b'], mustShow: ['parameters.rows'] });
-    expect(bundle).toMatchObject({ masks: ['context.diff', 'parameters.a[*].c', 'parameters.b', 'reason'], mustShow: ['parameters.rows'] });
+    expect(bundle.evaluate(request())).toMatchObject({
+      effect: 'deny',
+      maskPaths: ['context.**', 'parameters.a[*].c', 'parameters.b'],
+      mustShow: ['parameters.rows'],
+    });
+    expect(bundle).toMatchObject({ masks: ['context.**', 'parameters.a[*].c', 'parameters.b', 'reason'], mustShow: ['parameters.rows'] });
   });
 });
 
 test('patterns of actions match whole names, wherever their stars stand', () => {
   const bundle = compiled("rules:\n  - {id: a, effect: deny, actions: ['iam.*', '*.delete', 'a*b*c', exact]}\n");
   const effect = (action: string): string => bundle.evaluate(request({ action })).effect;
-  for (const action of ['iam.', 'iam.role.grant', 'x.delete', '.delete', 'abc', 'aXbYc', 'a.b.b.c', 'exact', 'EXACT']) expect([action, effect(action)]).toEqual([action, 'deny']);
-  for (const action of ['iam', 'xiam.role', 'delete', 'x.deleted', 'ac', 'acb', 'exactly', 'inexact']) expect([action, effect(action)]).toEqual([action, 'allow']);
+  for (const action of ['iam.', 'iam.role.grant', 'x.delete', '.delete', 'abc', 'aXbYc', 'a.b.b.c', 'exact', 'EXACT'])
+    expect([action, effect(action)]).toEqual([action, 'deny']);
+  for (const action of ['iam', 'xiam.role', 'delete', 'x.deleted', 'ac', 'acb', 'exactly', 'inexact'])
+    expect([action, effect(action)]).toEqual([action, 'allow']);
 });
 
 test('rules that allow match names exactly as they are written', () => {
-  const bundle = compiled("rules:\n  - {id: a, effect: allow, actions: ['read.*'], environments: [staging], resource_types: [db]}\n", 'outcome: deny, undeclared: allow');
+  const bundle = compiled(
+    "rules:\n  - {id: a, effect: allow, actions: ['read.*'], environments: [staging], resource_types: [db]}\n",
+    'outcome: deny, undeclared: allow',
+  );
   expect(bundle.evaluate(request({ action: 'read.x', environment: 'staging' })).effect).toBe('allow');
-  for (const parts of [{ action: 'Read.x', environment: 'staging' }, { action: 'read.x', environment: 'Staging' }, { action: 'read.x', environment: 'staging', resource: { type: 'DB', id: 'main' } }]) {
+  for (const parts of [
+    { action: 'Read.x', environment: 'staging' },
+    { action: 'read.x', environment: 'Staging' },
+    { action: 'read.x', environment: 'staging', resource: { type: 'DB', id: 'main' } },
+  ]) {
     expect(bundle.evaluate(request(parts)).effect).toBe('deny');
   }
 });

@@ -58,7 +58,12 @@ const RANK: Readonly<Record<Effect, number>> = { allow: 0, require: 1, deny: 2 }
  */
 export function evaluate(input: PolicyInput, rules: RuleSet, catalogue: Catalogue, defaults: BundleDefaults, engine: CelEngine): Evaluation {
   const resolved = catalogue.resolve(input);
-  const bindings = bindingsOf(input, { resourceId: resolved.resourceId, labels: resolved.labels, environment: resolved.environment, declared: resolved.declaredParameters });
+  const bindings = bindingsOf(input, {
+    resourceId: resolved.resourceId,
+    labels: resolved.labels,
+    environment: resolved.environment,
+    declared: resolved.declaredParameters,
+  });
   const circumstances: Circumstances = { input, resolved, bindings };
   engine.refill();
   const says: Say[] = [];
@@ -144,16 +149,24 @@ function whyNot(rule: CompiledRule, bindings: Bindings): string {
 
 function byDefault(defaults: BundleDefaults): Say {
   const meaning = { allow: 'lets it pass', require: 'asks for people', deny: 'denies it' }[defaults.outcome];
-  return { effect: defaults.outcome, requirement: defaults.outcome === 'require' ? defaults.require : null, sentences: () => [[{ text: `No rule speaks of this action, and the bundle's default ${meaning}.` }]] };
+  return {
+    effect: defaults.outcome,
+    requirement: defaults.outcome === 'require' ? defaults.require : null,
+    sentences: () => [[{ text: `No rule speaks of this action, and the bundle's default ${meaning}.` }]],
+  };
 }
 
 /** What restricts a request whatever the rules say. A rule that allows does not lift it; rules that restrict add to it. */
 function besideTheRules(resolved: Resolved, defaults: BundleDefaults): Say[] {
   const says: Say[] = [];
-  const say = (effect: Effect, text: string): void => void says.push({ effect, requirement: effect === 'require' ? defaults.require : null, sentences: () => [[{ text }]] });
+  const say = (effect: Effect, text: string): void =>
+    void says.push({ effect, requirement: effect === 'require' ? defaults.require : null, sentences: () => [[{ text }]] });
   if (resolved.suspicion !== undefined) say('require', resolved.suspicion);
   if (defaults.undeclared !== 'allow' && resolved.undeclared.length > 0) {
-    say(defaults.undeclared, `The ${resolved.undeclared.join(' and the ')} ${resolved.undeclared.length === 1 ? 'is' : 'are'} not declared in the policy's catalogue.`);
+    say(
+      defaults.undeclared,
+      `The ${resolved.undeclared.join(' and the ')} ${resolved.undeclared.length === 1 ? 'is' : 'are'} not declared in the policy's catalogue.`,
+    );
   }
   return says;
 }
@@ -185,7 +198,10 @@ function traceAll(rules: RuleSet, circumstances: Circumstances, engine: CelEngin
     return {
       ...base,
       ...verdict,
-      conjuncts: outside || rule.when === undefined ? [] : rule.when.conjuncts.map((conjunct): { condition: string; truth: Truth } => ({ condition: conjunct.text, truth: conjunct.truth(bindings) })),
+      conjuncts:
+        outside || rule.when === undefined
+          ? []
+          : rule.when.conjuncts.map((conjunct): { condition: string; truth: Truth } => ({ condition: conjunct.text, truth: conjunct.truth(bindings) })),
       ...(outside || rule.unless === undefined ? {} : { unless: { condition: rule.unless.text, truth: conjunction(rule.unless.conjuncts, bindings) } }),
     };
   });

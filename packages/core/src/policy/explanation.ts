@@ -31,13 +31,22 @@ function pathTokens(path: string): string[] {
  * Fills a template in: values of the request as pointers, for the masker; what the catalogue says as text, since it is
  * the bundle's own.
  */
-export function fillTemplate(template: Template, input: PolicyInput, resolved: { labels: ReadonlyMap<string, string>; environment: string | undefined }): ExplanationPart[] {
+export function fillTemplate(
+  template: Template,
+  input: PolicyInput,
+  resolved: { labels: ReadonlyMap<string, string>; environment: string | undefined },
+): ExplanationPart[] {
   return template.map((part): ExplanationPart => {
     if ('text' in part) return part;
     const { path } = part;
     const pointer = path.reduce<JsonPointer>((parent, token) => childPointer(parent, token), '');
     const given = valueAt(input, path);
-    const catalogued = path.length === 3 && path[0] === 'resource' && path[1] === 'labels' ? resolved.labels.get(path[2] ?? '') : path.length === 1 && path[0] === 'environment' ? resolved.environment : undefined;
+    const catalogued =
+      path.length === 3 && path[0] === 'resource' && path[1] === 'labels'
+        ? resolved.labels.get(path[2] ?? '')
+        : path.length === 1 && path[0] === 'environment'
+          ? resolved.environment
+          : undefined;
     if (catalogued !== undefined && catalogued !== given) return { text: catalogued };
     return given === undefined ? { text: '(not given)' } : { value: pointer };
   });

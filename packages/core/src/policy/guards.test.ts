@@ -11,7 +11,8 @@ ${rules}
 `;
 
 /** A bundle with one rule whose `when` is this condition. */
-const withCondition = (condition: string, effect = 'deny', member = 'when'): string => bundleText(`  - {id: probe, effect: ${effect}, actions: ['*'], ${member}: ${JSON.stringify(condition)}}`);
+const withCondition = (condition: string, effect = 'deny', member = 'when'): string =>
+  bundleText(`  - {id: probe, effect: ${effect}, actions: ['*'], ${member}: ${JSON.stringify(condition)}}`);
 
 function compiled(text: string): CompiledBundle {
   const result = compileBundle([{ path: 'policy.yaml', text }]);
@@ -47,9 +48,16 @@ describe('A5: what cannot be computed never allows', () => {
   });
 
   test('the card says which value is missing, and never a value that is there', () => {
-    const evaluation = compiled(withCondition('parameters.secret.startsWith("x") && parameters.env == "a"', 'require')).evaluate(request({ parameters: { secret: 'xyzzy' } }));
+    const evaluation = compiled(withCondition('parameters.secret.startsWith("x") && parameters.env == "a"', 'require')).evaluate(
+      request({ parameters: { secret: 'xyzzy' } }),
+    );
     expect(evaluation.explanation).toContainEqual({ text: 'The rule probe could not be checked: parameters.env is missing.' });
-    for (const condition of ['parameters.secret > 1', 'int(parameters.secret) > 1', 'resource.labels[parameters.secret] == "x"', 'timestamp(parameters.secret) < now']) {
+    for (const condition of [
+      'parameters.secret > 1',
+      'int(parameters.secret) > 1',
+      'resource.labels[parameters.secret] == "x"',
+      'timestamp(parameters.secret) < now',
+    ]) {
       const answer = compiled(withCondition(condition)).evaluate(request({ parameters: { secret: 'xyzzy' } }));
       expect(answer.effect).toBe('deny');
       expect(JSON.stringify([answer.explanation, answer.trace])).not.toContain('xyzzy');
@@ -79,7 +87,15 @@ describe('A5: what cannot be computed never allows', () => {
   });
 
   test('text that is no number, and numbers that are none, are errors and not 0, NaN or infinity', () => {
-    const probes = ['double(parameters.text) > 5.0', 'int(parameters.empty) < 5', 'double(parameters.empty) < 5.0', 'int(parameters.hex) == 16', 'parameters.zero / parameters.zero > 5.0', 'parameters.one / parameters.zero < 5.0', 'parameters.big * parameters.big - parameters.big * parameters.big < 5.0'];
+    const probes = [
+      'double(parameters.text) > 5.0',
+      'int(parameters.empty) < 5',
+      'double(parameters.empty) < 5.0',
+      'int(parameters.hex) == 16',
+      'parameters.zero / parameters.zero > 5.0',
+      'parameters.one / parameters.zero < 5.0',
+      'parameters.big * parameters.big - parameters.big * parameters.big < 5.0',
+    ];
     const parameters = { text: 'many', empty: '', hex: '0x10', zero: 0, one: 1, big: 1e308 };
     for (const probe of probes) expect([probe, truth(probe, { parameters })]).toEqual([probe, 'indeterminate']);
     expect(truth('double(parameters.text) > 5.0', { parameters: { text: '12.5' } })).toBe('matched');
@@ -93,8 +109,18 @@ describe('A5: what cannot be computed never allows', () => {
 });
 
 describe('an absent environment', () => {
-  const scoped = (effect: string, member: string): string => bundleText(`  - {id: probe, effect: ${effect}, actions: ['*'], ${member}}`).replace('outcome: allow', effect === 'allow' ? 'outcome: deny' : 'outcome: allow');
-  test.each(['environments: [production]', "when: 'environment == \"production\"'", "when: 'environment != \"staging\"'", "unless: 'environment == \"staging\"'", "when: 'environment in [\"production\"]'"])('is in every environment of deny and require rules, of allow rules in none: %s', (member) => {
+  const scoped = (effect: string, member: string): string =>
+    bundleText(`  - {id: probe, effect: ${effect}, actions: ['*'], ${member}}`).replace(
+      'outcome: allow',
+      effect === 'allow' ? 'outcome: deny' : 'outcome: allow',
+    );
+  test.each([
+    'environments: [production]',
+    'when: \'environment == "production"\'',
+    'when: \'environment != "staging"\'',
+    'unless: \'environment == "staging"\'',
+    'when: \'environment in ["production"]\'',
+  ])('is in every environment of deny and require rules, of allow rules in none: %s', (member) => {
     expect(compiled(scoped('deny', member)).evaluate(request())).toMatchObject({ effect: 'deny', rules: ['probe'] });
     expect(compiled(scoped('require', member)).evaluate(request())).toMatchObject({ effect: 'require', rules: ['probe'] });
     expect(compiled(scoped('allow', member)).evaluate(request())).toMatchObject({ effect: 'deny', rules: [] });
@@ -104,11 +130,29 @@ describe('an absent environment', () => {
 });
 
 describe('names lead to the request and nowhere else', () => {
-  test.each(['__proto__ == 1', 'constructor == 1', 'toString == 1', 'int == int', 'google.protobuf.Timestamp == 1', 'type(1) == int', '.parameter.x', 'process.env.HOME == ""', 'globalThis == 1'])('%s is no condition', (condition) => {
+  test.each([
+    '__proto__ == 1',
+    'constructor == 1',
+    'toString == 1',
+    'int == int',
+    'google.protobuf.Timestamp == 1',
+    'type(1) == int',
+    '.parameter.x',
+    'process.env.HOME == ""',
+    'globalThis == 1',
+  ])('%s is no condition', (condition) => {
     expect(problemsOf(withCondition(condition))).not.toEqual([]);
   });
 
-  test.each(['parameters.constructor == 1', 'parameters.__proto__ == 1', 'parameters["__proto__"] == 1', 'parameters.toString == 1', 'has(parameters.x.constructor)', 'resource.labels.constructor == "x"', 'context.hasOwnProperty == 1'])('%s is a missing member', (condition) => {
+  test.each([
+    'parameters.constructor == 1',
+    'parameters.__proto__ == 1',
+    'parameters["__proto__"] == 1',
+    'parameters.toString == 1',
+    'has(parameters.x.constructor)',
+    'resource.labels.constructor == "x"',
+    'context.hasOwnProperty == 1',
+  ])('%s is a missing member', (condition) => {
     expect(truth(condition, { parameters: {}, context: {}, resource: { type: 'db', id: 'main', labels: {} } })).toBe('indeterminate');
     expect(truth('has(parameters.constructor)', { parameters: {} })).toBe('not_matched');
   });
@@ -135,18 +179,31 @@ describe('numbers', () => {
   ])('%s → %s', (condition, result) => expect(truth(condition, { parameters: { rows: 48211, ratio: 0.5 } })).toBe(result));
 
   test('a parameter that the catalogue declares as int is one', () => {
-    const text = withCondition('parameters.rows % 2 == 1 && parameters.ids[0] % 2 == 1').replace('rules:', 'catalogue: {actions: {db.query: {parameters: {rows: int, ids: list<int>}}}}\nrules:');
+    const text = withCondition('parameters.rows % 2 == 1 && parameters.ids[0] % 2 == 1').replace(
+      'rules:',
+      'catalogue: {actions: {db.query: {parameters: {rows: int, ids: list<int>}}}}\nrules:',
+    );
     expect(compiled(text).evaluate(request({ parameters: { rows: 3, ids: [5] } })).trace[0]?.result).toBe('matched');
   });
 });
 
 describe('parameters that are not as the catalogue declares them', () => {
-  const bundle = compiled(withCondition('has(parameters.rows) && parameters.rows > 1000').replace('rules:', 'catalogue: {actions: {db.query: {parameters: {rows: int?, statement: string}}}}\nrules:'));
-  test.each([{ statement: 'x', rows: 'many' }, { statement: 'x', rows: 1.5 }, { statement: 1 }, {}, { statement: 'x', rows: null }])('make every rule that reads them restrict: %j', (parameters) => {
-    expect(bundle.evaluate(request({ parameters }))).toMatchObject({ effect: 'deny' });
-  });
+  const bundle = compiled(
+    withCondition('has(parameters.rows) && parameters.rows > 1000').replace(
+      'rules:',
+      'catalogue: {actions: {db.query: {parameters: {rows: int?, statement: string}}}}\nrules:',
+    ),
+  );
+  test.each([{ statement: 'x', rows: 'many' }, { statement: 'x', rows: 1.5 }, { statement: 1 }, {}, { statement: 'x', rows: null }])(
+    'make every rule that reads them restrict: %j',
+    (parameters) => {
+      expect(bundle.evaluate(request({ parameters }))).toMatchObject({ effect: 'deny' });
+    },
+  );
   test('are no way to an exemption either', () => {
-    const exempted = compiled(withCondition('!has(parameters.rows)', 'deny', 'unless').replace('rules:', 'catalogue: {actions: {db.query: {parameters: {rows: int?}}}}\nrules:'));
+    const exempted = compiled(
+      withCondition('!has(parameters.rows)', 'deny', 'unless').replace('rules:', 'catalogue: {actions: {db.query: {parameters: {rows: int?}}}}\nrules:'),
+    );
     expect(exempted.evaluate(request({ parameters: { rows: 'many' } })).effect).toBe('deny');
     expect(exempted.evaluate(request({ parameters: {} })).effect).toBe('allow');
   });
@@ -195,7 +252,7 @@ describe('sizes', () => {
   });
 
   test('lets cannot make a condition larger than it may be', () => {
-    const lets = Array.from({ length: 20 }, (_, index) => `  l${index}: ${index === 0 ? "'action == \"x\"'" : `'l${index - 1} || l${index - 1}'`}`).join('\n');
+    const lets = Array.from({ length: 20 }, (_, index) => `  l${index}: ${index === 0 ? '\'action == "x"\'' : `'l${index - 1} || l${index - 1}'`}`).join('\n');
     expect(problemsOf(bundleText("  - {id: probe, effect: deny, actions: ['*'], when: l19}", `lets:\n${lets}`))).toEqual(
       expect.arrayContaining([expect.objectContaining({ message: expect.stringMatching(/with its lets written out, a condition has at most 500 parts/) })]),
     );

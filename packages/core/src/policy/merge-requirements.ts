@@ -29,7 +29,13 @@ const MAX_NAME = 128;
 
 /** The smallest count of people that a stage can be content with. */
 export function distinctHumans(all: Stage['all'], given = 1): number {
-  return Math.min(100, Math.max(given, all.reduce((sum, part) => sum + part.quorum, 0)));
+  return Math.min(
+    100,
+    Math.max(
+      given,
+      all.reduce((sum, part) => sum + part.quorum, 0),
+    ),
+  );
 }
 
 export function compareText(a: string, b: string): number {
@@ -74,7 +80,7 @@ function anchors(a: readonly Stage[], b: readonly Stage[]): (readonly [number, n
     }
   }
   const pairs: (readonly [number, number])[] = [];
-  for (let i = 0, j = 0; i < a.length && j < b.length; ) {
+  for (let i = 0, j = 0; i < a.length && j < b.length;) {
     if (shares[i]?.[j] === true) pairs.push([i++, j++]);
     else if (at(i + 1, j) >= at(i, j + 1)) i++;
     else j++;

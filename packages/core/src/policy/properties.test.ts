@@ -10,7 +10,12 @@ interface Rule {
   environments?: readonly string[];
   when?: string;
   unless?: string;
-  require?: { stages: readonly { name?: string | undefined; all: readonly { group: string; quorum: number }[] }[]; deny_threshold?: number | undefined; timeout?: string | undefined; reason?: 'approve' | 'deny' | 'both' | undefined };
+  require?: {
+    stages: readonly { name?: string | undefined; all: readonly { group: string; quorum: number }[] }[];
+    deny_threshold?: number | undefined;
+    timeout?: string | undefined;
+    reason?: 'approve' | 'deny' | 'both' | undefined;
+  };
 }
 
 const RANK = { allow: 0, require: 1, deny: 2 };
@@ -30,12 +35,36 @@ function compiled(rules: readonly Rule[], outcome: string): CompiledBundle {
   return result.bundle;
 }
 
-const condition = fc.constantFrom('true', 'false', 'environment == "production"', 'parameters.rows > 10', 'has(parameters.rows)', 'parameters.x.y == 1', 'resource.labels.tier == "1"', 'resource.labels.team != "a"', 'actor.type == "agent" && parameters.rows < 5', '1 / 0 > 1', 'int(parameters.text) == 1', '!(parameters.rows > 10)');
-const failing = fc.constantFrom('parameters.nowhere == 1', '1 / 0 == 1', 'context.a.b', 'parameters.text > 5', 'timestamp(parameters.text) < now', 'int(parameters.text) == 1');
+const condition = fc.constantFrom(
+  'true',
+  'false',
+  'environment == "production"',
+  'parameters.rows > 10',
+  'has(parameters.rows)',
+  'parameters.x.y == 1',
+  'resource.labels.tier == "1"',
+  'resource.labels.team != "a"',
+  'actor.type == "agent" && parameters.rows < 5',
+  '1 / 0 > 1',
+  'int(parameters.text) == 1',
+  '!(parameters.rows > 10)',
+);
+const failing = fc.constantFrom(
+  'parameters.nowhere == 1',
+  '1 / 0 == 1',
+  'context.a.b',
+  'parameters.text > 5',
+  'timestamp(parameters.text) < now',
+  'int(parameters.text) == 1',
+);
 const stage = fc.record(
   {
     name: fc.constantFrom('a', 'b', 'c'),
-    all: fc.uniqueArray(fc.record({ group: fc.constantFrom('g', 'h', 'i'), quorum: fc.integer({ min: 1, max: 3 }) }), { minLength: 1, maxLength: 3, selector: ({ group }) => group }),
+    all: fc.uniqueArray(fc.record({ group: fc.constantFrom('g', 'h', 'i'), quorum: fc.integer({ min: 1, max: 3 }) }), {
+      minLength: 1,
+      maxLength: 3,
+      selector: ({ group }) => group,
+    }),
   },
   { requiredKeys: ['all'] },
 );
@@ -49,11 +78,23 @@ function withDistinctNames<T extends { name?: string }>(stages: readonly T[]): T
   });
 }
 const require = fc.record(
-  { stages: fc.array(stage, { minLength: 1, maxLength: 3 }).map(withDistinctNames), deny_threshold: fc.integer({ min: 1, max: 4 }), timeout: fc.constantFrom('30m', '4h'), reason: fc.constantFrom('approve' as const, 'deny' as const, 'both' as const) },
+  {
+    stages: fc.array(stage, { minLength: 1, maxLength: 3 }).map(withDistinctNames),
+    deny_threshold: fc.integer({ min: 1, max: 4 }),
+    timeout: fc.constantFrom('30m', '4h'),
+    reason: fc.constantFrom('approve' as const, 'deny' as const, 'both' as const),
+  },
   { requiredKeys: ['stages'] },
 );
 const anyRule: fc.Arbitrary<Omit<Rule, 'id'>> = fc
-  .record({ effect: fc.constantFrom('allow' as const, 'require' as const, 'deny' as const), actions: fc.array(fc.constantFrom('db.query', 'db.*', '*', 'x'), { minLength: 1, maxLength: 2 }), environments: fc.option(fc.constant(['production'])), when: fc.option(condition), unless: fc.option(condition), require })
+  .record({
+    effect: fc.constantFrom('allow' as const, 'require' as const, 'deny' as const),
+    actions: fc.array(fc.constantFrom('db.query', 'db.*', '*', 'x'), { minLength: 1, maxLength: 2 }),
+    environments: fc.option(fc.constant(['production'])),
+    when: fc.option(condition),
+    unless: fc.option(condition),
+    require,
+  })
   .map(({ effect, actions, environments, when, unless, require: people }): Omit<Rule, 'id'> => ({
     effect,
     actions,
@@ -75,7 +116,9 @@ const input: fc.Arbitrary<PolicyInput> = fc
 
 /** Whether whoever satisfies `strict` has satisfied `lax`: its stages, in order, each inside one of `strict`'s. */
 function covers(strict: Requirement, lax: Requirement): boolean {
-  const inside = (inner: Stage, outer: Stage): boolean => outer.distinct_humans >= inner.distinct_humans && inner.all.every(({ group, quorum }) => outer.all.some((part) => part.group === group && part.quorum >= quorum));
+  const inside = (inner: Stage, outer: Stage): boolean =>
+    outer.distinct_humans >= inner.distinct_humans &&
+    inner.all.every(({ group, quorum }) => outer.all.some((part) => part.group === group && part.quorum >= quorum));
   let at = 0;
   const stages = lax.stages.every((inner) => {
     while (at < strict.stages.length) {
@@ -92,28 +135,42 @@ function covers(strict: Requirement, lax: Requirement): boolean {
 describe('whatever the bundle and the request', () => {
   test('the order of rules has no meaning', () => {
     fc.assert(
-      fc.property(someRules.chain((rules) => fc.tuple(fc.constant(rules), fc.shuffledSubarray(rules, { minLength: rules.length }))), outcome, input, ([rules, shuffled], otherwise, request) => {
-        const [one, other] = [compiled(rules, otherwise), compiled(shuffled, otherwise)];
-        expect(other.digest).toBe(one.digest);
-        expect({ ...other.evaluate(request) }).toEqual({ ...one.evaluate(request) });
-      }),
+      fc.property(
+        someRules.chain((rules) => fc.tuple(fc.constant(rules), fc.shuffledSubarray(rules, { minLength: rules.length }))),
+        outcome,
+        input,
+        ([rules, shuffled], otherwise, request) => {
+          const [one, other] = [compiled(rules, otherwise), compiled(shuffled, otherwise)];
+          expect(other.digest).toBe(one.digest);
+          expect({ ...other.evaluate(request) }).toEqual({ ...one.evaluate(request) });
+        },
+      ),
     );
   });
 
   test('one more deny or require rule loosens nothing', () => {
     fc.assert(
-      fc.property(someRules, anyRule.filter(({ effect }) => effect !== 'allow'), outcome, input, (rules, added, otherwise, request) => {
-        const before = compiled(rules, otherwise).evaluate(request);
-        const after = compiled([...rules, { ...added, id: 'added' }], otherwise).evaluate(request);
-        // Where no rule matched, the default spoke; a rule that now does takes its place, and may be milder than a default of deny.
-        const spoken = before.trace.some(({ result }) => result === 'matched');
-        const lawful = !spoken ? Math.min(RANK[before.effect], RANK[added.effect]) : RANK[before.effect];
-        expect(RANK[after.effect]).toBeGreaterThanOrEqual(lawful);
-        for (const id of before.rules) {
-          const alone = compiled(rules.filter((rule) => rule.id === id), 'allow').evaluate(request).requirement;
-          if (after.requirement !== null && alone !== null) expect(covers(after.requirement, alone)).toBe(true);
-        }
-      }),
+      fc.property(
+        someRules,
+        anyRule.filter(({ effect }) => effect !== 'allow'),
+        outcome,
+        input,
+        (rules, added, otherwise, request) => {
+          const before = compiled(rules, otherwise).evaluate(request);
+          const after = compiled([...rules, { ...added, id: 'added' }], otherwise).evaluate(request);
+          // Where no rule matched, the default spoke; a rule that now does takes its place, and may be milder than a default of deny.
+          const spoken = before.trace.some(({ result }) => result === 'matched');
+          const lawful = !spoken ? Math.min(RANK[before.effect], RANK[added.effect]) : RANK[before.effect];
+          expect(RANK[after.effect]).toBeGreaterThanOrEqual(lawful);
+          for (const id of before.rules) {
+            const alone = compiled(
+              rules.filter((rule) => rule.id === id),
+              'allow',
+            ).evaluate(request).requirement;
+            if (after.requirement !== null && alone !== null) expect(covers(after.requirement, alone)).toBe(true);
+          }
+        },
+      ),
     );
   });
 
@@ -142,17 +199,23 @@ describe('whatever the bundle and the request', () => {
   });
 });
 
-const requirement: fc.Arbitrary<Requirement> = require.map(({ stages }) => stages).chain((stages) =>
-  fc.record({
-    stages: fc.constant(
-      stages.map(({ name, all }, index) => ({ name: name ?? `stage ${index + 1}`, all: [...all].sort((a, b) => (a.group < b.group ? -1 : 1)), distinct_humans: all.reduce((sum, { quorum }) => sum + quorum, 0) })),
-    ),
-    deny_threshold: fc.integer({ min: 1, max: 5 }),
-    reason_required: fc.record({ approve: fc.boolean(), deny: fc.boolean() }),
-    timeout_seconds: fc.option(fc.integer({ min: 1, max: 9999 })),
-    grant_ttl_seconds: fc.integer({ min: 1, max: 900 }),
-  }),
-);
+const requirement: fc.Arbitrary<Requirement> = require
+  .map(({ stages }) => stages)
+  .chain((stages) =>
+    fc.record({
+      stages: fc.constant(
+        stages.map(({ name, all }, index) => ({
+          name: name ?? `stage ${index + 1}`,
+          all: [...all].sort((a, b) => (a.group < b.group ? -1 : 1)),
+          distinct_humans: all.reduce((sum, { quorum }) => sum + quorum, 0),
+        })),
+      ),
+      deny_threshold: fc.integer({ min: 1, max: 5 }),
+      reason_required: fc.record({ approve: fc.boolean(), deny: fc.boolean() }),
+      timeout_seconds: fc.option(fc.integer({ min: 1, max: 9999 })),
+      grant_ttl_seconds: fc.integer({ min: 1, max: 900 }),
+    }),
+  );
 
 describe('the stricter of two requirements', () => {
   test('I3: covers both, whichever comes first, and adds nothing to itself', () => {
@@ -175,6 +238,15 @@ describe('the stricter of two requirements', () => {
     const merged = mergeRequirements({ ...terms, stages: [named('owner')] }, { ...terms, stages: [named('legal'), named('owner')] });
     expect(merged.stages).toEqual([named('legal'), named('owner')]);
     const parallel = mergeRequirements({ ...terms, stages: [named('owner')] }, { ...terms, stages: [named('security')] });
-    expect(parallel.stages).toEqual([{ name: 'owner + security', all: [{ group: 'owner', quorum: 1 }, { group: 'security', quorum: 1 }], distinct_humans: 2 }]);
+    expect(parallel.stages).toEqual([
+      {
+        name: 'owner + security',
+        all: [
+          { group: 'owner', quorum: 1 },
+          { group: 'security', quorum: 1 },
+        ],
+        distinct_humans: 2,
+      },
+    ]);
   });
 });

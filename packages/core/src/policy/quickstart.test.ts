@@ -19,7 +19,9 @@ const stage = (...groups: string[]) => ({ name: 'stage 1', all: groups.map((grou
 
 describe('B1: the quickstart policy', () => {
   test('asks one of the data owners for the export of a table that the caller labels pii', () => {
-    const evaluation = bundle.evaluate(request({ action: 'data.export', resource: { type: 'postgres_table', id: 'other.people', labels: { data_class: 'pii' } } }));
+    const evaluation = bundle.evaluate(
+      request({ action: 'data.export', resource: { type: 'postgres_table', id: 'other.people', labels: { data_class: 'pii' } } }),
+    );
     expect(evaluation).toMatchObject({ effect: 'require', rules: ['customer-data'], explanation: [{ text: 'Customer tables need the data owner' }] });
     expect(evaluation.requirement).toEqual({
       stages: [stage('data-owners')],
@@ -30,16 +32,31 @@ describe('B1: the quickstart policy', () => {
     });
   });
 
-  test.each(['prod.customers', 'PROD.Customers', '"prod"."customers"', ' prod . customers '])('asks for %s also where the caller leaves the label out or writes another', (id) => {
-    for (const labels of [undefined, {}, { data_class: 'public' }, { region: 'eu' }]) {
-      const evaluation = bundle.evaluate(request({ action: 'data.export', resource: { type: 'postgres_table', id, labels } }));
-      expect(evaluation).toMatchObject({ effect: 'require', rules: ['customer-data'], resolved: { labels: { ...labels, data_class: 'pii' }, reversibility: 'irreversible' } });
-    }
-  });
+  test.each(['prod.customers', 'PROD.Customers', '"prod"."customers"', ' prod . customers '])(
+    'asks for %s also where the caller leaves the label out or writes another',
+    (id) => {
+      for (const labels of [undefined, {}, { data_class: 'public' }, { region: 'eu' }]) {
+        const evaluation = bundle.evaluate(request({ action: 'data.export', resource: { type: 'postgres_table', id, labels } }));
+        expect(evaluation).toMatchObject({
+          effect: 'require',
+          rules: ['customer-data'],
+          resolved: { labels: { ...labels, data_class: 'pii' }, reversibility: 'irreversible' },
+        });
+      }
+    },
+  );
 
   test('asks where the type is another one than the catalogue gives to the id, or the id cannot be read', () => {
-    for (const resource of [{ type: 'pg_table', id: 'prod.customers' }, { type: 'Postgres_Table', id: 'PROD.customers' }, { type: 'postgres_table', id: '"prod".customers"' }]) {
-      expect(bundle.evaluate(request({ action: 'data.export', resource }))).toMatchObject({ effect: 'require', rules: [], requirement: { stages: [stage('data-owners')] } });
+    for (const resource of [
+      { type: 'pg_table', id: 'prod.customers' },
+      { type: 'Postgres_Table', id: 'PROD.customers' },
+      { type: 'postgres_table', id: '"prod".customers"' },
+    ]) {
+      expect(bundle.evaluate(request({ action: 'data.export', resource }))).toMatchObject({
+        effect: 'require',
+        rules: [],
+        requirement: { stages: [stage('data-owners')] },
+      });
     }
   });
 
@@ -49,7 +66,11 @@ describe('B1: the quickstart policy', () => {
   });
 
   test('denies deleting a backup in production, and where no environment is given', () => {
-    expect(bundle.evaluate(request({ action: 'backup.delete', environment: 'production' }))).toMatchObject({ effect: 'deny', rules: ['no-backup-deletion'], requirement: null });
+    expect(bundle.evaluate(request({ action: 'backup.delete', environment: 'production' }))).toMatchObject({
+      effect: 'deny',
+      rules: ['no-backup-deletion'],
+      requirement: null,
+    });
     expect(bundle.evaluate(request({ action: 'backup.delete' }))).toMatchObject({ effect: 'deny', rules: ['no-backup-deletion'] });
     expect(bundle.evaluate(request({ action: 'backup.delete', environment: 'staging' }))).toMatchObject({ effect: 'allow', rules: [] });
   });

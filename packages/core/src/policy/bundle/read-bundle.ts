@@ -12,15 +12,16 @@ type Members = { [member: string]: JsonValue };
 /** A problem by its place in the merged document; `offset` counts in the text of the value. */
 export type Report = (pointer: JsonPointer, message: string, more?: { hint?: string; atKey?: boolean; offset?: number }) => void;
 
-export type BundleRead =
-  | { document: BundleDocument; raw: Members; problemAt: (...args: Parameters<Report>) => PolicyProblem }
-  | { problems: PolicyProblem[] };
+export type BundleRead = { document: BundleDocument; raw: Members; problemAt: (...args: Parameters<Report>) => PolicyProblem } | { problems: PolicyProblem[] };
 
 /** Reads files into one document: YAML, merged, and of the language's shape. Which file a rule stands in has no meaning. */
 export function readBundle(files: readonly BundleFile[]): BundleRead {
-  if (files.length === 0) return { problems: [{ file: '', line: 1, column: 1, message: 'there is no policy file', hint: 'name a .yaml file or a folder of them' }] };
+  if (files.length === 0)
+    return { problems: [{ file: '', line: 1, column: 1, message: 'there is no policy file', hint: 'name a .yaml file or a folder of them' }] };
   if (files.length > MAX_FILES || files.reduce((sum, file) => sum + file.text.length, 0) > MAX_BUNDLE_LENGTH) {
-    return { problems: [{ file: files[0]?.path ?? '', line: 1, column: 1, message: `a bundle has at most ${MAX_FILES} files and ${MAX_BUNDLE_LENGTH} characters` }] };
+    return {
+      problems: [{ file: files[0]?.path ?? '', line: 1, column: 1, message: `a bundle has at most ${MAX_FILES} files and ${MAX_BUNDLE_LENGTH} characters` }],
+    };
   }
   const merge = new Merge();
   for (const file of [...files].sort((a, b) => compareText(a.path, b.path))) merge.add(file);
@@ -97,10 +98,19 @@ class Merge {
       return;
     }
     if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-      this.problems.push({ file: file.path, line: 1, column: 1, message: 'the file is not a bundle', hint: `begin with "apiVersion: ${API_VERSION}" and "kind: ${KIND}"` });
+      this.problems.push({
+        file: file.path,
+        line: 1,
+        column: 1,
+        message: 'the file is not a bundle',
+        hint: `begin with "apiVersion: ${API_VERSION}" and "kind: ${KIND}"`,
+      });
       return;
     }
-    for (const [member, expected] of [['apiVersion', API_VERSION], ['kind', KIND]] as const) {
+    for (const [member, expected] of [
+      ['apiVersion', API_VERSION],
+      ['kind', KIND],
+    ] as const) {
       if (value[member] === expected) continue;
       const place = places.get(`/${member}`);
       this.problems.push({ file: file.path, line: place?.line ?? 1, column: place?.column ?? 1, message: `${member} must be ${expected}` });
@@ -167,7 +177,13 @@ function checkShape(root: Members, origins: Origins, firstFile: string): BundleR
     const { line, column } = (more.atKey === true ? place?.key : undefined) ?? place ?? { line: 1, column: 1 };
     const exact = more.offset !== undefined && more.atKey !== true && origins.placeOf(pointer)?.literal;
     const shift = typeof exact === 'object' ? (more.offset ?? 0) + exact.quote : 0;
-    return { file: place?.file ?? firstFile, line, column: column + shift, message: pointer === '' ? message : `${dotted(pointer)}: ${message}`, ...(more.hint === undefined ? {} : { hint: more.hint }) };
+    return {
+      file: place?.file ?? firstFile,
+      line,
+      column: column + shift,
+      message: pointer === '' ? message : `${dotted(pointer)}: ${message}`,
+      ...(more.hint === undefined ? {} : { hint: more.hint }),
+    };
   };
   const parsed = bundleSchema.safeParse(root);
   if (!parsed.success) return { problems: parsed.error.issues.flatMap((issue) => describe(issue, root, problemAt)) };
@@ -177,19 +193,35 @@ function checkShape(root: Members, origins: Origins, firstFile: string): BundleR
 function describe(issue: z.core.$ZodIssue, root: Members, problemAt: (...args: Parameters<Report>) => PolicyProblem): PolicyProblem[] {
   const path = issue.path.map(String);
   const pointer = path.reduce((parent, token) => childPointer(parent, token), '');
-  const value = path.reduce<JsonValue | undefined>((parent, token) => (typeof parent === 'object' && parent !== null ? (parent as Members)[token] : undefined), root);
+  const value = path.reduce<JsonValue | undefined>(
+    (parent, token) => (typeof parent === 'object' && parent !== null ? (parent as Members)[token] : undefined),
+    root,
+  );
   switch (issue.code) {
     case 'unrecognized_keys':
-      return issue.keys.map((key) => problemAt(childPointer(pointer, key), 'this member is not part of the language', { atKey: true, ...didYouMean(key, membersAt(path)) }));
+      return issue.keys.map((key) =>
+        problemAt(childPointer(pointer, key), 'this member is not part of the language', { atKey: true, ...didYouMean(key, membersAt(path)) }),
+      );
     case 'invalid_value': {
       const values = issue.values.map(String);
       const nearest = typeof value === 'string' ? nearestName(value, values) : undefined;
-      return [problemAt(pointer, value === undefined ? `this must be written: ${values.join(', ')}` : `must be ${values.join(', ')}`, nearest === undefined ? {} : { hint: `did you mean "${nearest}"?` })];
+      return [
+        problemAt(
+          pointer,
+          value === undefined ? `this must be written: ${values.join(', ')}` : `must be ${values.join(', ')}`,
+          nearest === undefined ? {} : { hint: `did you mean "${nearest}"?` },
+        ),
+      ];
     }
     case 'invalid_key':
       return [problemAt(pointer, issue.issues.map(({ message }) => message).join('; '), { atKey: true })];
     case 'invalid_type':
-      return [problemAt(pointer, value === undefined ? 'this must be written' : `must be ${EXPECTED[issue.expected] ?? issue.expected}${value === null ? ', and is empty' : ''}`)];
+      return [
+        problemAt(
+          pointer,
+          value === undefined ? 'this must be written' : `must be ${EXPECTED[issue.expected] ?? issue.expected}${value === null ? ', and is empty' : ''}`,
+        ),
+      ];
     case 'too_big':
     case 'too_small': {
       const limit = issue.code === 'too_big' ? `at most ${issue.maximum}` : `at least ${issue.minimum}`;
@@ -201,7 +233,14 @@ function describe(issue: z.core.$ZodIssue, root: Members, problemAt: (...args: P
   }
 }
 
-const EXPECTED: Partial<Record<string, string>> = { string: 'text', object: 'a map', record: 'a map', array: 'a list', int: 'a whole number', number: 'a number' };
+const EXPECTED: Partial<Record<string, string>> = {
+  string: 'text',
+  object: 'a map',
+  record: 'a map',
+  array: 'a list',
+  int: 'a whole number',
+  number: 'a number',
+};
 
 function membersAt(path: readonly string[]): readonly string[] {
   for (const [shape, members] of Object.entries(MEMBERS)) {

@@ -43,10 +43,23 @@ export function readYaml(file: BundleFile): YamlRead {
   let root: Node | null;
   try {
     // Duplicate keys are found below: the library compares every key with every other.
-    const document = parseDocument(file.text, { version: '1.2', schema: 'core', merge: false, strict: true, uniqueKeys: false, stringKeys: true, prettyErrors: false, lineCounter: lines, logLevel: 'error' });
+    const document = parseDocument(file.text, {
+      version: '1.2',
+      schema: 'core',
+      merge: false,
+      strict: true,
+      uniqueKeys: false,
+      stringKeys: true,
+      prettyErrors: false,
+      lineCounter: lines,
+      logLevel: 'error',
+    });
     for (const fault of [...document.errors, ...document.warnings]) {
       // The composer catches the end of its stack, and reports it as an error of the text.
-      refuse(position(fault.pos[0]), /call stack/i.test(fault.message) ? `the file is nested deeper than ${MAX_DEPTH} levels` : `this is not YAML that can be read: ${fault.message}`);
+      refuse(
+        position(fault.pos[0]),
+        /call stack/i.test(fault.message) ? `the file is nested deeper than ${MAX_DEPTH} levels` : `this is not YAML that can be read: ${fault.message}`,
+      );
     }
     root = document.contents;
   } catch (fault) {
@@ -109,7 +122,11 @@ function refuseText(text: string, refuse: (at: { line: number; column: number },
     const unseen = /[\0-\x08\x0B\x0C\x0E-\x1F\x7F-\x9F\u061C\u200B-\u200F\u2028-\u202E\u2060-\u2069\uFEFF\uFFFE\uFFFF]|\p{Cs}|\r(?!$)/u.exec(line);
     if (unseen !== null) {
       const code = (unseen[0].codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0');
-      refuse({ line: index + 1, column: unseen.index + 1 }, `the character U+${code} cannot be seen and is refused everywhere in a bundle`, 'write it as an escape in double quotes if you need it');
+      refuse(
+        { line: index + 1, column: unseen.index + 1 },
+        `the character U+${code} cannot be seen and is refused everywhere in a bundle`,
+        'write it as an escape in double quotes if you need it',
+      );
     } else if (line.startsWith('%')) {
       refuse({ line: index + 1, column: 1 }, 'directives (%YAML, %TAG) are not part of the language');
     }

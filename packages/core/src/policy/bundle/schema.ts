@@ -11,7 +11,8 @@ const MAX_TIMEOUT_SECONDS = 30 * 86_400;
 const MAX_GRANT_TTL_SECONDS = 900;
 
 const text = (max: number) => z.string().min(1).max(max);
-const name = (what: string) => z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}$/, `${what}: a letter or digit, then letters, digits and . _ : / @ - only, at most 128`);
+const name = (what: string) =>
+  z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}$/, `${what}: a letter or digit, then letters, digits and . _ : / @ - only, at most 128`);
 const pattern = (max: number) =>
   text(max)
     .refine((value) => value.split('*').length <= 9, 'a pattern has at most 8 stars')
@@ -59,7 +60,10 @@ export type RequireDocument = z.infer<typeof require>;
 
 /** `parameters.rows[*].iban`: a root, then members, indexes, `[*]` for all elements, and quoted keys. */
 export const PATH = /^(?:action|environment|reason|resource|actor|parameters|context)(?:\.[A-Za-z_][A-Za-z0-9_-]*|\[(?:\d{1,6}|\*|"[^"\\\]]{1,128}")\])*$/;
-const paths = z.array(z.string().max(512).regex(PATH, 'a path is written like parameters.rows[*].iban')).max(200);
+/** The same, and `*` for any member, `**` for any number of levels, as the masker reads them. */
+const MASK_PATH =
+  /^(?:action|environment|reason|resource|actor|parameters|context)(?:\.(?:\*\*?|[A-Za-z_][A-Za-z0-9_-]*)|\[(?:\d{1,6}|\*|"[^"\\\]]{1,128}")\])*$/;
+const paths = (form: RegExp) => z.array(z.string().max(512).regex(form, 'a path is written like parameters.rows[*].iban')).max(200);
 
 const rule = z.strictObject({
   id: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/, 'a rule id: a letter or digit, then letters, digits and . _ - only, at most 128'),
@@ -71,8 +75,8 @@ const rule = z.strictObject({
   unless: condition.optional(),
   explain: text(1000).optional(),
   require: require.optional(),
-  masks: paths.optional(),
-  must_show: paths.optional(),
+  masks: paths(MASK_PATH).optional(),
+  must_show: paths(PATH).optional(),
 });
 export type RuleDocument = z.infer<typeof rule>;
 
@@ -86,7 +90,13 @@ const resource = z.strictObject({
 });
 export type ResourceDocument = z.infer<typeof resource>;
 
-const parameterType = z.string().max(128).refine((value) => parseParameterType(value) !== undefined, 'a type is string, int, number, bool, map, any or list<…>, with ? behind it where the parameter may be absent');
+const parameterType = z
+  .string()
+  .max(128)
+  .refine(
+    (value) => parseParameterType(value) !== undefined,
+    'a type is string, int, number, bool, map, any or list<…>, with ? behind it where the parameter may be absent',
+  );
 const action = z.strictObject({ reversibility: reversibilitySchema.optional(), parameters: z.record(z.string().min(1).max(128), parameterType).optional() });
 export type ActionDocument = z.infer<typeof action>;
 
@@ -94,7 +104,11 @@ export type ActionDocument = z.infer<typeof action>;
 export const bundleSchema = z.strictObject({
   apiVersion: z.literal(API_VERSION),
   kind: z.literal(KIND),
-  metadata: z.strictObject({ name: name('a bundle name'), version: z.union([z.int().min(0), text(64)], 'a version is a whole number or text'), owner: text(256).optional() }),
+  metadata: z.strictObject({
+    name: name('a bundle name'),
+    version: z.union([z.int().min(0), text(64)], 'a version is a whole number or text'),
+    owner: text(256).optional(),
+  }),
   defaults: z.strictObject({
     outcome: effectSchema,
     undeclared: effectSchema.optional(),

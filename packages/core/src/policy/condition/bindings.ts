@@ -34,7 +34,11 @@ export function bindingsOf(input: PolicyInput, resolved: ResolvedForConditions):
   if (isInstant(input.now)) values['now'] = timestampFromDate(new Date(input.now));
   values['resource'] = withoutAbsent({ type: input.resource.type, id: resolved.resourceId, labels: resolved.labels });
   const behind = input.actor.on_behalf_of;
-  values['actor'] = withoutAbsent({ type: input.actor.type, id: input.actor.id, on_behalf_of: behind === undefined ? undefined : withoutAbsent({ type: behind.type, id: behind.id }) });
+  values['actor'] = withoutAbsent({
+    type: input.actor.type,
+    id: input.actor.id,
+    on_behalf_of: behind === undefined ? undefined : withoutAbsent({ type: behind.type, id: behind.id }),
+  });
   const unfit = resolved.declared === undefined ? undefined : firstUnfit(input.parameters ?? {}, resolved.declared);
   if (unfit !== undefined) withhold('parameters', `the parameter "${unfit}" is missing or of another type than the catalogue declares`, values, withheld);
   else bindObject('parameters', input.parameters ?? {}, resolved.declared, values, withheld);
@@ -42,7 +46,13 @@ export function bindingsOf(input: PolicyInput, resolved: ResolvedForConditions):
   return { values, withheld };
 }
 
-function bindObject(root: string, object: JsonObject, declared: ReadonlyMap<string, DeclaredParameter> | undefined, values: Record<string, CelInput>, withheld: Record<string, string>): void {
+function bindObject(
+  root: string,
+  object: JsonObject,
+  declared: ReadonlyMap<string, DeclaredParameter> | undefined,
+  values: Record<string, CelInput>,
+  withheld: Record<string, string>,
+): void {
   const members = new Map<string, CelInput>();
   for (const [name, value] of Object.entries(object)) {
     const type = declared?.get(name)?.type;

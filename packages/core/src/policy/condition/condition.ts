@@ -3,7 +3,7 @@ import type { Expr, SourceInfo } from '@bufbuild/cel-spec/cel/expr/syntax_pb.js'
 import type { Truth } from '../types.js';
 import type { Bindings } from './bindings.js';
 import { checkDialect, checkSize, literal } from './dialect.js';
-import { CelEngine } from './engine.js';
+import type { CelEngine } from './engine.js';
 import { isRoot, RESERVED } from './roots.js';
 import { checkTypes } from './types.js';
 import { childrenOf, isFault, mapChildren, offsetIn, parseCondition, type ConditionFault } from './syntax.js';
@@ -111,7 +111,8 @@ export class ConditionCompiler {
   #expand(expr: Expr): Expr | string {
     const unknown = [...namesIn(expr, this.#names)].find((name) => !this.#lets.has(name));
     if (unknown !== undefined) return `the let "${unknown}" cannot be used`;
-    const replace = (node: Expr): Expr => (node.exprKind.case === 'identExpr' ? (this.#lets.get(node.exprKind.value.name) ?? node) : mapChildren(node, replace));
+    const replace = (node: Expr): Expr =>
+      node.exprKind.case === 'identExpr' ? (this.#lets.get(node.exprKind.value.name) ?? node) : mapChildren(node, replace);
     const whole = replace(expr);
     const size = checkSize(whole);
     return size === undefined ? whole : `with its lets written out, ${size}`;

@@ -37,7 +37,15 @@ export function checkDialect(expr: Expr, sourceInfo: SourceInfo, lets: ReadonlyS
     switch (exprKind.case) {
       case 'identExpr': {
         const { name } = exprKind.value;
-        if (!variables.has(name) && !isRoot(name) && !lets.has(name)) refuse(node, `the name "${name}" is not known`, didYouMean(name, [...Object.keys(ROOTS), ...lets, ...variables].filter((known) => !known.startsWith('__'))));
+        if (!variables.has(name) && !isRoot(name) && !lets.has(name))
+          refuse(
+            node,
+            `the name "${name}" is not known`,
+            didYouMean(
+              name,
+              [...Object.keys(ROOTS), ...lets, ...variables].filter((known) => !known.startsWith('__')),
+            ),
+          );
         break;
       }
       case 'constExpr': {
@@ -57,7 +65,17 @@ export function checkDialect(expr: Expr, sourceInfo: SourceInfo, lets: ReadonlyS
         const { function: name, target, args } = exprKind.value;
         const known = FUNCTIONS.get(name);
         const shape = target === undefined ? known?.function : known?.method;
-        if (shape === undefined) refuse(node, `the function "${name}" is not known${known === undefined ? '' : target === undefined ? ' without a value before it' : ' as a method'}`, known === undefined ? didYouMean(name, [...FUNCTIONS.keys(), ...MACROS].filter((each) => /^[a-z]/i.test(each))) : {});
+        if (shape === undefined)
+          refuse(
+            node,
+            `the function "${name}" is not known${known === undefined ? '' : target === undefined ? ' without a value before it' : ' as a method'}`,
+            known === undefined
+              ? didYouMean(
+                  name,
+                  [...FUNCTIONS.keys(), ...MACROS].filter((each) => /^[a-z]/i.test(each)),
+                )
+              : {},
+          );
         else if (!shape.includes(args.length)) refuse(node, `"${name}" takes ${shape.join(' or ')} argument${shape.length === 1 && shape[0] === 1 ? '' : 's'}`);
         else if (name === 'matches') {
           const fault = regexFault(args[0]);
@@ -67,12 +85,14 @@ export function checkDialect(expr: Expr, sourceInfo: SourceInfo, lets: ReadonlyS
           if (zone === undefined || !isTimeZone(zone)) refuse(args[0], 'a time zone is a literal IANA name such as "Europe/Berlin"');
         }
         // A search through a list is a loop too.
-        if (name === '@in' && args[1]?.exprKind.case !== 'listExpr' && folds >= MAX_COMPREHENSIONS) refuse(node, `loops are nested more than ${MAX_COMPREHENSIONS} deep`);
+        if (name === '@in' && args[1]?.exprKind.case !== 'listExpr' && folds >= MAX_COMPREHENSIONS)
+          refuse(node, `loops are nested more than ${MAX_COMPREHENSIONS} deep`);
         break;
       }
       case 'comprehensionExpr': {
         const { iterVar, accuVar, iterRange } = exprKind.value;
-        if (isRoot(iterVar) || lets.has(iterVar) || RESERVED.has(iterVar)) refuse(node, `the variable "${iterVar}" hides another name`, { hint: 'give it a name of its own' });
+        if (isRoot(iterVar) || lets.has(iterVar) || RESERVED.has(iterVar))
+          refuse(node, `the variable "${iterVar}" hides another name`, { hint: 'give it a name of its own' });
         if (folds >= MAX_COMPREHENSIONS) refuse(node, `loops are nested more than ${MAX_COMPREHENSIONS} deep`);
         if (iterRange !== undefined) visit(iterRange, variables, folds);
         inner = new Set([...variables, iterVar, accuVar]);
@@ -124,7 +144,8 @@ function regexFault(argument: Expr | undefined): string | undefined {
 function isTimeZone(name: string): boolean {
   try {
     // Throws a RangeError for a name that it does not know.
-    return new Intl.DateTimeFormat('en', { timeZone: name }) !== undefined;
+    new Intl.DateTimeFormat('en', { timeZone: name }).resolvedOptions();
+    return true;
   } catch {
     return false;
   }

@@ -19,5 +19,7 @@ export const isRoot = (name: string): boolean => Object.hasOwn(ROOTS, name);
 
 /** Words that CEL keeps for itself, and the names of its types and functions. */
 export const RESERVED: ReadonlySet<string> = new Set(
-  'true false null in as break const continue else for function if import let loop package namespace return var void while int uint double bool string bytes list map type dyn has size timestamp duration cel'.split(' '),
+  'true false null in as break const continue else for function if import let loop package namespace return var void while int uint double bool string bytes list map type dyn has size timestamp duration cel'.split(
+    ' ',
+  ),
 );

@@ -25,7 +25,8 @@ export function parseCondition(source: string): Syntax | ConditionFault {
   for (let offset = 0; offset < source.length; offset++) {
     const letter = source[offset];
     // Brackets in strings count too: telling them apart would be a second parser, and 256 are plenty.
-    if ((letter === '(' || letter === '[' || letter === '{') && ++brackets > MAX_BRACKETS) return { message: `a condition has at most ${MAX_BRACKETS} opening brackets`, offset };
+    if ((letter === '(' || letter === '[' || letter === '{') && ++brackets > MAX_BRACKETS)
+      return { message: `a condition has at most ${MAX_BRACKETS} opening brackets`, offset };
   }
   if (source.includes('__result__')) return { message: 'the name __result__ is reserved', offset: source.indexOf('__result__') };
   try {
@@ -91,7 +92,10 @@ export function mapChildren(expr: Expr, change: (child: Expr) => Expr): Expr {
     }
     case 'callExpr': {
       const target = maybe(exprKind.value.target).value;
-      return { ...expr, exprKind: { case: 'callExpr', value: { ...exprKind.value, ...(target === undefined ? {} : { target }), args: exprKind.value.args.map(change) } } };
+      return {
+        ...expr,
+        exprKind: { case: 'callExpr', value: { ...exprKind.value, ...(target === undefined ? {} : { target }), args: exprKind.value.args.map(change) } },
+      };
     }
     case 'listExpr':
       return { ...expr, exprKind: { case: 'listExpr', value: { ...exprKind.value, elements: exprKind.value.elements.map(change) } } };

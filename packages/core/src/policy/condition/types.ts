@@ -25,7 +25,8 @@ export function checkTypes(expr: Expr, sourceInfo: SourceInfo, lets: ReadonlySet
       case 'selectExpr': {
         const of = exprKind.value.operand === undefined ? 'any' : typeOf(exprKind.value.operand);
         const member = memberType(of, exprKind.value.field);
-        if (member === undefined) refuse(node, `there is no "${exprKind.value.field}" here`, typeof of === 'object' ? didYouMean(exprKind.value.field, Object.keys(of.members)) : {});
+        if (member === undefined)
+          refuse(node, `there is no "${exprKind.value.field}" here`, typeof of === 'object' ? didYouMean(exprKind.value.field, Object.keys(of.members)) : {});
         else if (exprKind.value.testOnly && typeof of === 'object' && member === 'string') refuse(node, `"${exprKind.value.field}" is always there`);
         return exprKind.value.testOnly ? 'bool' : (member ?? 'any');
       }
@@ -65,7 +66,8 @@ export function checkTypes(expr: Expr, sourceInfo: SourceInfo, lets: ReadonlySet
         if (!comparable(left, right) && left !== 'null' && right !== 'null') refuse(node, `${nameOf(left)} is never equal to ${nameOf(right)}`);
         return 'bool';
       case '@in':
-        if (right !== 'any' && right !== 'list' && right !== 'map') refuse(node, `nothing is in ${nameOf(right)}`, { hint: right === 'string' ? 'use text.contains("…")' : 'write a list: ["…"]' });
+        if (right !== 'any' && right !== 'list' && right !== 'map')
+          refuse(node, `nothing is in ${nameOf(right)}`, { hint: right === 'string' ? 'use text.contains("…")' : 'write a list: ["…"]' });
         return 'bool';
       case '_[_]':
         return left === 'map' ? 'string' : 'any';
@@ -82,7 +84,8 @@ export function checkTypes(expr: Expr, sourceInfo: SourceInfo, lets: ReadonlySet
         return 'string';
       default:
         if (COMPARISONS.has(name)) {
-          if (!comparable(left, right) || [left, right].some((type) => type === 'bool' || type === 'list' || type === 'map' || type === 'null')) refuse(node, `${nameOf(left)} cannot be compared with ${nameOf(right)}`);
+          if (!comparable(left, right) || [left, right].some((type) => type === 'bool' || type === 'list' || type === 'map' || type === 'null'))
+            refuse(node, `${nameOf(left)} cannot be compared with ${nameOf(right)}`);
           return 'bool';
         }
         if (STRING_METHODS.has(name)) {
@@ -135,5 +138,17 @@ function comparable(a: ValueType, b: ValueType): boolean {
 
 function nameOf(type: ValueType): string {
   if (typeof type === 'object') return 'a map';
-  return { bool: 'a yes or no', string: 'text', number: 'a number', int: 'a number', double: 'a number', null: 'null', list: 'a list', map: 'a map', timestamp: 'an instant', duration: 'a duration', any: 'a value' }[type];
+  return {
+    bool: 'a yes or no',
+    string: 'text',
+    number: 'a number',
+    int: 'a number',
+    double: 'a number',
+    null: 'null',
+    list: 'a list',
+    map: 'a map',
+    timestamp: 'an instant',
+    duration: 'a duration',
+    any: 'a value',
+  }[type];
 }
