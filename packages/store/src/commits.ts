@@ -5,12 +5,13 @@ import type { Values } from './database.js';
  * The parts that every commit may bring, as members of one WITH: each runs only where `gate` yields its row, so state, outbox and
  * leaves are written together or not at all (I4). Prisma's version of their meaning would be one `create` per part in a transaction.
  *
+ * @param at the placeholders of tenant and request in the statement, and the name of the gate
  * @returns the members, and the letters that name this combination for the prepared statement
  */
-export function commitParts(values: Values, commit: CommitParts, requestId: string, gate: string): { members: string[]; variant: string } {
+export function commitParts(values: Values, commit: CommitParts, at: { tenant: string; requestId: string; gate: string }): { members: string[]; variant: string } {
   const members: string[] = [];
   let variant = '';
-  const tenant = values.add(commit.tenant, 'text');
+  const { tenant, requestId, gate } = at;
   const { decision, outcome, grant, delivery } = commit;
 
   if (decision !== undefined) {
@@ -80,13 +81,13 @@ export function commitParts(values: Values, commit: CommitParts, requestId: stri
     variant += 's';
     // What is on the wire already keeps its fence and may still say how it ended; what is not yet will never go out.
     members.push(`superseded AS (UPDATE deliveries SET state = 'superseded' FROM ${gate}
-      WHERE deliveries.tenant = ${tenant} AND deliveries.request_id = ${values.add(requestId, 'text')}
+      WHERE deliveries.tenant = ${tenant} AND deliveries.request_id = ${requestId}
         AND deliveries.state IN ('pending', 'held') AND deliveries.sequence < ${values.add(delivery?.sequence ?? outcome?.sequence ?? 2_147_483_647, 'int')})`);
   }
   if (commit.cards) {
     variant += 'c';
     members.push(`card AS (INSERT INTO card_tasks (tenant, platform, request_id)
-      SELECT p.tenant, p.platform, ${values.add(requestId, 'text')} FROM ${gate}, chat_platforms p WHERE p.tenant = ${tenant}
+      SELECT p.tenant, p.platform, ${requestId} FROM ${gate}, chat_platforms p WHERE p.tenant = ${tenant}
       ON CONFLICT (tenant, platform, request_id) DO UPDATE SET revision = excluded.revision, attempts = 0, due_at = now())`);
   }
   const leaves = leafMembers(values, tenant, commit.leaves, gate);

@@ -153,7 +153,7 @@ function faultOf(cause: unknown): StoreError {
   const code = cause instanceof pg.DatabaseError ? (cause.code ?? '') : '';
   if (TRY_AGAIN.has(code)) return new StoreError('unavailable', `The database is busy (SQLSTATE ${code}).`, { cause });
   // 57P01 and 57P02 end the connection, class 08 says that it broke: none tells whether a commit in flight was done.
-  if (code === '' || code.startsWith('08') || code.startsWith('57P')) return new StoreError('commit_unknown', 'The connection to the database broke.', { cause });
+  if (code === '' || (code.startsWith('08') && code !== '08P01') || code.startsWith('57P')) return new StoreError('commit_unknown', 'The connection to the database broke.', { cause });
   // The detail of a constraint names values; the message and the constraint do not.
   const where = cause instanceof pg.DatabaseError && cause.constraint !== undefined ? ` (${cause.constraint})` : '';
   return new StoreError('refused', `The database refused a statement: SQLSTATE ${code}${where}.`, { cause });

@@ -33,7 +33,7 @@ async function claim(database: Database, query: { limit: number; lease_seconds: 
       claimed AS (UPDATE deliveries d SET attempts = d.attempts + 1, fence = d.fence + 1, next_attempt_at = now() + make_interval(secs => ${values.add(query.lease_seconds, 'float8')})
         FROM due WHERE d.id = due.id RETURNING d.*),
       attempt AS (INSERT INTO delivery_attempts (tenant, delivery_id, number, fence, attempted_at) SELECT tenant, id, attempts, fence, now() FROM claimed)
-      SELECT id, tenant, request_id, api_key_id, target, sequence, event, created_at, sealed_body, attempts, fence, now() AS attempted_at FROM claimed ORDER BY created_at, id`,
+      SELECT id, tenant, request_id, api_key_id, target, sequence, event, created_at, sealed_body, attempts, fence, now()::timestamptz(3) AS attempted_at FROM claimed ORDER BY created_at, id`,
     values: values.values,
   });
   return rows.map(({ attempts, created_at, attempted_at, ...row }) => ({ ...row, attempt: attempts, created_at: instant(created_at), attempted_at: instant(attempted_at) }));

@@ -49,8 +49,13 @@ async function sequence(database: Database, tenant: string, limit: number, integ
       );
       if (leaves.length === 0) return 0;
       const { rows: last } = await client.query<{ size: string; frontier: Buffer }>('SELECT size, frontier FROM ledger_checkpoints WHERE tenant = $1 ORDER BY size DESC LIMIT 1', [tenant]);
-      step = await integrate({ size: Number(last[0]?.size ?? 0), frontier: last[0]?.frontier ?? new Uint8Array(0), leaves });
+      const size = Number(last[0]?.size ?? 0);
+      step = await integrate({ size, frontier: last[0]?.frontier ?? new Uint8Array(0), leaves });
       const { placed, nodes } = step;
+      // A gap could never be closed again, so it is looked for before it is written (I10).
+      if (placed.length === 0 || step.size !== size + placed.length || placed.some((leaf, index) => leaf.position !== size + index)) {
+        throw new StoreError('refused', 'The sequencer left a gap, or placed nothing.');
+      }
       const { rowCount } = await client.query('DELETE FROM ledger_unplaced WHERE tenant = $1 AND leaf_id = ANY ($2::uuid[])', [tenant, placed.map((leaf) => leaf.leaf_id)]);
       if (rowCount !== placed.length) throw new StoreError('refused', 'The sequencer placed leaves that were not waiting.');
       await client.query('INSERT INTO ledger_entries (tenant, position, leaf_id, hash) SELECT $1, * FROM unnest($2::bigint[], $3::uuid[], $4::bytea[])', [

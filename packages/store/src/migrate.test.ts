@@ -72,10 +72,10 @@ describe('E1: the ledger is append-only', () => {
     expect(rows).toEqual([{ count: 1 }]);
   });
 
-  test('I15: every table but that of the tenants names its tenant', async () => {
+  test('I15: every table names its tenant, but for the tenants themselves and the service\'s own keys', async () => {
     const { rows } = await query(
       database.ownerUrl,
-      `SELECT c.relname FROM pg_class c WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace AND c.relname NOT IN ('tenants', '_prisma_migrations')
+      `SELECT c.relname FROM pg_class c WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace AND c.relname NOT IN ('tenants', 'signing_keys', '_prisma_migrations')
          AND NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'tenant' AND a.attnotnull)`,
     );
     expect(rows).toEqual([]);

@@ -51,9 +51,10 @@ async function open(database: Database, commit: OpenCommit): Promise<OpenResult>
   const document = documentOf(request);
   const chainPeople = [...new Set(request.chain.flatMap((link) => (link.person_id === null ? [] : [link.person_id])))];
   const stageGroups = [...new Set((request.requirement?.stages ?? []).flatMap((stage) => stage.all.map((place) => place.group)))];
+  const requestId = values.add(request.id, 'text');
   const row = `SELECT ${[
     tenant,
-    values.add(request.id, 'text'),
+    requestId,
     values.add(request.status, 'text'),
     values.add(request.version, 'int'),
     values.add(request.created_at, 'timestamptz'),
@@ -74,7 +75,7 @@ async function open(database: Database, commit: OpenCommit): Promise<OpenResult>
     values.add(JSON.stringify(document), 'json'),
     values.add(request.sealed_payload, 'bytea'),
   ].join(', ')} FROM gate`;
-  const parts = commitParts(values, commit, request.id, 'gate');
+  const parts = commitParts(values, commit, { tenant, requestId, gate: 'gate' });
   const text = `WITH conditions AS (SELECT
       ${policy} IS NULL OR EXISTS (SELECT FROM active_policies WHERE tenant = ${tenant} AND digest = ${policy}) AS policy_ok,
       EXISTS (SELECT FROM api_keys WHERE tenant = ${tenant} AND id = ${keyId} AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())) AS caller_ok),
@@ -138,7 +139,7 @@ async function change(database: Database, commit: ChangeCommit): Promise<ChangeR
     `settled_at = coalesce(${values.add(commit.set.settled_at ?? null, 'timestamptz')}, r.settled_at)`,
     `redeemed_at = coalesce(${values.add(commit.set.redeemed_at ?? null, 'timestamptz')}, r.redeemed_at)`,
   ].join(', ');
-  const parts = commitParts(values, commit, commit.request_id, 'gate');
+  const parts = commitParts(values, commit, { tenant, requestId: id, gate: 'gate' });
   const text = `WITH conditions AS (SELECT ${policy} IS NULL OR EXISTS (SELECT FROM active_policies WHERE tenant = ${tenant} AND digest = ${policy}) AS policy_ok),
     gate AS (UPDATE action_requests r SET ${set} FROM conditions c
       WHERE r.tenant = ${tenant} AND r.id = ${id} AND ${current} AND ${inTime} AND c.policy_ok RETURNING r.tenant)

@@ -12,7 +12,7 @@ interface SigningKeyRow {
   retired_at: Date | null;
 }
 
-/** The service's signing keys: public halves in the open, private ones sealed. */
+/** The service's signing keys: public halves in the open, private ones sealed. A purpose has one key that is not retired. */
 export function signingKeyStore(database: Database): SigningKeyStore {
   return {
     list: async () => {
@@ -23,7 +23,7 @@ export function signingKeyStore(database: Database): SigningKeyStore {
       await database.run({
         name: 'insert-signing-key',
         text: `INSERT INTO signing_keys (kid, purpose, algorithm, public_key, sealed_private_key, created_at, retired_at)
-          VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (kid) DO NOTHING`,
+          VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING`,
         values: [key.kid, key.purpose, key.algorithm, Buffer.from(public_key), Buffer.from(sealed_private_key), key.created_at, key.retired_at],
       });
     },

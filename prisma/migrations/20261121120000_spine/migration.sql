@@ -106,7 +106,7 @@ CREATE TABLE "deliveries" (
     "created_at" TIMESTAMPTZ(3) NOT NULL,
     "sealed_body" BYTEA NOT NULL,
     "state" TEXT NOT NULL DEFAULT 'pending',
-    "next_attempt_at" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    "next_attempt_at" TIMESTAMPTZ(6) NOT NULL DEFAULT CURRENT_TIMESTAMP,
     "attempts" INTEGER NOT NULL DEFAULT 0,
     "fence" INTEGER NOT NULL DEFAULT 0,
 
@@ -303,6 +303,19 @@ CREATE TABLE "sign_in_links" (
 );
 
 -- CreateTable
+CREATE TABLE "signing_keys" (
+    "kid" TEXT NOT NULL,
+    "purpose" TEXT NOT NULL,
+    "algorithm" TEXT NOT NULL,
+    "public_key" BYTEA NOT NULL,
+    "sealed_private_key" BYTEA NOT NULL,
+    "created_at" TIMESTAMPTZ(3) NOT NULL,
+    "retired_at" TIMESTAMPTZ(3),
+
+    CONSTRAINT "signing_keys_pkey" PRIMARY KEY ("kid")
+);
+
+-- CreateTable
 CREATE TABLE "chat_platforms" (
     "tenant" TEXT NOT NULL,
     "platform" TEXT NOT NULL,
@@ -318,8 +331,8 @@ CREATE TABLE "card_tasks" (
     "request_id" TEXT NOT NULL,
     "revision" BIGSERIAL NOT NULL,
     "attempts" INTEGER NOT NULL DEFAULT 0,
-    "due_at" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
-    "leased_until" TIMESTAMPTZ(3),
+    "due_at" TIMESTAMPTZ(6) NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    "leased_until" TIMESTAMPTZ(6),
 
     CONSTRAINT "card_tasks_pkey" PRIMARY KEY ("tenant","platform","request_id")
 );
@@ -403,6 +416,8 @@ CREATE UNIQUE INDEX "posted_cards_tenant_platform_request_id_place_key" ON "post
 CREATE INDEX "action_requests_due" ON "action_requests" ("expires_at") WHERE "status" = 'pending';
 CREATE INDEX "action_requests_inbox" ON "action_requests" ("tenant", "created_at" DESC, "id" DESC) WHERE "status" = 'pending';
 CREATE INDEX "deliveries_due" ON "deliveries" ("next_attempt_at") WHERE "state" = 'pending';
+-- Of processes that start at once on a fresh database, one makes the key of a purpose.
+CREATE UNIQUE INDEX "signing_keys_active" ON "signing_keys" ("purpose") WHERE "retired_at" IS NULL;
 CREATE INDEX "directory_people_email" ON "directory_people" ("tenant", lower("email"));
 
 ALTER TABLE "action_requests" ADD CONSTRAINT "action_requests_status" CHECK ("status" IN ('pending', 'approved', 'denied', 'expired', 'cancelled', 'revoked'));
@@ -432,19 +447,6 @@ BEGIN
   END LOOP;
 END
 $$;
-
--- CreateTable
-CREATE TABLE "signing_keys" (
-    "kid" TEXT NOT NULL,
-    "purpose" TEXT NOT NULL,
-    "algorithm" TEXT NOT NULL,
-    "public_key" BYTEA NOT NULL,
-    "sealed_private_key" BYTEA NOT NULL,
-    "created_at" TIMESTAMPTZ(3) NOT NULL,
-    "retired_at" TIMESTAMPTZ(3),
-
-    CONSTRAINT "signing_keys_pkey" PRIMARY KEY ("kid")
-);
 
 -- Gives the role that runs the service what it needs and no more; run by the migrations runner after each migration, so a later
 -- migration that adds tables replaces the function where they are ledger tables.
