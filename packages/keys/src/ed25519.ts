@@ -48,7 +48,11 @@ export function verifyEd25519(publicKey: Uint8Array, message: Uint8Array, signat
 
 /** The key's RFC 7638 thumbprint: base64url of SHA-256 over its required members in order (RFC 8037, appendix A.3). */
 export function thumbprint(publicKey: Uint8Array): string {
-  return base64url(createHash('sha256').update(`{"crv":"Ed25519","kty":"OKP","x":"${base64url(checked(publicKey))}"}`).digest());
+  return base64url(
+    createHash('sha256')
+      .update(`{"crv":"Ed25519","kty":"OKP","x":"${base64url(checked(publicKey))}"}`)
+      .digest(),
+  );
 }
 
 /** The public key as JWK; `kid` is its thumbprint. */

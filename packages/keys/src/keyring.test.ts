@@ -79,7 +79,10 @@ describe('the keyring', () => {
     const store = new Rows();
     const [late, early, alsoEarly] = [await rowsAt(NOON + 1), await rowsAt(NOON), await rowsAt(NOON)];
     store.rows = [...late, ...early, ...alsoEarly];
-    const expected = [...early, ...alsoEarly].filter(({ purpose }) => purpose === 'outcome').map(({ kid }) => kid).toSorted()[0];
+    const expected = [...early, ...alsoEarly]
+      .filter(({ purpose }) => purpose === 'outcome')
+      .map(({ kid }) => kid)
+      .toSorted()[0];
     expect((await Keyring.open({ store, sealer, clock })).signer('outcome').kid).toBe(expected);
   });
 
@@ -91,7 +94,12 @@ describe('the keyring', () => {
     await keyring.refresh();
     const next = keyring.signer('outcome');
     expect(next.kid).not.toBe(old.kid);
-    expect(keyring.publicKeys('outcome').map(({ kid }) => kid).toSorted()).toEqual([old.kid, next.kid].toSorted());
+    expect(
+      keyring
+        .publicKeys('outcome')
+        .map(({ kid }) => kid)
+        .toSorted(),
+    ).toEqual([old.kid, next.kid].toSorted());
     const { keys } = keyring.jwks();
     expect(keys.map(({ kid }) => kid).toSorted()).toEqual([old.kid, next.kid].toSorted());
     for (const key of keys) expect(await calculateJwkThumbprint({ ...key })).toBe(key.kid);
@@ -130,7 +138,18 @@ describe('the keyring', () => {
 describe('checking grants', () => {
   const digest = `sha256:${'ab'.repeat(32)}`;
   const id = '0192f0c1-7d3a-7c5e-8a11-2b6f0e9d4c55';
-  const claims = { iss: 'i', aud: 'a', jti: `gr_${id}`, iat: 1, exp: 2, tenant: 'default', action_request: `ar_${id}`, act_digest: digest, request_digest: digest, policy_digest: digest };
+  const claims = {
+    iss: 'i',
+    aud: 'a',
+    jti: `gr_${id}`,
+    iat: 1,
+    exp: 2,
+    tenant: 'default',
+    action_request: `ar_${id}`,
+    act_digest: digest,
+    request_digest: digest,
+    policy_digest: digest,
+  };
 
   test('D1: our grants verify, those of retired keys too, and of keys that another process has just made', async () => {
     const [store, sealer, clock] = [new Rows(), newSealer(), clockAt(NOON)];
@@ -153,7 +172,12 @@ describe('checking grants', () => {
     const keyring = await Keyring.open({ store: new Rows(), sealer: newSealer(), clock: clockAt(NOON) });
     const check = grantVerifier(keyring);
     expect(await check(await signGrant(claims, keyring.signer('checkpoint')))).toBeNull();
-    const others = [{ ...claims, more: 1 }, { ...claims, jti: 'gr_1' }, { ...claims, exp: '2' }, { ...claims, act_digest: 'x' }];
+    const others = [
+      { ...claims, more: 1 },
+      { ...claims, jti: 'gr_1' },
+      { ...claims, exp: '2' },
+      { ...claims, act_digest: 'x' },
+    ];
     // The type forbids what a forger with our key could write all the same.
     for (const other of others) expect(await check(await signGrant(other as typeof claims, keyring.signer('outcome')))).toBeNull();
     expect(await check('')).toBeNull();

@@ -74,7 +74,8 @@ export class Keyring {
     for (const row of rows.toSorted(byAge)) {
       const purpose = signingPurposes.find((name) => name === row.purpose);
       // A purpose of a later version is not ours to judge.
-      if (purpose !== undefined) keys.push({ purpose, retired: row.retired_at !== null, signer: reusable(known.get(row.kid), purpose, row) ?? (await this.#open(purpose, row)) });
+      if (purpose !== undefined)
+        keys.push({ purpose, retired: row.retired_at !== null, signer: reusable(known.get(row.kid), purpose, row) ?? (await this.#open(purpose, row)) });
     }
     this.#keys = keys;
     this.#loadedAt = Date.parse(this.deps.clock.now());
@@ -98,7 +99,8 @@ export class Keyring {
     if (seed.length !== ED25519_KEY_BYTES) throw new KeysError('signing_key_unusable', `The signing key ${row.kid} has another length.`);
     const signer = signerOf(seed);
     seed.fill(0);
-    if (signer.kid !== row.kid || !isSame(signer.publicKey, row.public_key)) throw new KeysError('signing_key_unusable', `The parts of the signing key ${row.kid} do not belong together.`);
+    if (signer.kid !== row.kid || !isSame(signer.publicKey, row.public_key))
+      throw new KeysError('signing_key_unusable', `The parts of the signing key ${row.kid} do not belong together.`);
     return signer;
   }
 }
@@ -109,7 +111,12 @@ interface LoadedKey {
   readonly signer: Signer;
 }
 
-const placeOf = (purpose: SigningPurpose, kid: string): SealContext => ({ tenant: '*', table: 'signing_keys', row: `${purpose}/${kid}`, column: 'sealed_private_key' });
+const placeOf = (purpose: SigningPurpose, kid: string): SealContext => ({
+  tenant: '*',
+  table: 'signing_keys',
+  row: `${purpose}/${kid}`,
+  column: 'sealed_private_key',
+});
 
 /** Instants with milliseconds sort as text. */
 function byAge(a: StoredSigningKey, b: StoredSigningKey): number {

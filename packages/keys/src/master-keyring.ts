@@ -54,7 +54,8 @@ export function parseMasterKeyring(text: string): MasterKeyring {
       throw new KeysError('invalid_master_key', `${place} is not written kid:base64 with 32 bytes. Make one with: echo "k1:$(openssl rand -base64 32)"`);
     }
     const material = Buffer.from(encoded, 'base64');
-    if (material.length !== MASTER_KEY_BYTES || material.toString('base64') !== encoded) throw new KeysError('invalid_master_key', `${place} is not canonical base64 of 32 bytes.`);
+    if (material.length !== MASTER_KEY_BYTES || material.toString('base64') !== encoded)
+      throw new KeysError('invalid_master_key', `${place} is not canonical base64 of 32 bytes.`);
     if (material.every((byte) => byte === material[0])) throw new KeysError('invalid_master_key', `${place} is one byte repeated: it is not random.`);
     if (keys.has(kid) || materials.has(encoded)) throw new KeysError('invalid_master_key', `${place} repeats the name or the bytes of an earlier one.`);
     materials.add(encoded);

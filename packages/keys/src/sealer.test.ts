@@ -26,7 +26,8 @@ describe('what is sealed', () => {
 
   test('does not open in another tenant, table, row or column, nor where two places could be mixed up', async () => {
     const sealed = await sealer.seal(place, secret);
-    for (const other of [...places, { ...place, table: 'action_requests","ar_1', row: '' }]) await expect(sealer.open(other, sealed)).rejects.toMatchObject({ code: 'not_opened' });
+    for (const other of [...places, { ...place, table: 'action_requests","ar_1', row: '' }])
+      await expect(sealer.open(other, sealed)).rejects.toMatchObject({ code: 'not_opened' });
   });
 
   test('does not open with any bit flipped, or cut anywhere', async () => {
@@ -36,7 +37,8 @@ describe('what is sealed', () => {
       flipped[bit >> 3] = (flipped[bit >> 3] ?? 0) ^ (1 << (bit & 7));
       await expect(sealer.open(place, flipped)).rejects.toMatchObject({ code: expect.stringMatching(/^(not_opened|unknown_master_key)$/) });
     }
-    for (let length = 0; length < sealed.length; length += 1) await expect(sealer.open(place, sealed.slice(0, length))).rejects.toMatchObject({ name: 'KeysError' });
+    for (let length = 0; length < sealed.length; length += 1)
+      await expect(sealer.open(place, sealed.slice(0, length))).rejects.toMatchObject({ name: 'KeysError' });
   });
 
   test('does not open with the ciphertext or the key of another secret', async () => {

@@ -61,7 +61,8 @@ export class EnvelopeSealer implements Sealer {
     const name = Buffer.from(kid, 'utf8');
     const wrapped = await this.wrapper.wrap(dataKey, place(ENVELOPED, context, kid));
     dataKey.fill(0);
-    if (name.length === 0 || name.length > 0xff || wrapped.length > 0xffff) throw new KeysError('invalid_key', 'the key wrapper has a name or a wrapped key that is too long');
+    if (name.length === 0 || name.length > 0xff || wrapped.length > 0xffff)
+      throw new KeysError('invalid_key', 'the key wrapper has a name or a wrapped key that is too long');
     const header = Buffer.from([ENVELOPED, name.length, ...name, wrapped.length >> 8, wrapped.length & 0xff]);
     return plain(Buffer.concat([header, wrapped, ciphertext]));
   }

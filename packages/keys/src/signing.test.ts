@@ -79,7 +79,14 @@ describe('Standard Webhooks keys', () => {
   test('a whsk_ key whose halves disagree is refused, as are other forms', () => {
     const bytes = Buffer.from(whsk.slice(5), 'base64');
     const halves = Buffer.concat([bytes.subarray(0, 32), signerOf(generateSeed()).publicKey]);
-    for (const text of [`whsk_${halves.toString('base64')}`, whsk.slice(5), `whsk_${bytes.subarray(0, 32).toString('base64')}`, whsk.replace('==', ''), `${whsk} `, whpk]) {
+    for (const text of [
+      `whsk_${halves.toString('base64')}`,
+      whsk.slice(5),
+      `whsk_${bytes.subarray(0, 32).toString('base64')}`,
+      whsk.replace('==', ''),
+      `${whsk} `,
+      whpk,
+    ]) {
       expect(() => parseWebhookSigningKey(text)).toThrow(invalid);
     }
     for (const text of [whsk, whpk.slice(5), `${whpk}A`, 'whpk_']) expect(() => parseWebhookPublicKey(text)).toThrow(invalid);
@@ -121,7 +128,18 @@ describe('compact JWS', () => {
   test("a grant of core's is such a token", async () => {
     const digest = `sha256:${'ab'.repeat(32)}`;
     const id = '0192f0c1-7d3a-7c5e-8a11-2b6f0e9d4c55';
-    const grant = { iss: 'i', aud: 'a', jti: `gr_${id}`, iat: 1, exp: 2, tenant: 'default', action_request: `ar_${id}`, act_digest: digest, request_digest: digest, policy_digest: digest };
+    const grant = {
+      iss: 'i',
+      aud: 'a',
+      jti: `gr_${id}`,
+      iat: 1,
+      exp: 2,
+      tenant: 'default',
+      action_request: `ar_${id}`,
+      act_digest: digest,
+      request_digest: digest,
+      policy_digest: digest,
+    };
     const token = await signGrant(grant, signer);
     expect(token).toBe(await signJws({ typ: TYP }, grant, signer));
     expect(verifyJws(token, keys)).toEqual({ ok: true, header, payload: grant });
@@ -163,7 +181,20 @@ describe('compact JWS', () => {
 
   test('JSON that readers could read differently is refused though the signature is true', async () => {
     const head = JSON.stringify(header);
-    const bodies = ['{"jti":"a","jti":"b"}', '{"jti":"a","j\\u0074i":"b"}', '[]', '"text"', 'null', '', '{"a":1}x', '\ufeff{}', '{"a":1e400}', '{"a":9007199254740993}', '{"__proto__":{}}', '{"a":"\\ud800"}'];
+    const bodies = [
+      '{"jti":"a","jti":"b"}',
+      '{"jti":"a","j\\u0074i":"b"}',
+      '[]',
+      '"text"',
+      'null',
+      '',
+      '{"a":1}x',
+      '\ufeff{}',
+      '{"a":1e400}',
+      '{"a":9007199254740993}',
+      '{"__proto__":{}}',
+      '{"a":"\\ud800"}',
+    ];
     for (const body of bodies) expect(verifyJws(await forge(head, body), keys)).toEqual({ ok: false, reason: 'malformed' });
     for (const other of [head.replace('{', '{"alg":"none",'), head.replace('}', `,"typ":"${TYP}"}`), `[${head}]`, '', 'null']) {
       expect(verifyJws(await forge(other), keys)).toEqual({ ok: false, reason: 'malformed' });

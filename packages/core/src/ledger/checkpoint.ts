@@ -22,7 +22,8 @@ export type CheckpointVerdict =
 /** The note text of a checkpoint: origin, size and base64 root, one a line, then the extension lines. */
 export function formatCheckpoint({ origin, size, root, extensions = [] }: Checkpoint): string {
   if (![origin, ...extensions].every(isLine)) throw new CoreError('invalid_argument', 'origin and extensions are lines that are not empty');
-  if (!Number.isSafeInteger(size) || size < 0 || root.length !== HASH_BYTES) throw new CoreError('invalid_argument', 'a checkpoint has a size and a root of 32 bytes');
+  if (!Number.isSafeInteger(size) || size < 0 || root.length !== HASH_BYTES)
+    throw new CoreError('invalid_argument', 'a checkpoint has a size and a root of 32 bytes');
   return [origin, String(size), base64(root), ...extensions].map((line) => `${line}\n`).join('');
 }
 

@@ -104,13 +104,27 @@ describe('checkpoints', () => {
 
   test('other spellings are malformed', () => {
     const text = formatCheckpoint({ origin, size: 17, root });
-    const spellings = [text.replace('17', '017'), text.replace('17', '+17'), text.replace('17', '1.7e1'), `${text}\n`, `\n${text}`, text.slice(0, -1), text.replace('=', ''), text.replace('17', '9007199254740993')];
+    const spellings = [
+      text.replace('17', '017'),
+      text.replace('17', '+17'),
+      text.replace('17', '1.7e1'),
+      `${text}\n`,
+      `\n${text}`,
+      text.slice(0, -1),
+      text.replace('=', ''),
+      text.replace('17', '9007199254740993'),
+    ];
     for (const spelling of spellings) expect(() => parseCheckpoint(spelling)).toThrow(malformed);
   });
 
   test('verify under the log key, for the log they name', async () => {
     const note = await signCheckpoint({ origin, size: 17, root }, ours);
-    expect(await verifyCheckpoint(note, { origin, vkeys: vkey, verify })).toEqual({ ok: true, checkpoint: { origin, size: 17, root }, by: [origin], unknown: 0 });
+    expect(await verifyCheckpoint(note, { origin, vkeys: vkey, verify })).toEqual({
+      ok: true,
+      checkpoint: { origin, size: 17, root },
+      by: [origin],
+      unknown: 0,
+    });
     expect(await verifyCheckpoint(note, { origin: 'other.example', vkeys: vkey, verify })).toEqual({ ok: false, reason: 'other_origin' });
     expect(await verifyCheckpoint(note.replace('\n17\n', '\n18\n'), { origin, vkeys: vkey, verify })).toEqual({ ok: false, reason: 'bad_signature' });
     const noCheckpoint = await signNote('text\n', [{ name: origin, key: ours }]);

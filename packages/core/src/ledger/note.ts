@@ -60,7 +60,8 @@ export function parseVerifierKey(text: string): NoteKey {
   const key = decode(encoded);
   const publicKey = key?.slice(1);
   if (key?.[0] !== ED25519 || publicKey?.length !== PUBLIC_KEY_BYTES) throw new CoreError('ledger_malformed', 'the verifier key is not an Ed25519 key');
-  if (!isKeyName(name) || !sameBytes(noteKeyId(name, publicKey), fromHex(id))) throw new CoreError('ledger_malformed', 'the verifier key has a wrong name or hash');
+  if (!isKeyName(name) || !sameBytes(noteKeyId(name, publicKey), fromHex(id)))
+    throw new CoreError('ledger_malformed', 'the verifier key has a wrong name or hash');
   return { name, publicKey };
 }
 
@@ -162,7 +163,7 @@ function decodeUtf8(bytes: Uint8Array): string {
 
 const malformed = (cause?: unknown): CoreError => new CoreError('ledger_malformed', 'this is not a signed note', { cause });
 
-function concat(...parts: readonly (ArrayLike<number>)[]): Uint8Array {
+function concat(...parts: readonly ArrayLike<number>[]): Uint8Array {
   const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
   let at = 0;
   for (const part of parts) {

@@ -95,7 +95,7 @@ export function encodeEntryBundle(entries: readonly Uint8Array[]): Uint8Array {
  */
 export function decodeEntryBundle(bytes: Uint8Array): Uint8Array[] {
   const entries: Uint8Array[] = [];
-  for (let at = 0; at < bytes.length; ) {
+  for (let at = 0; at < bytes.length;) {
     const [high, low] = [bytes[at], bytes[at + 1]];
     const end = high === undefined || low === undefined ? Infinity : at + 2 + high * 256 + low;
     if (end > bytes.length) throw new CoreError('ledger_malformed', 'an entry bundle ends inside an entry');
@@ -142,5 +142,6 @@ function partial(width: number): string {
 
 function checkAddress(level: number, index: number, width: number): void {
   const whole = [level, index, width].every((value) => Number.isSafeInteger(value) && value >= 0);
-  if (!whole || level > MAX_LEVEL || width < 1 || width > TILE_WIDTH) throw new CoreError('invalid_argument', `there is no tile ${level}/${index} of width ${width}`);
+  if (!whole || level > MAX_LEVEL || width < 1 || width > TILE_WIDTH)
+    throw new CoreError('invalid_argument', `there is no tile ${level}/${index} of width ${width}`);
 }

@@ -52,7 +52,8 @@ async function writeLog(batches: readonly number[]): Promise<LogFiles> {
   }
   const { size } = tail;
   for (let level = 0; level < levels.length; level += 1) {
-    for (let index = 0; tileWidth(size, level, index) === 256; index += 1) files.set(tilePath({ level, index, width: 256 }), tileOf(levels, { level, index, width: 256 }));
+    for (let index = 0; tileWidth(size, level, index) === 256; index += 1)
+      files.set(tilePath({ level, index, width: 256 }), tileOf(levels, { level, index, width: 256 }));
   }
   for (let index = 0; tileWidth(size, 0, index) > 0; index += 1) {
     const width = tileWidth(size, 0, index);
@@ -65,7 +66,10 @@ async function writeLog(batches: readonly number[]): Promise<LogFiles> {
 const tileOf = (levels: Uint8Array[][], { level, index, width }: TileAddress): Uint8Array =>
   encodeTile((levels[level] ?? []).slice(index * 256, index * 256 + width));
 
-const reader = (log: LogFiles): TileReader => async (tile) => log.files.get(tilePath(tile)) ?? null;
+const reader =
+  (log: LogFiles): TileReader =>
+  async (tile) =>
+    log.files.get(tilePath(tile)) ?? null;
 
 const check = (log: LogFiles, more: Partial<LogToVerify> = {}): Promise<LogVerdict> =>
   verifyLog({
@@ -152,7 +156,9 @@ describe('the full check', () => {
     expect(await check(log, { entries: entries.toSpliced(5, 1) })).toMatchObject({ fault: { kind: 'entry', index: 5, reason: 'altered' } });
     expect(await check(without(log, 'tile/0/001'))).toMatchObject({ fault: { kind: 'tile', path: 'tile/0/001', reason: 'missing' } });
     expect(await check(without(log, 'tile/1/000.p/2'))).toMatchObject({ fault: { kind: 'tile', path: 'tile/1/000.p/2', reason: 'missing' } });
-    expect(await check(without(log, 'tile/entries/001'))).toMatchObject({ fault: { kind: 'entry', index: 256, reason: 'unreadable', detail: 'tile/entries/001 is missing' } });
+    expect(await check(without(log, 'tile/entries/001'))).toMatchObject({
+      fault: { kind: 'entry', index: 256, reason: 'unreadable', detail: 'tile/entries/001 is missing' },
+    });
     const short = log.files.get('tile/0/001')?.slice(0, 8191) ?? new Uint8Array(0);
     expect(await check(withFile(log, 'tile/0/001', short))).toMatchObject({ fault: { kind: 'tile', path: 'tile/0/001', reason: 'altered' } });
     // A partial tile of an old checkpoint may be gone.
@@ -165,7 +171,9 @@ describe('the full check', () => {
   test('I11: a checkpoint of another history is found though our key signed it', async () => {
     const log = await small;
     const forked = utf8(await signCheckpoint({ origin, size: 300, root: new Uint8Array(32) }, signer));
-    expect(await check({ ...log, checkpoints: log.checkpoints.with(2, forked) })).toMatchObject({ fault: { kind: 'checkpoint', ordinal: 2, size: 300, reason: 'other_root' } });
+    expect(await check({ ...log, checkpoints: log.checkpoints.with(2, forked) })).toMatchObject({
+      fault: { kind: 'checkpoint', ordinal: 2, size: 300, reason: 'other_root' },
+    });
   });
 
   test('a signature that no given key explains is not passed over', async () => {
@@ -180,7 +188,10 @@ describe('the full check', () => {
 
   test('an entry can be looked at besides', async () => {
     const checkEntry = (entry: Uint8Array, index: number) => (index === 7 && fromUtf8(entry) === '{"entry":7}' ? 'its row says otherwise' : null);
-    expect(await check(await small, { checkEntry })).toEqual({ ok: false, fault: { kind: 'entry', index: 7, reason: 'refused', detail: 'its row says otherwise' } });
+    expect(await check(await small, { checkEntry })).toEqual({
+      ok: false,
+      fault: { kind: 'entry', index: 7, reason: 'refused', detail: 'its row says otherwise' },
+    });
   });
 });
 
@@ -196,7 +207,13 @@ describe('receipts', () => {
     expect(await verifyTlogProof(text, entryOf(401), expected)).toEqual({ ok: false, reason: 'not_included' });
     expect(await verifyTlogProof(text.replace('index 400', 'index 401'), entryOf(400), expected)).toEqual({ ok: false, reason: 'not_included' });
     expect(await verifyTlogProof(text.replace('\n637\n', '\n638\n'), entryOf(400), expected)).toEqual({ ok: false, reason: 'bad_signature' });
-    for (const other of ['', text.replace('@v1', '@v2'), text.replace('index 400', 'index 0400'), text.replace('\n\n', '\n'), text.replace('index 400\n', 'index 400\nAAAA\n')]) {
+    for (const other of [
+      '',
+      text.replace('@v1', '@v2'),
+      text.replace('index 400', 'index 0400'),
+      text.replace('\n\n', '\n'),
+      text.replace('index 400\n', 'index 400\nAAAA\n'),
+    ]) {
       expect(await verifyTlogProof(other, entryOf(400), expected)).toEqual({ ok: false, reason: 'malformed' });
     }
     expect(parseTlogProof(text).checkpoint).toBe(checkpoint);

@@ -24,7 +24,12 @@ export interface LogToVerify {
 
 /** The first place that is wrong. `ordinal` counts checkpoints from 0; `size` is null where the checkpoint cannot be believed so far. */
 export type LogFault =
-  | { readonly kind: 'entry'; readonly index: number; readonly reason: 'altered' | 'missing' | 'unreadable' | 'too_long' | 'not_covered' | 'refused'; readonly detail: string }
+  | {
+      readonly kind: 'entry';
+      readonly index: number;
+      readonly reason: 'altered' | 'missing' | 'unreadable' | 'too_long' | 'not_covered' | 'refused';
+      readonly detail: string;
+    }
   | { readonly kind: 'tile'; readonly path: string; readonly reason: 'altered' | 'missing'; readonly detail: string }
   | {
       readonly kind: 'checkpoint';
@@ -131,13 +136,19 @@ class Walk {
     while (this.#next !== null && this.#next.size <= this.#range.size) {
       const checkpoint = this.#next;
       const place = { kind: 'checkpoint', ordinal: this.#ordinal, size: checkpoint.size } as const;
-      if (checkpoint.size < this.#range.size) this.#found({ ...place, reason: 'shrunk', detail: `a checkpoint of ${checkpoint.size} follows one of ${this.#range.size}` });
+      if (checkpoint.size < this.#range.size)
+        this.#found({ ...place, reason: 'shrunk', detail: `a checkpoint of ${checkpoint.size} follows one of ${this.#range.size}` });
       const kept = this.#ordinal;
       await this.#readCheckpoint();
       // The tiles first: where both are wrong, a tile says more precisely where.
       for (const tile of partialTiles(checkpoint.size)) await this.#tile(tile, this.#next === null, checkpoint);
       if (!sameBytes(this.#range.root(), checkpoint.root)) {
-        this.#found({ ...place, ordinal: kept, reason: 'other_root', detail: `the checkpoint of ${checkpoint.size} states another root than the entries have` });
+        this.#found({
+          ...place,
+          ordinal: kept,
+          reason: 'other_root',
+          detail: `the checkpoint of ${checkpoint.size} states another root than the entries have`,
+        });
       }
     }
   }
@@ -150,7 +161,8 @@ class Walk {
     if (read.done === true) return;
     const verdict = await verifyCheckpoint(read.value, this.log);
     const place = { kind: 'checkpoint', ordinal: this.#ordinal } as const;
-    if (!verdict.ok) this.#found({ ...place, size: null, reason: verdict.reason, detail: `checkpoint number ${this.#ordinal} does not verify: ${verdict.reason}` });
+    if (!verdict.ok)
+      this.#found({ ...place, size: null, reason: verdict.reason, detail: `checkpoint number ${this.#ordinal} does not verify: ${verdict.reason}` });
     if (verdict.unknown > 0) {
       const { size } = verdict.checkpoint;
       this.#found({ ...place, size, reason: 'unknown_signature', detail: `the checkpoint of ${size} has a signature that no given key explains` });
@@ -172,7 +184,12 @@ class Walk {
     const at = computed.findIndex((hash, position) => !sameBytes(hash, stored.subarray(position * HASH_BYTES, (position + 1) * HASH_BYTES)));
     const index = tile.index * TILE_WIDTH + at;
     // An entry and its hash disagree. The signed root says which of the two is wrong; a tile above level 0 has true tiles below it.
-    if (tile.level === 0 && at >= 0 && checkpoint !== null && (await this.#isVouched(index, checkpoint, stored.slice(at * HASH_BYTES, (at + 1) * HASH_BYTES)))) {
+    if (
+      tile.level === 0 &&
+      at >= 0 &&
+      checkpoint !== null &&
+      (await this.#isVouched(index, checkpoint, stored.slice(at * HASH_BYTES, (at + 1) * HASH_BYTES)))
+    ) {
       this.#found({ kind: 'entry', index, reason: 'altered', detail: `entry ${index} is not the one that was logged` });
     }
     this.#found({ kind: 'tile', path, reason: 'altered', detail: `${path} has not the hashes that the entries have` });
