@@ -8,8 +8,11 @@ export interface DecisionsDeps {
   sweep: SweepStore;
   /** Settles one request whose time is over (core/flow). */
   expire(target: { tenant: string; request_id: string }): Promise<unknown>;
-  /** Attempts what is due; resolves when nothing is. */
-  deliver(): Promise<unknown>;
+  /**
+   * Claims and attempts what is due, and resolves when those attempts have ended. Calls overlap, so that a slow receiver keeps
+   * nobody waiting. `full`: there may be more; `later`: something is to be tried again.
+   */
+  deliver(): Promise<{ full: boolean; later: boolean }>;
   /** Ends deliveries under way. */
   stopDelivering(): Promise<void>;
   checkpointSigner(): Signer;
@@ -42,13 +45,8 @@ export interface Decisions {
 
 export function createDecisions(deps: DecisionsDeps): Decisions {
   const fault = (task: Parameters<DecisionsDeps['onFault']>[0]['task']) => (error: unknown) => deps.onFault({ task, error });
-  const deliveries = pacedLoop(
-    async () => {
-      await deps.deliver();
-      await planNext();
-    },
-    { spacingMs: 0, onFault: fault('deliver') },
-  );
+  const underway = new Set<Promise<void>>();
+  const deliveries = pacedLoop(startDelivering, { spacingMs: 1, onFault: fault('deliver') });
   const sequencing = pacedLoop(
     async () => {
       await sequenceLedger(deps.ledger, { origin: deps.origin, signer: deps.checkpointSigner });
@@ -60,6 +58,20 @@ export function createDecisions(deps: DecisionsDeps): Decisions {
   let interval: NodeJS.Timeout | null = null;
   let next: NodeJS.Timeout | null = null;
   let stopped = false;
+
+  /** Starts and does not wait: the next wake-up must not wait for this one's receivers. */
+  function startDelivering(): Promise<void> {
+    const attempt = deps
+      .deliver()
+      .then(async ({ full, later }) => {
+        if (full) deliveries.wake();
+        if (later && !stopped) await planNext();
+      })
+      .catch(fault('deliver'))
+      .finally(() => underway.delete(attempt));
+    underway.add(attempt);
+    return Promise.resolve();
+  }
 
   async function expireDue(): Promise<void> {
     for (;;) {
@@ -112,13 +124,14 @@ export function createDecisions(deps: DecisionsDeps): Decisions {
     },
     async idle() {
       await Promise.all([sweeping.idle(), expiry.idle(), deliveries.idle(), sequencing.idle()]);
+      await Promise.all(underway);
     },
     async stop() {
       stopped = true;
       if (interval !== null) clearInterval(interval);
       if (next !== null) clearTimeout(next);
       await deps.stopDelivering();
-      await Promise.all([sweeping.stop(), expiry.stop(), deliveries.stop(), sequencing.stop()]);
+      await Promise.all([sweeping.stop(), expiry.stop(), deliveries.stop(), sequencing.stop(), ...underway]);
     },
   };
 }

@@ -1,5 +1,6 @@
 export { cancel, revoke, type Withdrawer, type WithdrawOutcome } from './revoke.js';
 export { type DecideInput, type DecideOutcome, type Decider, decide, waitingNow } from './decide.js';
+export { type AttemptFacts, deliveryLeaf } from './delivery-leaf.js';
 export type { FlowDeps } from './deps.js';
 export { evaluate, type EvaluateOutcome } from './evaluate.js';
 export { liveGrant } from './grant.js';

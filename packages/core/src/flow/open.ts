@@ -44,7 +44,7 @@ export interface NotAllowed {
   pointer: string;
   text: string;
 }
-export type NotAllowedCode = 'actor_not_allowed' | 'action_not_allowed' | 'environment_mismatch' | 'callback_not_allowed';
+export type NotAllowedCode = 'actor_not_allowed' | 'action_not_allowed' | 'environment_mismatch' | 'callback_not_allowed' | 'endpoint_unknown';
 
 /**
  * Opens an action request: checks what the caller may name, evaluates policy on the unmasked request, masks, and commits
@@ -57,6 +57,9 @@ export async function open(deps: FlowDeps, input: OpenInput): Promise<OpenOutcom
   if (submission.callback !== undefined && 'url' in submission.callback) {
     const checked = deps.checkCallback(submission.callback.url);
     if (!checked.ok) return { kind: 'not_allowed', code: 'callback_not_allowed', pointer: '/callback/url', text: checked.reason };
+  }
+  if (submission.callback !== undefined && 'endpoint_id' in submission.callback) {
+    return { kind: 'not_allowed', code: 'endpoint_unknown', pointer: '/callback/endpoint_id', text: 'There is no such endpoint. Name a callback URL instead.' };
   }
   const refs = [submission.actor.on_behalf_of?.id, submission.actor.type === 'person' ? submission.actor.id : undefined, caller.owner];
   for (let plans = 0; plans < MAX_PLANS; plans++) {

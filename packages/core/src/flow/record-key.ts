@@ -45,10 +45,13 @@ export async function openPayload(sealer: Sealer, request: ActionRequestRecord):
   }
 }
 
-/** Makes a request's ledger leaves: facts in the open, the rest committed to under the record's key and sealed beside. */
+/**
+ * Makes a request's ledger leaves: facts in the open, the rest committed to under the record's key and sealed beside.
+ * `order` tells the leaves of one commit apart: they share their instant, and the ledger keeps them in this order.
+ */
 export function leafMaker(world: { entropy: Entropy; sealer: Sealer }, record: { tenant: string; subject: string; recordKey: Uint8Array }) {
-  return (event: EventName, at: Instant, facts: JsonObject, details: JsonObject): LeafRecord => {
-    const id = newUuid(at, world.entropy.bytes(10));
+  return (event: EventName, at: Instant, facts: JsonObject, details: JsonObject, order = 0): LeafRecord => {
+    const id = newUuid(at, world.entropy.bytes(10), order);
     const bytes = makeLeaf({ id, event, at, tenant: record.tenant, subject: record.subject, facts, details, recordKey: record.recordKey });
     const context = leafContext(record.tenant, id);
     return { id, event, at, subject: record.subject, bytes, sealed_private: world.sealer.sealUnder(record.recordKey, context, utf8(canonicalJson(details))) };

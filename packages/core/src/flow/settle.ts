@@ -43,12 +43,13 @@ export async function settlementParts(
         decisions: decisions.map((decision) => decision.id),
         reason: outcome.reason,
       },
+      1,
     ),
   ];
   let grant: { record: GrantRecord; token: string } | null = null;
   if (settlement.status === 'approved') {
     grant = await issueGrant(deps, request, settlement.at, settlement.grant_ttl_seconds, id('gr'));
-    leaves.push(leaf('grant.issued', settlement.at, { grant: grant.record.id, expires_at: grant.record.expires_at }, { audience: grant.record.audience }));
+    leaves.push(leaf('grant.issued', settlement.at, { grant: grant.record.id, expires_at: grant.record.expires_at }, { audience: grant.record.audience }, 2));
   }
   const delivery = await deliveryOf(deps, request, outcome, grant?.token ?? null, id('msg'));
   return {

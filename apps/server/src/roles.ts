@@ -1,0 +1,163 @@
+import { createDecisions, type Decisions } from '@countersign/decisions';
+import { createDeliverer, createWebhookTransport } from '@countersign/delivery';
+import { deliveryLeaf, decide, expire } from '@countersign/core/flow';
+import { maskText } from '@countersign/core/masking';
+import type { Announcer, ClaimedDelivery } from '@countersign/core/ports';
+import { openWebhookSecret } from '@countersign/identity';
+import type { Config, Logger, Metrics, Shutdown } from '@countersign/service';
+import type { SlackBot } from '@countersign/slack-bot';
+import type { TeamsBot } from '@countersign/teams-bot';
+import type { Wakeups } from '@countersign/queue';
+import { TENANT, type World } from './world.js';
+
+/** What a role is put together from. */
+export interface Parts {
+  config: Config;
+  world: World;
+  announcer: Announcer;
+  wakeups: Wakeups;
+  log: Logger;
+  metrics: Metrics;
+  shutdown: Shutdown;
+  notice: string | null;
+}
+
+/** How many deliveries one claim takes. */
+const CLAIM = 64;
+/** How often a bot looks by itself whether cards are out of date. */
+const LOOK_MS = 5000;
+
+/** The role that expires, delivers and sequences. */
+export function startDecisions({ config, world, announcer, wakeups, log, metrics, shutdown }: Parts): Decisions {
+  const { store, flow, clock, sealer, keyring } = world;
+  const transport = createWebhookTransport({
+    policy: world.callbacks,
+    signer: { sign: (bytes) => keyring.signer('outcome').sign(bytes) },
+    now: () => Date.parse(clock.now()),
+  });
+  const attempts = metrics.counter('delivery_attempts_total', 'Callback attempts by what came of them', ['result']);
+  const seconds = metrics.histogram('delivery_attempt_seconds', 'Time of a callback attempt', [0.005, 0.02, 0.1, 0.5, 2, 5, 15]);
+  const deliverer = createDeliverer({
+    store: store.deliveries,
+    transport,
+    open: (delivery) => sealer.open({ tenant: delivery.tenant, table: 'deliveries', row: delivery.id, column: 'sealed_body' }, delivery.sealed_body),
+    targetOf: (delivery) => targetOf(world, delivery),
+    leafOf: (delivery, { result, status, next }) => deliveryLeaf(flow, delivery, { result, status, next: next.kind === 'retry' ? 'retry' : next.state }),
+    maskPreview: (text) => maskText(text, { paths: [], key: flow.entropy.bytes(32) }).masked,
+    clock,
+    random: Math.random,
+    log,
+    metrics: {
+      attempted(result, durationMs) {
+        attempts.inc({ result });
+        seconds.observe(durationMs / 1000);
+      },
+    },
+  });
+  const faults = metrics.counter('decisions_faults_total', 'Faults of the decisions role by task', ['task']);
+  const waiting = metrics.gauge('backlog', 'What waits, as the last sweep saw it', ['what']);
+  const decisions = createDecisions({
+    requests: store.requests,
+    ledger: store.ledger,
+    sweep: store.sweep,
+    expire: (target) => expire(flow, target),
+    async deliver() {
+      const ends = await deliverer.runDue(CLAIM);
+      if (ends.length > 0) announcer.announce('decisions');
+      return { full: ends.length === CLAIM, later: ends.some((end) => end === 'retry' || end === 'released' || end === 'unknown') };
+    },
+    async stopDelivering() {
+      await deliverer.stop(AbortSignal.timeout(5000));
+      await transport.close();
+    },
+    checkpointSigner: () => keyring.signer('checkpoint'),
+    origin: (tenant) => ledgerOrigin(config, tenant),
+    announce: (topic) => announcer.announce(topic),
+    onFault({ task, error }) {
+      faults.inc({ task });
+      log.error({ err: error, task }, 'Work could not be done; it is tried again');
+    },
+    onBacklog(backlog) {
+      waiting.set({ what: 'due_requests' }, backlog.due_requests);
+      waiting.set({ what: 'due_deliveries' }, backlog.due_deliveries);
+      waiting.set({ what: 'unplaced_leaves' }, backlog.unplaced_leaves);
+      for (const [platform, count] of Object.entries(backlog.due_cards)) waiting.set({ what: `due_cards_${platform}` }, count);
+    },
+  });
+  wakeups.on('deliveries', () => decisions.wake('deliveries'));
+  wakeups.on('decisions', () => decisions.wake('decisions'));
+  decisions.start();
+  shutdown.add('decisions', () => decisions.stop());
+  return decisions;
+}
+
+/** The log's name in its checkpoints: the service's address without the scheme, and the tenant (C2SP: a schema-less URL). */
+export function ledgerOrigin(config: Config, tenant: string): string {
+  return `${config.http.publicUrl.replace(/^https?:\/\//, '')}/ledger/${tenant}`;
+}
+
+async function targetOf({ store, sealer }: World, delivery: ClaimedDelivery): ReturnType<Parameters<typeof createDeliverer>[0]['targetOf']> {
+  if (delivery.target.kind !== 'url') return { kind: 'unknown', detail: 'there is no such endpoint' };
+  const key = await store.credentials.apiKey(delivery.tenant, delivery.api_key_id);
+  if (key === null) return { kind: 'unknown', detail: 'the API key that named the address does not exist any more' };
+  return { kind: 'target', target: { url: delivery.target.url, hmacSecrets: [await openWebhookSecret(sealer, key)] } };
+}
+
+/** What both bots are given. */
+function botDeps({ config, world, log, notice }: Parts) {
+  return {
+    tenant: TENANT,
+    publicUrl: config.http.publicUrl,
+    notice,
+    cards: world.store.cards,
+    requests: world.flow.requests,
+    directory: world.store.directory,
+    decide: (input: Parameters<typeof decide>[1]) => decide(world.flow, input),
+    clock: world.clock,
+    log,
+  };
+}
+
+/** Slack, where a bot token is given. Its SDK is loaded only here. */
+export async function startSlack(parts: Parts): Promise<SlackBot | null> {
+  const { slack, chatLink } = parts.config;
+  if (slack === undefined) return null;
+  const { createSlackBot } = await import('@countersign/slack-bot');
+  const bot = createSlackBot({
+    ...botDeps(parts),
+    config: {
+      botToken: slack.botToken.reveal(),
+      signingSecret: slack.signingSecret?.reveal() ?? null,
+      appToken: slack.appToken?.reveal() ?? null,
+      apiUrl: slack.apiUrl ?? 'https://slack.com/api/',
+      channel: slack.channel ?? null,
+      linkMode: chatLink,
+    },
+  });
+  run(parts, 'cards-slack', bot);
+  return bot;
+}
+
+/** Teams, where an app id is given or its authentication is off. Its SDK is loaded only here. */
+export async function startTeams(parts: Parts): Promise<TeamsBot | null> {
+  const { teams, chatLink, quickstart } = parts.config;
+  if (teams === undefined) return null;
+  const { createTeamsBot } = await import('@countersign/teams-bot');
+  const bot = createTeamsBot({
+    ...botDeps(parts),
+    config: { ...teams, appPassword: teams.appPassword?.reveal(), linkMode: chatLink, openPlaces: quickstart && teams.auth === 'off' },
+  });
+  run(parts, 'cards-teams', bot);
+  return bot;
+}
+
+/** Starts a bot without waiting for its platform, wakes it for cards, and lets it look by itself. */
+function run({ wakeups, shutdown, log }: Parts, queue: 'cards-slack' | 'cards-teams', bot: { start(): Promise<void>; stop(): Promise<void>; work(): Promise<number> }): void {
+  wakeups.on(queue, async () => void (await bot.work()));
+  void bot.start().catch((error: unknown) => log.error({ err: error, queue }, 'The bot could not start; cards wait'));
+  const timer = setInterval(() => void bot.work(), LOOK_MS);
+  shutdown.add(queue, async () => {
+    clearInterval(timer);
+    await bot.stop();
+  });
+}

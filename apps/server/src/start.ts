@@ -1,0 +1,110 @@
+import { createConsole } from '@countersign/console';
+import type { DirectorySnapshot } from '@countersign/core/ports';
+import { readDirectoryFile, snapshotOf } from '@countersign/identity';
+import { createIntake } from '@countersign/intake';
+import { type Config, createHttpService, createLogger, createMetrics, createShutdown, type HttpService, type Mount, type Shutdown } from '@countersign/service';
+import { systemEntropy } from './clock.js';
+import { activatePolicy } from './policy-file.js';
+import { QUICKSTART_NOTICE } from './quickstart/banner.js';
+import { exampleFiles, type QuickstartFile } from './quickstart/files.js';
+import { seedQuickstart } from './quickstart/seed.js';
+import { type Parts, startDecisions, startSlack, startTeams } from './roles.js';
+import { openStorage } from './storage.js';
+import { openWakeups } from './wakeups.js';
+import { createWorld, logMask, StartError, TENANT, type World } from './world.js';
+
+export interface Running {
+  url: string;
+  port: number;
+  /** What a quickstart wrote into its file; null otherwise. */
+  quickstart: QuickstartFile | null;
+  shutdown: Shutdown;
+}
+
+/** Puts the roles of this process together and starts them: storage first, the port last. */
+export async function start(config: Config): Promise<Running> {
+  const log = createLogger({ level: config.logLevel, mask: logMask(), readable: process.stdout.isTTY === true });
+  const metrics = createMetrics({ processMetrics: true });
+  const shutdown = createShutdown(log);
+  try {
+    const { store, appUrl } = await openStorage(config, log, shutdown);
+    const { wakeups, announcer } = await openWakeups(config, appUrl, { log, metrics, shutdown });
+    const world = await createWorld(config, store, announcer, shutdown);
+    const notice = config.quickstart ? QUICKSTART_NOTICE : null;
+    await loadPolicyAndDirectory(config, world);
+    const quickstart = config.quickstart
+      ? await seedQuickstart({ home: config.home, tenant: TENANT, publicUrl: config.http.publicUrl, clock: world.clock, entropy: systemEntropy, sealer: world.sealer, credentials: store.credentials, directory: store.directory })
+      : null;
+    const parts: Parts = { config, world, announcer, wakeups, log, metrics, shutdown, notice };
+    let http: HttpService | null = null;
+    const mounts = await startRoles(parts, () => http?.origins ?? []);
+    http = await createHttpService({
+      host: config.http.host,
+      port: config.http.port,
+      publicUrl: config.http.publicUrl,
+      quickstart: config.quickstart,
+      mounts,
+      log,
+      metrics,
+      readiness: { postgresql: () => store.ping() },
+      ...(config.http.metricsToken === undefined ? {} : { metricsToken: config.http.metricsToken }),
+    });
+    const listening = http;
+    shutdown.add('http', () => listening.close());
+    return { url: http.publicUrl, port: http.port, quickstart, shutdown };
+  } catch (error) {
+    await shutdown.stop('start failed');
+    shutdown.release();
+    throw error;
+  }
+}
+
+async function startRoles(parts: Parts, origins: () => readonly string[]): Promise<Mount[]> {
+  const { config, world, notice } = parts;
+  const has = (role: Config['roles'][number]): boolean => config.roles.includes(role);
+  const mounts: Mount[] = [];
+  const [slack, teams] = [has('slack-bot') ? await startSlack(parts) : null, has('teams-bot') ? await startTeams(parts) : null];
+  if (slack !== null) mounts.push(slack.mount());
+  if (teams !== null) mounts.push(teams.mount());
+  if (has('decisions')) startDecisions(parts);
+  if (has('intake')) {
+    const { previewCard: slackPreview } = await import('@countersign/slack-bot/render');
+    const { previewCard: teamsPreview } = await import('@countersign/teams-bot/render');
+    const intake = createIntake({
+      flow: world.flow,
+      waiters: world.waiters,
+      directory: world.store.directory,
+      credentials: world.store.credentials,
+      policies: world.store.policies,
+      deliveries: world.store.deliveries,
+      ledger: world.store.ledger,
+      jwks: async () => {
+        await world.keyring.refreshIfStale();
+        return world.keyring.jwks();
+      },
+      previews: { slack: slackPreview, teams: teamsPreview },
+      notice,
+      origins,
+      log: parts.log,
+    });
+    mounts.push(intake.mount(), (await createConsole()).mount());
+  }
+  return mounts;
+}
+
+/** The policy and the people, from the configured files or the quickstart's own. */
+async function loadPolicyAndDirectory(config: Config, world: World): Promise<void> {
+  const examples = config.quickstart ? await exampleFiles(config.home) : null;
+  const policy = config.policyPath ?? examples?.policy;
+  const directory = config.directoryPath ?? examples?.directory;
+  if (policy !== undefined) {
+    await activatePolicy({ policies: world.store.policies, clock: world.clock, entropy: systemEntropy }, { tenant: TENANT, source: policy, by: examples === null ? 'COUNTERSIGN_POLICY' : 'quickstart' });
+  } else if ((await world.store.policies.active(TENANT)) === null) {
+    throw new StartError('No policy is in force. Set COUNTERSIGN_POLICY to a policy file or folder.');
+  }
+  if (directory !== undefined) {
+    const known = await world.store.directory.list(TENANT);
+    const snapshot: DirectorySnapshot = snapshotOf(TENANT, await readDirectoryFile(directory), known);
+    await world.store.directory.replace(TENANT, snapshot);
+  }
+}

@@ -1,0 +1,30 @@
+import type { JsonObject } from '@countersign/contracts';
+import type { ClaimedDelivery, LeafRecord, RequestStore } from '../ports.js';
+import { CoreError } from '../errors.js';
+import type { FlowDeps } from './deps.js';
+import { leafMaker, openPayload } from './record-key.js';
+
+/** What came of one delivery attempt, as the ledger keeps it: the address is private, the rest is open. */
+export interface AttemptFacts {
+  result: string;
+  status: number | null;
+  /** `retry`, or the state in which the delivery ended. */
+  next: string;
+}
+
+/**
+ * The leaf of a delivery attempt.
+ * @throws CoreError `payload_unreadable` when the delivery's request is not in the store or its payload was erased.
+ */
+export async function deliveryLeaf(
+  deps: Pick<FlowDeps, 'sealer' | 'clock' | 'entropy'> & { requests: Pick<RequestStore, 'state'> },
+  delivery: ClaimedDelivery,
+  facts: AttemptFacts,
+): Promise<LeafRecord> {
+  const state = await deps.requests.state(delivery.tenant, delivery.request_id);
+  if (state === null) throw new CoreError('payload_unreadable', `The request of ${delivery.id} is not in the store.`);
+  const { recordKey } = await openPayload(deps.sealer, state.request);
+  const open: JsonObject = { delivery: delivery.id, attempt: delivery.attempt, event: delivery.event, ...facts };
+  const target = delivery.target.kind === 'url' ? delivery.target.url : delivery.target.endpoint_id;
+  return leafMaker(deps, { tenant: delivery.tenant, subject: delivery.request_id, recordKey })('delivery.attempted', deps.clock.now(), open, { target });
+}
