@@ -139,7 +139,7 @@ function componentSchemas(routes: readonly Route[]): Record<string, object> {
   const found: Record<string, object> = {};
   for (const schema of [...used, problemSchema]) {
     const { $schema: _dialect, $defs = {}, ...json } = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' });
-    for (const [id, definition] of Object.entries($defs)) found[id] ??= relink(definition);
+    for (const [id, definition] of Object.entries($defs)) found[nameOf(id)] ??= relink(definition);
     const id = schema.meta()?.id;
     if (typeof id === 'string') found[id] ??= relink(json);
   }
@@ -148,6 +148,10 @@ function componentSchemas(routes: readonly Route[]): Record<string, object> {
 
 /** References to `#/$defs/…` lead to the components, where each definition stands once. */
 function relink(json: object): object {
-  // A copy of what z.toJSONSchema made: plain JSON.
-  return JSON.parse(JSON.stringify(json, (name, value: unknown) => (name === '$defs' || name === 'id' && value === undefined ? undefined : name === '$ref' && typeof value === 'string' ? value.replace('#/$defs/', '#/components/schemas/') : value))) as object;
+  const text = JSON.stringify(json, (name, value: unknown) => (name === '$defs' ? undefined : name === '$ref' && typeof value === 'string' ? place(nameOf(value.replace('#/$defs/', ''))) : value));
+  // Text that was just made from plain JSON.
+  return JSON.parse(text) as object;
 }
+
+/** zod numbers what recurs without a name; of ours that is JSON itself (z.json) and nothing else. */
+const nameOf = (id: string): string => (id.startsWith('__schema') ? 'JsonValue' : id);

@@ -40,8 +40,14 @@ function errorsOf(issue: z.core.$ZodIssue, base: JsonPointer, schema: z.core.$Zo
     case 'invalid_key':
       return [{ pointer, detail: 'this name is too long or empty' }];
     default:
-      return [{ pointer, detail: issue.message.replace(/^Invalid input: /, '') }];
+      return [{ pointer, detail: wordsOf(issue.message) }];
   }
+}
+
+/** zod's words, for people who did not write the schema. */
+function wordsOf(message: string): string {
+  if (message.endsWith('received undefined')) return 'is missing';
+  return message.replace(/^Invalid (input|option): /, '').replace('expected record', 'expected object');
 }
 
 /** A missing or unknown name says more against an alternative than a value that does not fit. */

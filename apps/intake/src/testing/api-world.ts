@@ -14,6 +14,7 @@ import { createTestDatabase } from '@countersign/dev-env/postgres';
 import { ANY_RIGHTS, makeApiKey, makePersonalToken, makeSignInLink, readDirectoryFile, snapshotOf, type TokenScope } from '@countersign/identity';
 import { createHttpService, createLogger, createMetrics } from '@countersign/service';
 import { openStore, type Store } from '@countersign/store';
+import pg from 'pg';
 import { createIntake, Waiters, watchedStore } from '../index.js';
 import { createTestKeys, type TestKeys } from './test-keys.js';
 
@@ -65,6 +66,8 @@ export interface ApiWorld {
   signInToken(who: Name): Promise<string>;
   /** Places the waiting leaves and signs a checkpoint. */
   sequence(): Promise<number>;
+  /** Runs SQL on the test's database as nobody of the product may. */
+  sql(text: string): Promise<void>;
   /** The service's clock, in seconds ahead of the real one. */
   ahead: number;
   /** As if the composition root were told to stop. */
@@ -86,7 +89,7 @@ export const EXPORT = {
 
 export async function createApiWorld(options: { pingMs?: number; lookMs?: number } = {}): Promise<ApiWorld> {
   const database = await createTestDatabase();
-  const store = openStore({ url: database.appUrl, connections: 10 });
+  const store = openStore({ url: database.appUrl, connections: 10, patienceMs: 200 });
   const port = await freePort();
   const url = `http://localhost:${port}`;
   const keys = createTestKeys();
@@ -238,6 +241,15 @@ export async function createApiWorld(options: { pingMs?: number; lookMs?: number
       return { cookie: set.split(';')[0] ?? '', set };
     },
     sequence: () => store.ledger.sequence(TENANT, 1000, (tail) => integrate(tail, { origin: `localhost/${TENANT}`, signer: keys.signer })),
+    async sql(text) {
+      const client = new pg.Client({ connectionString: database.superuserUrl });
+      await client.connect();
+      try {
+        await client.query(text);
+      } finally {
+        await client.end();
+      }
+    },
     stop,
     async close() {
       await stop();
