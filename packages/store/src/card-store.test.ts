@@ -50,7 +50,10 @@ describe('card tasks', () => {
     expect(next?.revision).toBeGreaterThan(task.revision);
     // A late word of the first worker does not end the newer task, nor does it after that one ended and another came.
     await cards().finish(task);
+    await cards().retry(task, 0);
+    expect(await cards().claim('slack', 10, 60)).toEqual([]);
     if (next !== undefined) await cards().finish(next);
+    expect(await fixture.sql('SELECT 1 FROM card_tasks WHERE request_id = $1', [id])).toEqual([]);
     await fixture.store.requests.change({ tenant: TENANT, request_id: id, from: { version: 2, status: 'approved' }, time: 'any', set: {}, cards: true, leaves: [aLeaf(id)] });
     if (next !== undefined) await cards().finish(next);
     expect((await cards().claim('slack', 10, 60)).map((claimed) => claimed.request_id)).toEqual([id]);

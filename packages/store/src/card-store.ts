@@ -57,7 +57,7 @@ async function claim(database: Database, platform: PlatformName, limit: number, 
     name: 'claim-cards',
     text: `WITH due AS (SELECT tenant, platform, request_id FROM card_tasks
         WHERE platform = $1 AND due_at <= now() AND (leased_until IS NULL OR leased_until <= now()) ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED)
-      UPDATE card_tasks t SET leased_until = now() + make_interval(secs => $3), attempts = t.attempts + 1
+      UPDATE card_tasks t SET leased_until = now() + make_interval(secs => $3), leased_revision = t.revision, attempts = t.attempts + 1
       FROM due WHERE t.tenant = due.tenant AND t.platform = due.platform AND t.request_id = due.request_id
       RETURNING t.tenant, t.platform, t.request_id, t.revision, t.attempts`,
     values: [platform, limit, leaseSeconds],
@@ -65,11 +65,12 @@ async function claim(database: Database, platform: PlatformName, limit: number, 
   return rows.map((row) => ({ ...row, revision: Number(row.revision) }));
 }
 
+/** A late worker, whose lease went to somebody with a newer revision, neither ends the task nor takes that lease away. */
 async function finish(database: Database, task: CardTask): Promise<void> {
   await database.run({
     name: 'finish-card',
     text: `WITH done AS (DELETE FROM card_tasks WHERE tenant = $1 AND platform = $2 AND request_id = $3 AND revision = $4)
-      UPDATE card_tasks SET leased_until = NULL, due_at = now() WHERE tenant = $1 AND platform = $2 AND request_id = $3 AND revision > $4`,
+      UPDATE card_tasks SET leased_until = NULL, due_at = now() WHERE tenant = $1 AND platform = $2 AND request_id = $3 AND revision > $4 AND leased_revision = $4`,
     values: [task.tenant, task.platform, task.request_id, task.revision],
   });
 }
@@ -78,7 +79,7 @@ async function retry(database: Database, task: CardTask, delaySeconds: number): 
   await database.run({
     name: 'retry-card',
     text: `UPDATE card_tasks SET leased_until = NULL, due_at = CASE WHEN revision = $4 THEN now() + make_interval(secs => $5) ELSE now() END
-      WHERE tenant = $1 AND platform = $2 AND request_id = $3 AND revision >= $4`,
+      WHERE tenant = $1 AND platform = $2 AND request_id = $3 AND leased_revision = $4`,
     values: [task.tenant, task.platform, task.request_id, task.revision, delaySeconds],
   });
 }

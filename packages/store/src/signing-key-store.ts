@@ -1,11 +1,11 @@
-import type { SigningKeyStore, SigningPurpose } from '@countersign/core/ports';
+import type { SigningKeyStore } from '@countersign/core/ports';
 import type { Database } from './database.js';
 import { instant, instantOrNull } from './rows.js';
 
 interface SigningKeyRow {
   kid: string;
-  purpose: SigningPurpose;
-  algorithm: 'Ed25519';
+  purpose: string;
+  algorithm: string;
   public_key: Buffer;
   sealed_private_key: Buffer;
   created_at: Date;

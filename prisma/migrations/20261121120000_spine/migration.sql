@@ -333,6 +333,7 @@ CREATE TABLE "card_tasks" (
     "attempts" INTEGER NOT NULL DEFAULT 0,
     "due_at" TIMESTAMPTZ(6) NOT NULL DEFAULT CURRENT_TIMESTAMP,
     "leased_until" TIMESTAMPTZ(6),
+    "leased_revision" BIGINT,
 
     CONSTRAINT "card_tasks_pkey" PRIMARY KEY ("tenant","platform","request_id")
 );
