@@ -456,18 +456,26 @@ export type SigningPurpose = 'outcome' | 'checkpoint';
 export interface StoredSigningKey {
   /** RFC 7638 thumbprint of the public key. */
   kid: string;
-  purpose: SigningPurpose;
-  algorithm: 'Ed25519';
+  /** A SigningPurpose; a later version's purpose is not ours to judge. */
+  purpose: string;
+  algorithm: string;
   public_key: Uint8Array;
+  /** The Ed25519 seed, sealed at { tenant: '*', table: 'signing_keys', row: '<purpose>/<kid>', column: 'sealed_private_key' }. */
   sealed_private_key: Uint8Array;
   created_at: string;
   /** From then on it signs nothing; its public key stays published. */
   retired_at: string | null;
 }
 
-/** The service's own signing keys. The earliest live one of a purpose (created_at, kid) is active, whoever raced to make one. */
+/** Where signing keys are kept. Rows are never deleted: what a key signed must verify for ever. */
 export interface SigningKeyStore {
+  /** All keys, retired ones too. */
   list(): Promise<StoredSigningKey[]>;
+  /**
+   * Adds the key, unless its purpose has a key that is not retired: then nothing happens, and that is no error. One atomic statement
+   * over a partial unique index, so that of processes that start at once one wins. No clock could decide that: the earlier stamp
+   * may commit last, after the other process has looked.
+   */
   insert(key: StoredSigningKey): Promise<void>;
 }
 

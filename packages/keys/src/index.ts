@@ -8,5 +8,5 @@ export * from './keyring.js';
 export * from './master-key-file.js';
 export * from './master-keyring.js';
 export * from './sealer.js';
-export * from './signing-key-store.js';
+export * from './signing-purposes.js';
 export * from './webhook-keys.js';

@@ -10,7 +10,7 @@ import { grantVerifier } from './grant-verifier.js';
 import { Keyring } from './keyring.js';
 import { parseMasterKeyring } from './master-keyring.js';
 import { EnvelopeSealer } from './sealer.js';
-import type { SigningKeyStore, StoredSigningKey } from './signing-key-store.js';
+import type { SigningKeyStore, StoredSigningKey } from '@countersign/core/ports';
 
 const newSealer = (): EnvelopeSealer => new EnvelopeSealer(parseMasterKeyring(`k1:${randomBytes(32).toString('base64')}`));
 

@@ -1,7 +1,7 @@
-import type { Clock, SealContext, Sealer, Signer } from '@countersign/core/ports';
+import type { Clock, SealContext, Sealer, Signer, SigningKeyStore, SigningPurpose, StoredSigningKey } from '@countersign/core/ports';
 import { ED25519_KEY_BYTES, generateSeed, publicJwk, signerOf, type Ed25519Jwk, type PublicSigningKey } from './ed25519.js';
 import { KeysError } from './errors.js';
-import { signingPurposes, type SigningKeyStore, type SigningPurpose, type StoredSigningKey } from './signing-key-store.js';
+import { signingPurposes } from './signing-purposes.js';
 
 export interface KeyringDeps {
   store: SigningKeyStore;

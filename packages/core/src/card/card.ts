@@ -127,6 +127,12 @@ function linkTarget(url: string): { url: string; host: string } {
   return { url: parsed.href, host: parsed.host };
 }
 
+/** JSON on one line where it is short, indented where it is not. */
+function readable(value: JsonValue): string {
+  const line = JSON.stringify(value);
+  return line.length <= 60 ? line : JSON.stringify(value, null, 2);
+}
+
 /** Makes text visible and remembers what was found in it. */
 function shower() {
   const found = new Map<string, string>();
@@ -139,7 +145,7 @@ function shower() {
     text,
     /** For places of one line: a line break is shown as a mark, so that no value can forge a line. */
     line: (value: string): string => text(value).replaceAll('\n', '⏎'),
-    value: (value: JsonValue): string => text(typeof value === 'string' ? value : JSON.stringify(value, null, 2)),
+    value: (value: JsonValue): string => text(typeof value === 'string' ? value : readable(value)),
     warnings: (): string[] =>
       found.size === 0
         ? []

@@ -2,7 +2,7 @@ import type { EvaluationAnswer, Submission } from '@countersign/contracts';
 import type { Caller } from '../ports.js';
 import { checkRights } from '../request/index.js';
 import type { FlowDeps } from './deps.js';
-import { joinExplanation, maskSubmission, type NotAllowed, policyInput, tighten } from './open.js';
+import { environmentMismatch, joinExplanation, maskSubmission, type NotAllowed, policyInput, tighten } from './open.js';
 import { newRecordKey } from './record-key.js';
 import { digestOfAction } from './settle.js';
 
@@ -15,6 +15,8 @@ export async function evaluate(deps: FlowDeps, caller: Caller, submission: Submi
   const context = await deps.requests.openingContext({ tenant: caller.tenant, agent_id: submission.actor.id, refs: [] });
   const bundle = await deps.policies.bundle(caller.tenant, context.active_policy);
   const evaluation = bundle.evaluate(policyInput(submission, rights.environment, deps.clock.now()));
+  const mismatch = environmentMismatch(evaluation);
+  if (mismatch !== null) return mismatch;
   const shown = maskSubmission(submission, evaluation, newRecordKey(deps.entropy));
   const judged = tighten(evaluation, shown, bundle).evaluation;
   return {

@@ -13,6 +13,7 @@ import {
   fromUtf8,
   type Instant,
   newId,
+  pointerTokens,
   requestDigest,
   utf8,
 } from '../request/index.js';
@@ -106,10 +107,8 @@ async function planOpen(
   const id = newId('ar', at, deps.entropy.bytes(10));
   const recordKey = newRecordKey(deps.entropy);
   const evaluation = bundle.evaluate(policyInput(submission, environment, at));
-  if (evaluation.environmentConflict !== undefined) {
-    const { given, catalogue } = evaluation.environmentConflict;
-    return { kind: 'not_allowed', code: 'environment_mismatch', pointer: '/environment', text: `The catalogue says that this resource is in ${catalogue}, not ${given}.` };
-  }
+  const mismatch = environmentMismatch(evaluation);
+  if (mismatch !== null) return mismatch;
   const shown = maskSubmission(submission, evaluation, recordKey);
   const judged = tighten(evaluation, shown, bundle);
   const explanation = joinExplanation(judged.evaluation.explanation, shown.view);
@@ -206,6 +205,13 @@ async function planOpen(
   return { kind: 'planned', commit, state };
 }
 
+/** The catalogue fixes the environment of a resource; a caller that names another one is told. */
+export function environmentMismatch({ environmentConflict }: Evaluation): NotAllowed | null {
+  if (environmentConflict === undefined) return null;
+  const { given, catalogue } = environmentConflict;
+  return { kind: 'not_allowed', code: 'environment_mismatch', pointer: '/environment', text: `The catalogue says that this resource is in ${catalogue}, not ${given}.` };
+}
+
 /** What policy judges: the request unmasked, in the environment that the credential fixes where it does. */
 export function policyInput(submission: Submission, environment: string | undefined, now: Instant): PolicyInput {
   return {
@@ -244,7 +250,7 @@ export function maskSubmission(submission: Submission, evaluation: Pick<Evaluati
 export function tighten(evaluation: Evaluation, shown: Shown, bundle: CompiledBundle): { evaluation: Evaluation; warnings: string[] } {
   const warnings: string[] = [];
   if (!shown.result.complete) warnings.push('Part of the request is too large or too deep to be searched for secrets; it is hidden whole.');
-  const buried = evaluation.mustShow.filter((path) => shown.result.report.some((entry) => under(entry.pointer, path)));
+  const buried = evaluation.mustShow.filter((path) => shown.result.report.some((entry) => touches(entry.pointer, path)));
   if (buried.length > 0) warnings.push(`Policy says that ${buried.join(', ')} must be shown, and a mask hides part of it.`);
   if (warnings.length === 0 || evaluation.effect !== 'allow') return { evaluation, warnings };
   const { require } = bundle.defaults;
@@ -254,10 +260,15 @@ export function tighten(evaluation: Evaluation, shown: Shown, bundle: CompiledBu
   };
 }
 
-/** Whether a JSON pointer lies at or under a dotted path such as `parameters.statement`. */
-function under(pointer: string, path: string): boolean {
-  const asPointer = `/${path.replaceAll('[*]', '').replaceAll('.', '/')}`;
-  return pointer === asPointer || pointer.startsWith(`${asPointer}/`);
+/**
+ * Whether a mask at a JSON pointer hides part of a dotted path such as `parameters.rows[*].statement`: it lies at the path,
+ * under it, or above it.
+ */
+function touches(pointer: string, path: string): boolean {
+  const masked = pointerTokens(pointer);
+  const shown = path.replaceAll('[*]', '.*').split('.');
+  const shared = Math.min(masked.length, shown.length);
+  return shown.slice(0, shared).every((name, index) => name === '*' || name === masked[index]);
 }
 
 /** Joins an explanation with values of the masked view. */
@@ -267,8 +278,7 @@ export function joinExplanation(parts: readonly ExplanationPart[], view: MaskedS
 
 function valueAt(root: JsonValue, pointer: string): string {
   let value: JsonValue | undefined = root;
-  for (const token of pointer.split('/').slice(1)) {
-    const name = token.replaceAll('~1', '/').replaceAll('~0', '~');
+  for (const name of pointerTokens(pointer)) {
     value = value !== null && typeof value === 'object' && Object.hasOwn(value, name) ? (value as { [member: string]: JsonValue })[name] : undefined;
   }
   return value === undefined ? '(not given)' : typeof value === 'string' ? value : JSON.stringify(value);
