@@ -153,5 +153,5 @@ function relink(json: object): object {
   return JSON.parse(text) as object;
 }
 
-/** zod numbers what recurs without a name; of ours that is JSON itself (z.json) and nothing else. */
-const nameOf = (id: string): string => (id.startsWith('__schema') ? 'JsonValue' : id);
+/** zod numbers what recurs without a name, or refers to the root; of ours that is JSON itself (z.json) and nothing else. */
+const nameOf = (id: string): string => (id === '#' || id.startsWith('__schema') ? 'JsonValue' : id);

@@ -12,11 +12,11 @@ import { checkCallbackUrl } from '@countersign/delivery';
 import { freePort } from '@countersign/dev-env/free-port';
 import { createTestDatabase } from '@countersign/dev-env/postgres';
 import { ANY_RIGHTS, makeApiKey, makePersonalToken, makeSignInLink, readDirectoryFile, snapshotOf, type TokenScope } from '@countersign/identity';
+import { EnvelopeSealer, grantVerifier, Keyring, parseMasterKeyring } from '@countersign/keys';
 import { createHttpService, createLogger, createMetrics } from '@countersign/service';
 import { openStore, type Store } from '@countersign/store';
 import pg from 'pg';
 import { createIntake, Waiters, watchedStore } from '../index.js';
-import { createTestKeys, type TestKeys } from './test-keys.js';
 
 export type Name = 'dana' | 'alice' | 'bob' | 'carol' | 'olivia';
 
@@ -45,7 +45,7 @@ export interface ApiWorld {
   store: Store;
   flow: FlowDeps;
   waiters: Waiters;
-  keys: TestKeys;
+  keyring: Keyring;
   /** Dana's API key, for any actor. */
   key: string;
   people: Record<Name, Person>;
@@ -92,7 +92,6 @@ export async function createApiWorld(options: { pingMs?: number; lookMs?: number
   const store = openStore({ url: database.appUrl, connections: 10, patienceMs: 200 });
   const port = await freePort();
   const url = `http://localhost:${port}`;
-  const keys = createTestKeys();
   const waiters = new Waiters();
   const requests = watchedStore(store.requests, waiters);
   const lines: string[] = [];
@@ -106,12 +105,14 @@ export async function createApiWorld(options: { pingMs?: number; lookMs?: number
 
   const world: Pick<ApiWorld, 'ahead'> = { ahead: 0 };
   const clock = { now: () => formatInstant(Date.now() + world.ahead * 1000) };
+  const sealer = new EnvelopeSealer(parseMasterKeyring(`test:${randomBytes(32).toString('base64')}`));
+  const keyring = await Keyring.open({ store: store.signingKeys, sealer, clock });
   const flow: FlowDeps = {
     requests,
     policies: createPolicySource(store.policies),
-    sealer: keys.sealer,
-    signer: () => keys.signer,
-    verifyGrant: keys.verifyGrant,
+    sealer,
+    signer: () => keyring.signer('outcome'),
+    verifyGrant: grantVerifier(keyring),
     clock,
     entropy,
     announcer: { announce: () => undefined },
@@ -162,7 +163,7 @@ export async function createApiWorld(options: { pingMs?: number; lookMs?: number
     policies: store.policies,
     deliveries: store.deliveries,
     ledger: store.ledger,
-    jwks: keys.jwks,
+    jwks: () => Promise.resolve(keyring.jwks()),
     previews: { slack: (card) => ({ blocks: [card.headline] }), teams: (card) => ({ type: 'AdaptiveCard', text: card.headline }) },
     notice: null,
     log,
@@ -218,7 +219,7 @@ export async function createApiWorld(options: { pingMs?: number; lookMs?: number
     store,
     flow,
     waiters,
-    keys,
+    keyring,
     key,
     people,
     tokens,
@@ -240,7 +241,7 @@ export async function createApiWorld(options: { pingMs?: number; lookMs?: number
       const set = reply.headers['set-cookie'] ?? '';
       return { cookie: set.split(';')[0] ?? '', set };
     },
-    sequence: () => store.ledger.sequence(TENANT, 1000, (tail) => integrate(tail, { origin: `localhost/${TENANT}`, signer: keys.signer })),
+    sequence: () => store.ledger.sequence(TENANT, 1000, (tail) => integrate(tail, { origin: `localhost/${TENANT}`, signer: keyring.signer('checkpoint') })),
     async sql(text) {
       const client = new pg.Client({ connectionString: database.superuserUrl });
       await client.connect();
