@@ -32,7 +32,8 @@ export async function storeFixture(): Promise<StoreFixture> {
   };
 }
 
-async function seed(store: Store): Promise<void> {
+/** People, a key and a policy, as every test of the store expects them. */
+export async function seed(store: Store): Promise<void> {
   await store.directory.replace(TENANT, {
     people: [
       { id: ALICE, email: 'Alice@example.com', name: 'Alice', active: true, roles: [], accounts: [{ platform: 'slack', workspace: 'T1', user: 'U1' }] },
