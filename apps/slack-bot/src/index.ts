@@ -1,3 +1,2 @@
-export { readSlackConfig, type SlackBotConfig } from './config.js';
-export { type BotLog, createSlackBot, REQUIRED_SCOPES, type SlackBot, type SlackBotDeps } from './main.js';
-export { previewCard } from './render.js';
+export type { SlackBotConfig } from './config.js';
+export { type BotLog, createSlackBot, type SlackBot, type SlackBotDeps } from './main.js';

@@ -47,7 +47,7 @@ export interface SlackBot {
 }
 
 /** What the app must be allowed to do; docs/slack.md says why each is needed. */
-export const REQUIRED_SCOPES = [
+const REQUIRED_SCOPES = [
   'chat:write',
   'im:write',
   'users:read',
@@ -63,7 +63,9 @@ const MOST_SKEW_SECONDS = 300;
 
 /** The Slack bot: cards, presses, private answers. */
 export function createSlackBot(deps: SlackBotDeps): SlackBot {
-  const { config, tenant, clock, log } = deps;
+  const { tenant, clock, log } = deps;
+  // The SDK joins the method's name to the URL as it stands.
+  const config = { ...deps.config, apiUrl: deps.config.apiUrl.replace(/\/?$/, '/') };
   const logger = boltLogger(log, 'warn');
   // What the client fails at it throws, and whoever catches it logs it.
   const call = createSlackCalls(createWebClient(config, boltLogger(log, 'debug')));
@@ -137,8 +139,13 @@ export function createSlackBot(deps: SlackBotDeps): SlackBot {
     }),
     async start() {
       await deps.cards.connect(tenant, 'slack');
+      if (receiver instanceof bolt.SocketModeReceiver) {
+        // Bolt tries for as long as Slack is away, and gives up on a token that Slack refuses.
+        void app.start().catch((error: unknown) => {
+          log.error({ err: error }, 'socket mode could not start; no press arrives');
+        });
+      }
       try {
-        if (receiver instanceof bolt.SocketModeReceiver) await app.start();
         const { teamId, scopes } = await workspace.self();
         const missing = REQUIRED_SCOPES.filter((scope) => scopes.length > 0 && !scopes.includes(scope));
         if (missing.length > 0) log.error({ missing }, 'the Slack app lacks scopes; see docs/slack.md');
@@ -148,7 +155,8 @@ export function createSlackBot(deps: SlackBotDeps): SlackBot {
       }
     },
     async stop() {
-      if (receiver instanceof bolt.SocketModeReceiver) await app.stop();
+      // app.stop() would not wait for the end of the connection.
+      if (receiver instanceof bolt.SocketModeReceiver) await receiver.client.disconnect();
       await worker.stop();
     },
     work,

@@ -43,16 +43,16 @@ afterEach(async () => {
   await world.close();
 });
 
-function createBot(options: { channel?: string; linkMode?: 'proof' | 'email' } = {}): SlackBot {
+function createBot(options: { linkMode?: 'proof' | 'email'; socket?: boolean } = {}): SlackBot {
   const note = (fields: object, message: string) =>
     void warnings.push(`${message}: ${'err' in fields && fields.err instanceof Error ? fields.err.message : JSON.stringify(fields)}`);
   return createSlackBot({
     config: {
       botToken: slack.botToken,
       signingSecret: slack.signingSecret,
-      appToken: null,
+      appToken: options.socket === true ? slack.appToken : null,
       apiUrl: slack.apiUrl,
-      channel: options.channel ?? '#approvals',
+      channel: '#approvals',
       linkMode: options.linkMode ?? 'proof',
     },
     tenant: world.tenant,
@@ -373,4 +373,17 @@ describe('Show everything', () => {
     const view = await slack.wire.until(() => slack.views('U0CAROL').find((one) => !visibleText(one.blocks).includes('Loading')), 'the answer');
     expect(visibleText(view.blocks)).toContain('does not belong to this card');
   });
+});
+
+test('in socket mode presses come over the bot’s own connection, and no path is served', async () => {
+  const { id, ts } = await posted();
+  const other = createBot({ socket: true });
+  slack.disconnect();
+  await other.start();
+  await slack.wire.until(() => slack.socketConnected(), 'the socket');
+  expect(other.mount().paths).toEqual([]);
+  expect((await press('U0ALICE', ts, ACTIONS.approve)).status).toBe(200);
+  expect(await told('U0ALICE')).toContain('You approved it');
+  expect(await decisions(id)).toEqual(['alice@example.com approve']);
+  await other.stop();
 });

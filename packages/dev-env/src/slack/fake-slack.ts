@@ -2,6 +2,7 @@ import { jsonAnswer, startWireServer, type Fault, type WireAnswer, type WireRequ
 import { isObject, parseJson, text, type JsonObject } from '../wire/json.js';
 import { SlackRefusal } from './refusal.js';
 import { SlackClient } from './slack-client.js';
+import { SocketLink } from './socket-link.js';
 import { checkedContent, WEB_API } from './web-api.js';
 import {
   RESPONSE_URL_LIFE_MS,
@@ -20,8 +21,8 @@ import {
 /**
  * A Slack of one workspace on loopback, with the behaviour of the real one on the wire: Web API, interactivity, modals,
  * response_url, Block Kit's limits, scopes, triggers that live three seconds, rate limits and faults on demand. The real
- * SDK talks to it: `new App({ …, clientOptions: { slackApiUrl: slack.apiUrl } })`. Not there: Socket Mode, OAuth, Grid
- * beyond the fields that name an enterprise, and limits on the rate that nobody ordered.
+ * SDK talks to it, over HTTP or in socket mode: `new App({ …, clientOptions: { slackApiUrl: slack.apiUrl } })`. Not there: OAuth,
+ * Grid beyond the fields that name an enterprise, and limits on the rate that nobody ordered.
  */
 export async function startFakeSlack(options: FakeSlackOptions = {}): Promise<FakeSlack> {
   const now = options.now ?? Date.now;
@@ -41,7 +42,13 @@ export async function startFakeSlack(options: FakeSlackOptions = {}): Promise<Fa
   for (const user of options.users ?? []) workspace.addUser(user);
   for (const channel of options.channels ?? []) workspace.addChannel({ members: [workspace.team.botUserId, ...workspace.users.keys()], ...channel });
 
+  const link = new SocketLink(workspace.team.appId, () => {
+    wire.changed();
+  });
   const wire = await startWireServer({
+    upgrade: (request, socket) => {
+      link.upgrade(request, socket);
+    },
     nameOf: (_method, path) => {
       if (path.startsWith('/api/')) return path.slice('/api/'.length);
       if (path.startsWith('/actions/')) return 'response_url';
@@ -58,12 +65,17 @@ export async function startFakeSlack(options: FakeSlackOptions = {}): Promise<Fa
   function answerCall(request: WireRequest): WireAnswer {
     const headers = { 'x-oauth-scopes': [...scopes].join(',') };
     const method = WEB_API[request.name];
-    if (method === undefined) return jsonAnswer(200, { ok: false, error: 'unknown_method', req_method: request.name }, headers);
+    if (method === undefined && request.name !== 'apps.connections.open')
+      return jsonAnswer(200, { ok: false, error: 'unknown_method', req_method: request.name }, headers);
     try {
       const args = readArguments(request);
       const token = /^Bearer (.+)$/.exec(request.headers.authorization ?? '')?.[1] ?? text(args['token']);
       if (token === undefined) throw new SlackRefusal('not_authed');
-      if (token !== botToken) throw new SlackRefusal('invalid_auth');
+      if (request.name === 'apps.connections.open') {
+        if (token !== APP_TOKEN) throw new SlackRefusal(token === botToken ? 'not_allowed_token_type' : 'invalid_auth');
+        return jsonAnswer(200, { ok: true, url: link.address(wire.url) });
+      }
+      if (token !== botToken || method === undefined) throw new SlackRefusal('invalid_auth');
       if (method.scopes.length > 0 && !method.scopes.some((scope) => scopes.has(scope))) {
         throw new SlackRefusal('missing_scope', [], { needed: method.scopes.join(','), provided: [...scopes].join(',') });
       }
@@ -81,17 +93,19 @@ export async function startFakeSlack(options: FakeSlackOptions = {}): Promise<Fa
     workspace,
     wire.url,
     () => {
-      if (requestUrl === undefined) throw new Error('the fake Slack does not know the bot yet: call connect(requestUrl)');
-      return { url: requestUrl, signingSecret: options.signingSecret ?? 'fake-signing-secret', now, patienceMs: options.patienceMs ?? 3_000 };
+      if (requestUrl === undefined && !link.connected) throw new Error('the fake Slack does not know the bot yet: call connect(requestUrl)');
+      return { url: requestUrl ?? null, signingSecret: options.signingSecret ?? 'fake-signing-secret', now, patienceMs: options.patienceMs ?? 3_000 };
     },
     () => {
       wire.changed();
     },
+    link,
   );
 
   return {
     apiUrl: `${wire.url}/api/`,
     botToken,
+    appToken: APP_TOKEN,
     signingSecret: options.signingSecret ?? 'fake-signing-secret',
     teamId: workspace.team.id,
     appId: workspace.team.appId,
@@ -101,6 +115,10 @@ export async function startFakeSlack(options: FakeSlackOptions = {}): Promise<Fa
     connect: (url) => {
       requestUrl = url;
     },
+    disconnect: () => {
+      requestUrl = undefined;
+    },
+    socketConnected: () => link.connected,
     addUser: (user) => workspace.addUser(user),
     changeUser: (id, change) => {
       const user = workspace.users.get(id);
@@ -139,9 +157,14 @@ export async function startFakeSlack(options: FakeSlackOptions = {}): Promise<Fa
         when,
       );
     },
-    close: () => wire.close(),
+    close: async () => {
+      link.close();
+      await wire.close();
+    },
   };
 }
+
+const APP_TOKEN = 'xapp-fake-token';
 
 /** The scopes that the app's manifest asks for. */
 export const ALL_SCOPES: readonly string[] = [
@@ -183,6 +206,8 @@ export interface FakeSlack {
   /** What the SDK calls slackApiUrl; ends in a slash. */
   readonly apiUrl: string;
   readonly botToken: string;
+  /** For socket mode: an app that connects gets interactions over its socket, unless `connect` named a request URL. */
+  readonly appToken: string;
   readonly signingSecret: string;
   readonly teamId: string;
   readonly appId: string;
@@ -192,6 +217,9 @@ export interface FakeSlack {
   /** The people: press, submit, closeView, command, event, replay. */
   readonly client: SlackClient;
   connect(requestUrl: string): void;
+  /** Forgets the request URL: interactions go to the app that is connected in socket mode. */
+  disconnect(): void;
+  socketConnected(): boolean;
   addUser(user: NewSlackUser): SlackUser;
   changeUser(id: string, change: Partial<SlackUser>): void;
   addChannel(channel: NewSlackChannel): SlackChannel;
@@ -304,7 +332,7 @@ async function receiveUpload(workspace: Workspace, request: WireRequest): Promis
   if (type.startsWith('multipart/form-data')) {
     const form = await new Response(new Uint8Array(request.body), { headers: { 'content-type': type } }).formData();
     const part = [...form.values()].find((value) => typeof value !== 'string');
-    content = Buffer.from(await (part ?? new Blob()).arrayBuffer());
+    content = Buffer.from(await (part ?? new Blob([])).arrayBuffer());
   }
   if (content.length !== file.length) return { status: 400, body: 'the file is not as long as was announced' };
   file.content = content;

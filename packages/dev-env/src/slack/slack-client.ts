@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { array, isObject, object, text, type JsonObject } from '../wire/json.js';
 import { checkedContent, onTheWire } from './web-api.js';
 import { deliver, send, type Delivery, type DeliveryTarget, type SigningOptions } from './signed-delivery.js';
+import type { SocketLink } from './socket-link.js';
 import { pushFor, updateView } from './views.js';
 import { findElement, type SlackView, type Workspace } from './workspace.js';
 
@@ -13,8 +14,9 @@ export class SlackClient {
   constructor(
     private readonly workspace: Workspace,
     private readonly url: string,
-    private readonly target: () => DeliveryTarget,
+    private readonly target: () => Omit<DeliveryTarget, 'url'> & { readonly url: string | null },
     private readonly changed: () => void,
+    private readonly link: SocketLink,
   ) {}
 
   /** A person presses a button of a message, of a private message, or of an open modal. */
@@ -125,7 +127,7 @@ export class SlackClient {
       response_url: responseUrl,
       trigger_id: triggerId,
     };
-    const delivery = await deliver(this.target(), 'application/x-www-form-urlencoded', new URLSearchParams(form).toString(), command);
+    const delivery = await this.hand('slash_commands', form, 'application/x-www-form-urlencoded', new URLSearchParams(form).toString(), command);
     const said = isObject(delivery.json) ? delivery.json : { text: delivery.body };
     if (delivery.status === 200 && delivery.body !== '') {
       workspace.ephemerals.push({ user: command.user, channel: channelId, ts: workspace.nextTs(), ...checkedContent(said), via: 'command' });
@@ -154,7 +156,7 @@ export class SlackClient {
       ],
       event: { event_ts: this.workspace.nextTs(), ...event },
     };
-    const delivery = await deliver(this.target(), 'application/json', JSON.stringify(payload), how);
+    const delivery = await this.hand('events_api', payload, 'application/json', JSON.stringify(payload), how);
     return { ...delivery, payload, triggerId: undefined, responseUrl: undefined };
   }
 
@@ -165,10 +167,21 @@ export class SlackClient {
 
   /** The interactive payload, whatever it says, as Slack sends it. */
   async interact(payload: JsonObject, how: SigningOptions, triggerId: string | undefined, responseUrl: string | undefined): Promise<Interaction> {
-    const body = new URLSearchParams({ payload: JSON.stringify(payload) }).toString();
-    const delivery = await deliver(this.target(), 'application/x-www-form-urlencoded', body, how);
+    const delivery = await this.hand(
+      'interactive',
+      payload,
+      'application/x-www-form-urlencoded',
+      new URLSearchParams({ payload: JSON.stringify(payload) }).toString(),
+      how,
+    );
     this.changed();
     return { ...delivery, payload, triggerId, responseUrl };
+  }
+
+  /** To the request URL, signed; in socket mode over the app's socket, where nothing is signed. */
+  private hand(envelope: string, payload: JsonObject, contentType: string, body: string, how: SigningOptions): Promise<Delivery> {
+    const { url, ...target } = this.target();
+    return url === null ? this.link.deliver(envelope, payload, target.patienceMs) : deliver({ url, ...target }, contentType, body, how);
   }
 
   private frame(userId: string, from: { readonly teamId?: string; readonly userTeamId?: string; readonly appId?: string }): JsonObject {

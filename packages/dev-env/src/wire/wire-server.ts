@@ -1,5 +1,6 @@
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
 
 /**
  * The ground that the fake chat platforms stand on: an HTTP server on loopback that keeps a record of all traffic and
@@ -20,6 +21,11 @@ export async function startWireServer(options: WireServerOptions): Promise<WireS
       if (!response.headersSent) response.writeHead(500, { 'content-type': 'text/plain' });
       response.end(`the fake server failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
     });
+  });
+
+  server.on('upgrade', (request, socket) => {
+    if (options.upgrade === undefined) socket.destroy();
+    else options.upgrade(request, socket);
   });
 
   async function serve(message: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -126,6 +132,8 @@ export interface WireServerOptions {
   /** The name of the operation that a request calls, for the record and for faults. */
   nameOf(method: string, path: string): string;
   handle(request: WireRequest): Promise<WireAnswer> | WireAnswer;
+  /** Takes a connection over, for a WebSocket; without it such a request is refused. */
+  upgrade?(request: IncomingMessage, socket: Duplex): void;
 }
 
 export interface WireRequest {
