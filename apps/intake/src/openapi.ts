@@ -17,7 +17,8 @@ export function openApiOf(routes: readonly Route[], publicUrl: string): object {
     info: {
       title: 'Countersign',
       version: '1.0.0',
-      description: 'People approve what software wants to do. JSON is snake_case; errors are RFC 9457 problems with a stable `code`; unknown members of a body are errors.',
+      description:
+        'People approve what software wants to do. JSON is snake_case; errors are RFC 9457 problems with a stable `code`; unknown members of a body are errors.',
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     servers: [{ url: publicUrl }],
@@ -28,7 +29,12 @@ export function openApiOf(routes: readonly Route[], publicUrl: string): object {
       securitySchemes: {
         apiKey: { type: 'http', scheme: 'bearer', description: 'An API key, `cs_key_…`: opens, reads and redeems; never decides' },
         personalToken: { type: 'http', scheme: 'bearer', description: 'A personal token, `cs_pat_…`' },
-        session: { type: 'apiKey', in: 'cookie', name: publicUrl.startsWith('https:') ? '__Host-cs' : 'cs', description: 'A session; requests that change something must be same-origin' },
+        session: {
+          type: 'apiKey',
+          in: 'cookie',
+          name: publicUrl.startsWith('https:') ? '__Host-cs' : 'cs',
+          description: 'A session; requests that change something must be same-origin',
+        },
       },
     },
   };
@@ -87,8 +93,12 @@ function answersOf(route: Route): Record<string, object> {
       status,
       {
         description,
-        ...(headers === undefined ? {} : { headers: Object.fromEntries(Object.entries(headers).map(([name, text]) => [name, { description: text, schema: { type: 'string' } }])) }),
-        ...(schema === undefined && type === undefined ? {} : { content: { [(type ?? 'application/json').split(';')[0] ?? '']: schema === undefined ? {} : { schema: reference(schema) } } }),
+        ...(headers === undefined
+          ? {}
+          : { headers: Object.fromEntries(Object.entries(headers).map(([name, text]) => [name, { description: text, schema: { type: 'string' } }])) }),
+        ...(schema === undefined && type === undefined
+          ? {}
+          : { content: { [(type ?? 'application/json').split(';')[0] ?? '']: schema === undefined ? {} : { schema: reference(schema) } } }),
       },
     ]),
   );
@@ -114,7 +124,10 @@ function problemsOf(route: Route): Record<string, object> {
   return Object.fromEntries(
     [...groupBy(codes, (code) => problemTable[code].status)].map(([status, here]) => [
       status,
-      { description: here.map((code) => `\`${code}\`: ${problemTable[code].title}`).join('\n\n'), content: { 'application/problem+json': { schema: reference(problemSchema) } } },
+      {
+        description: here.map((code) => `\`${code}\`: ${problemTable[code].title}`).join('\n\n'),
+        content: { 'application/problem+json': { schema: reference(problemSchema) } },
+      },
     ]),
   );
 }
@@ -135,7 +148,9 @@ function inline(schema: z.ZodType): object {
 
 /** Every named schema that a route uses, and those that these use. */
 function componentSchemas(routes: readonly Route[]): Record<string, object> {
-  const used = routes.flatMap((route) => [route.body, ...Object.values(route.answers).map(({ schema }) => schema)]).filter((schema) => schema !== null && schema !== undefined);
+  const used = routes
+    .flatMap((route) => [route.body, ...Object.values(route.answers).map(({ schema }) => schema)])
+    .filter((schema) => schema !== null && schema !== undefined);
   const found: Record<string, object> = {};
   for (const schema of [...used, problemSchema]) {
     const { $schema: _dialect, $defs = {}, ...json } = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' });
@@ -148,7 +163,9 @@ function componentSchemas(routes: readonly Route[]): Record<string, object> {
 
 /** References to `#/$defs/…` lead to the components, where each definition stands once. */
 function relink(json: object): object {
-  const text = JSON.stringify(json, (name, value: unknown) => (name === '$defs' ? undefined : name === '$ref' && typeof value === 'string' ? place(nameOf(value.replace('#/$defs/', ''))) : value));
+  const text = JSON.stringify(json, (name, value: unknown) =>
+    name === '$defs' ? undefined : name === '$ref' && typeof value === 'string' ? place(nameOf(value.replace('#/$defs/', ''))) : value,
+  );
   // Text that was just made from plain JSON.
   return JSON.parse(text) as object;
 }

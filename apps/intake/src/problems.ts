@@ -81,13 +81,28 @@ export function writable({ problem, ...rest }: Trouble): ProblemInput {
  */
 export function troubleOf(error: unknown): Trouble {
   if (isUnavailable(error)) {
-    return trouble('unavailable', 'The service cannot answer this for the moment. Nothing was half done: try again, with the same Idempotency-Key where there is one.', { headers: { 'Retry-After': '2' } });
+    return trouble(
+      'unavailable',
+      'The service cannot answer this for the moment. Nothing was half done: try again, with the same Idempotency-Key where there is one.',
+      { headers: { 'Retry-After': '2' } },
+    );
   }
   return trouble('internal', 'The fault is recorded in the log of the service.');
 }
 
 /** What the store says when it is not there or does not know, and what the network says; looked for along the chain of causes. */
-const GONE = new Set(['unavailable', 'commit_unknown', 'no_policy', 'contention', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN']);
+const GONE = new Set([
+  'unavailable',
+  'commit_unknown',
+  'no_policy',
+  'contention',
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+]);
 
 function isUnavailable(error: unknown): boolean {
   for (let cause = error, depth = 0; cause instanceof Error && depth < 8; cause = cause.cause, depth++) {

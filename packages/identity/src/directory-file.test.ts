@@ -82,10 +82,14 @@ describe('a directory file', () => {
   });
 
   test('that is not understood whole is not used: unknown members, roles, owners, doubled keys, aliases', () => {
-    expect(problemsOf('people: [{ email: a@example.com, name: A, group: [x] }]')).toMatchObject([{ path: 'people[0].group', message: 'is no member of a directory' }]);
+    expect(problemsOf('people: [{ email: a@example.com, name: A, group: [x] }]')).toMatchObject([
+      { path: 'people[0].group', message: 'is no member of a directory' },
+    ]);
     expect(problemsOf('people: [{ email: a@example.com, name: A, roles: [root] }]')).toMatchObject([{ path: 'people[0].roles[0]' }]);
     expect(problemsOf('people: [{ email: a, name: A }]')).toMatchObject([{ path: 'people[0].email' }]);
-    expect(problemsOf('people: [{ email: a@example.com, name: A }]\nagents: [{ id: x, owner: z@example.com }]')).toMatchObject([{ line: 2, path: 'agents[0].owner' }]);
+    expect(problemsOf('people: [{ email: a@example.com, name: A }]\nagents: [{ id: x, owner: z@example.com }]')).toMatchObject([
+      { line: 2, path: 'agents[0].owner' },
+    ]);
     expect(problemsOf('people: []')).toHaveLength(1);
     expect(problemsOf('people: [{ email: a@example.com, email: b@example.com, name: A }]')).toHaveLength(1);
     expect(problemsOf('people: [&a { email: a@example.com, name: A }, *a]')).toHaveLength(1);
@@ -98,7 +102,10 @@ describe('a directory file', () => {
     try {
       const path = join(folder, 'people.yaml');
       await writeFile(path, 'people:\n  - { email: a, name: A }\n  - { email: b@example.com }\n');
-      await expect(readDirectoryFile(path)).rejects.toMatchObject({ code: 'directory_invalid', message: expect.stringContaining(`${path}:2: people[0].email`) });
+      await expect(readDirectoryFile(path)).rejects.toMatchObject({
+        code: 'directory_invalid',
+        message: expect.stringContaining(`${path}:2: people[0].email`),
+      });
       await expect(readDirectoryFile(path)).rejects.toMatchObject({ message: expect.stringContaining(`${path}:3: people[1].name`) });
       await expect(readDirectoryFile(join(folder, 'none.yaml'))).rejects.toMatchObject({ code: 'directory_unreadable' });
     } finally {

@@ -23,8 +23,14 @@ const groupSchema = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/, 'lett
 
 const slackSchema = z
   .strictObject({
-    team: z.string().regex(/^T[A-Z0-9]+$/, 'a Slack team id begins with T').optional(),
-    enterprise: z.string().regex(/^E[A-Z0-9]+$/, 'a Slack enterprise id begins with E').optional(),
+    team: z
+      .string()
+      .regex(/^T[A-Z0-9]+$/, 'a Slack team id begins with T')
+      .optional(),
+    enterprise: z
+      .string()
+      .regex(/^E[A-Z0-9]+$/, 'a Slack enterprise id begins with E')
+      .optional(),
     user: z.string().regex(/^[UW][A-Z0-9]+$/, 'a Slack user id begins with U or W'),
   })
   .refine(({ team, enterprise }) => (team === undefined) !== (enterprise === undefined), 'name either team or enterprise');
@@ -63,7 +69,9 @@ export async function readDirectoryFile(path: string): Promise<DirectoryFile> {
   try {
     text = await readFile(path, 'utf8');
   } catch (cause) {
-    throw new IdentityError('directory_unreadable', `The directory ${path} cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    throw new IdentityError('directory_unreadable', `The directory ${path} cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`, {
+      cause,
+    });
   }
   const read = readDirectory(path, text);
   if (read.ok) return read.directory;
@@ -74,7 +82,16 @@ export async function readDirectoryFile(path: string): Promise<DirectoryFile> {
 /** Reads a directory's text, YAML or JSON (which YAML 1.2 contains). One person has one e-mail address and one account per place. */
 export function readDirectory(file: string, text: string): DirectoryRead {
   const lines = new LineCounter();
-  const document = parseDocument(text, { version: '1.2', schema: 'core', merge: false, uniqueKeys: true, stringKeys: true, prettyErrors: false, lineCounter: lines, logLevel: 'error' });
+  const document = parseDocument(text, {
+    version: '1.2',
+    schema: 'core',
+    merge: false,
+    uniqueKeys: true,
+    stringKeys: true,
+    prettyErrors: false,
+    lineCounter: lines,
+    logLevel: 'error',
+  });
   const problems: DirectoryProblem[] = [];
   const at = (offset: number): number => Math.max(1, lines.linePos(offset).line);
   const refuse = (path: readonly PropertyKey[], message: string): void => {
@@ -82,7 +99,8 @@ export function readDirectory(file: string, text: string): DirectoryRead {
   };
   for (const fault of [...document.errors, ...document.warnings]) problems.push({ file, line: at(fault.pos[0]), path: '', message: fault.message });
   visit(document, {
-    Alias: (_key, node) => void problems.push({ file, line: at(node.range?.[0] ?? 0), path: '', message: 'aliases (*name) are not read here: write the value out' }),
+    Alias: (_key, node) =>
+      void problems.push({ file, line: at(node.range?.[0] ?? 0), path: '', message: 'aliases (*name) are not read here: write the value out' }),
   });
   if (problems.length > 0) return { ok: false, problems };
   const parsed = directorySchema.safeParse(document.toJS());

@@ -35,7 +35,9 @@ function errorsOf(issue: z.core.$ZodIssue, base: JsonPointer, schema: z.core.$Zo
       // Of the alternatives, the one that fits best is what was meant.
       const [closest] = issue.errors.toSorted((a, b) => weight(a) - weight(b));
       const inner = memberSchema(schema, issue.path) ?? schema;
-      return closest === undefined || closest.length === 0 ? [{ pointer, detail: issue.message }] : closest.flatMap((nested) => errorsOf(nested, pointer, inner));
+      return closest === undefined || closest.length === 0
+        ? [{ pointer, detail: issue.message }]
+        : closest.flatMap((nested) => errorsOf(nested, pointer, inner));
     }
     case 'invalid_key':
       return [{ pointer, detail: 'this name is too long or empty' }];

@@ -21,7 +21,8 @@ export function credentialOf(request: IncomingMessage, publicUrl: string): Crede
 /** Who that is, by what the database says now; null where nobody was named. */
 export async function identify(deps: Pick<IntakeDeps, 'credentials' | 'directory' | 'flow'>, credential: Credential): Promise<Reader | null | Trouble> {
   if (credential === null) return null;
-  const bad = (detail: string): Trouble => trouble('unauthenticated', detail, { headers: { 'WWW-Authenticate': 'Bearer realm="countersign", error="invalid_token"' } });
+  const bad = (detail: string): Trouble =>
+    trouble('unauthenticated', detail, { headers: { 'WWW-Authenticate': 'Bearer realm="countersign", error="invalid_token"' } });
   if ('malformed' in credential) return bad('The Authorization header must be "Bearer" and a token.');
   const world = { credentials: deps.credentials, directory: deps.directory, clock: deps.flow.clock, issuer: deps.flow.publicUrl };
   if ('bearer' in credential && credential.bearer.startsWith('cs_key_')) {

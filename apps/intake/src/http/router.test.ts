@@ -19,9 +19,15 @@ describe('the API', () => {
   });
 
   test('answers a method that an address does not have with 405 and those that it has', async () => {
-    expect(await world.call('PUT', '/v1/action-requests', { as: world.key, body: {} })).toMatchObject({ status: 405, headers: { allow: 'POST, GET, HEAD' }, json: { code: 'method_not_allowed' } });
+    expect(await world.call('PUT', '/v1/action-requests', { as: world.key, body: {} })).toMatchObject({
+      status: 405,
+      headers: { allow: 'POST, GET, HEAD' },
+      json: { code: 'method_not_allowed' },
+    });
     expect(await world.call('DELETE', '/v1/me')).toMatchObject({ status: 405, headers: { allow: 'GET, HEAD' } });
-    expect(await world.call('OPTIONS', '/v1/me', { headers: { origin: 'https://evil.example.com', 'access-control-request-method': 'GET' } })).toMatchObject({ status: 405 });
+    expect(await world.call('OPTIONS', '/v1/me', { headers: { origin: 'https://evil.example.com', 'access-control-request-method': 'GET' } })).toMatchObject({
+      status: 405,
+    });
   });
 
   test('answers HEAD like GET, without the body', async () => {
@@ -46,8 +52,14 @@ describe('the API', () => {
   test('reads no body of whoever may not call, and takes none where none belongs', async () => {
     const { id } = await world.pending();
     expect(await world.call('POST', '/v1/action-requests', { raw: 'not json' })).toMatchObject({ status: 401 });
-    expect(await world.call('POST', `/v1/action-requests/${id}/cancel`, { as: world.key, body: { reason: 'x' } })).toMatchObject({ status: 422, json: { code: 'invalid_body' } });
-    expect(await world.call('POST', `/v1/action-requests/${id}/cancel?x=1`, { as: world.key })).toMatchObject({ status: 400, json: { code: 'invalid_query', errors: [{ pointer: '/x' }] } });
+    expect(await world.call('POST', `/v1/action-requests/${id}/cancel`, { as: world.key, body: { reason: 'x' } })).toMatchObject({
+      status: 422,
+      json: { code: 'invalid_body' },
+    });
+    expect(await world.call('POST', `/v1/action-requests/${id}/cancel?x=1`, { as: world.key })).toMatchObject({
+      status: 400,
+      json: { code: 'invalid_query', errors: [{ pointer: '/x' }] },
+    });
     expect(await world.call('POST', `/v1/action-requests/${id}/cancel`, { as: world.key, body: {} })).toMatchObject({ status: 200 });
   });
 
@@ -59,7 +71,11 @@ describe('the API', () => {
       await gone.sql(`DO $$ BEGIN EXECUTE format('ALTER DATABASE %I CONNECTION LIMIT 0', current_database()); END $$`);
       await gone.sql(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = ${database} AND pid <> pg_backend_pid()`);
       const key = 'while-gone';
-      for (const reply of [await gone.decide(gone.tokens.alice, request, 'approve'), await gone.submit({}, { key }), await gone.call('GET', '/ledger/default/checkpoint')]) {
+      for (const reply of [
+        await gone.decide(gone.tokens.alice, request, 'approve'),
+        await gone.submit({}, { key }),
+        await gone.call('GET', '/ledger/default/checkpoint'),
+      ]) {
         expect(reply).toMatchObject({ status: 503, json: { code: 'unavailable' }, headers: { 'retry-after': '2' } });
       }
       await gone.sql(`DO $$ BEGIN EXECUTE format('ALTER DATABASE %I CONNECTION LIMIT -1', current_database()); END $$`);

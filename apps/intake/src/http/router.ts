@@ -22,7 +22,8 @@ export function createRouter(deps: IntakeDeps, routes: readonly Route[]): Expres
         requestContext(request).route = template(path);
         const method = request.method === 'HEAD' ? 'get' : request.method.toLowerCase();
         const route = here.find((candidate) => candidate.method === method);
-        const answer = route === undefined ? trouble('method_not_allowed', `Allowed here: ${allow}.`, { headers: { Allow: allow } }) : await answerOf(deps, route, request);
+        const answer =
+          route === undefined ? trouble('method_not_allowed', `Allowed here: ${allow}.`, { headers: { Allow: allow } }) : await answerOf(deps, route, request);
         await write(answer, request, response);
       });
     }
@@ -94,7 +95,8 @@ function queryOf(request: Request): { values: Record<string, string> } | Trouble
   const at = request.url.indexOf('?');
   const values: Record<string, string> = Object.create(null) as Record<string, string>;
   for (const [name, value] of new URLSearchParams(at < 0 ? '' : request.url.slice(at + 1))) {
-    if (name in values) return trouble('invalid_query', 'A name stands twice in the query.', { errors: [{ pointer: `/${name.slice(0, 64)}`, detail: 'stands twice' }] });
+    if (name in values)
+      return trouble('invalid_query', 'A name stands twice in the query.', { errors: [{ pointer: `/${name.slice(0, 64)}`, detail: 'stands twice' }] });
     values[name] = value;
   }
   return { values: { ...values } };
@@ -110,7 +112,10 @@ async function bodyOf(deps: IntakeDeps, route: Route, reader: Reader | null, req
   if (read.ok) return { value: read.value as JsonValue };
   const { code, detail, errors, headers } = read.problem;
   // The service's own codes are a part of ours.
-  return trouble(code as Trouble['problem'], detail, { ...(errors === undefined ? {} : { errors: [...errors] }), ...(headers === undefined ? {} : { headers: { ...headers } }) });
+  return trouble(code as Trouble['problem'], detail, {
+    ...(errors === undefined ? {} : { errors: [...errors] }),
+    ...(headers === undefined ? {} : { headers: { ...headers } }),
+  });
 }
 
 /** Express gives a wildcard as a list of parts. */
@@ -126,7 +131,11 @@ async function write(answer: Answer, request: Request, response: Response): Prom
   for (const [name, value] of Object.entries(answer.headers ?? {})) response.setHeader(name, value);
   response.statusCode = answer.status;
   const [type, bytes] =
-    'bytes' in answer ? [answer.type, answer.bytes] : 'json' in answer ? ['application/json; charset=utf-8', Buffer.from(JSON.stringify(answer.json))] : [null, null];
+    'bytes' in answer
+      ? [answer.type, answer.bytes]
+      : 'json' in answer
+        ? ['application/json; charset=utf-8', Buffer.from(JSON.stringify(answer.json))]
+        : [null, null];
   if (type === null) return void response.end();
   response.setHeader('Content-Type', type);
   response.setHeader('Content-Length', bytes.length);

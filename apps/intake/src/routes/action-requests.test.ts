@@ -61,12 +61,23 @@ describe('submitting', () => {
   });
 
   test('A4: what was submitted is what is digested: no schema changes a value on its way', () => {
-    const body = { ...EXPORT, context: { own: { deep: [1, null, 'é'] }, links: [{ title: 't', url: 'https://example.com/ä?q=1' }] }, parameters: { b: 1, a: { z: 0.1, y: [] } }, timeout_seconds: 5 };
+    const body = {
+      ...EXPORT,
+      context: { own: { deep: [1, null, 'é'] }, links: [{ title: 't', url: 'https://example.com/ä?q=1' }] },
+      parameters: { b: 1, a: { z: 0.1, y: [] } },
+      timeout_seconds: 5,
+    };
     expect(digestOf(submissionSchema.parse(body))).toBe(digestOf(body));
   });
 
   test('what does not fit is named by JSON pointer, with what was probably meant', async () => {
-    const { status, json, headers } = await world.submit({ resorce: {}, parameters: null, timeout_seconds: 0, callback: { uri: 'https://example.com' }, context: { links: [{ titel: 'x', url: 'https://example.com' }] } });
+    const { status, json, headers } = await world.submit({
+      resorce: {},
+      parameters: null,
+      timeout_seconds: 0,
+      callback: { uri: 'https://example.com' },
+      context: { links: [{ titel: 'x', url: 'https://example.com' }] },
+    });
     expect(status).toBe(422);
     expect(headers['content-type']).toContain('application/problem+json');
     expect(json).toMatchObject({ code: 'invalid_body', type: `${world.url}/problems/invalid_body`, status: 422 });
@@ -105,21 +116,35 @@ describe('submitting', () => {
   });
 
   test('an API key names only what it may', async () => {
-    const { key } = await world.newKey({ rights: { actors: ['retrainer'], actions: ['data.*', 'report.read'], environments: ['production'], callback_hosts: ['hooks.example.com'] } });
+    const { key } = await world.newKey({
+      rights: { actors: ['retrainer'], actions: ['data.*', 'report.read'], environments: ['production'], callback_hosts: ['hooks.example.com'] },
+    });
     const as = { as: key };
     expect(await world.submit({}, as)).toMatchObject({ status: 201 });
-    expect(await world.submit({ actor: { type: 'agent', id: 'other' } }, as)).toMatchObject({ status: 403, json: { code: 'actor_not_allowed', errors: [{ pointer: '/actor/id' }] } });
+    expect(await world.submit({ actor: { type: 'agent', id: 'other' } }, as)).toMatchObject({
+      status: 403,
+      json: { code: 'actor_not_allowed', errors: [{ pointer: '/actor/id' }] },
+    });
     expect(await world.submit({ action: 'iam.grant' }, as)).toMatchObject({ status: 403, json: { code: 'action_not_allowed' } });
     expect(await world.submit({ environment: 'staging' }, as)).toMatchObject({ status: 422, json: { code: 'environment_mismatch' } });
-    expect(await world.submit({ callback: { url: 'https://elsewhere.example.com/' } }, as)).toMatchObject({ status: 422, json: { code: 'callback_not_allowed' } });
+    expect(await world.submit({ callback: { url: 'https://elsewhere.example.com/' } }, as)).toMatchObject({
+      status: 422,
+      json: { code: 'callback_not_allowed' },
+    });
     expect(await world.submit({ callback: { url: 'https://hooks.example.com/x' } }, as)).toMatchObject({ status: 201 });
   });
 
   test('I14: a callback to a denied address is refused at submit', async () => {
     for (const url of ['http://169.254.169.254/latest', 'https://10.0.0.1/', 'ftp://example.com/', 'https://user:pass@example.com/', 'https://0x7f.1/']) {
-      expect(await world.submit({ callback: { url } })).toMatchObject({ status: 422, json: { code: 'callback_not_allowed', errors: [{ pointer: '/callback/url' }] } });
+      expect(await world.submit({ callback: { url } })).toMatchObject({
+        status: 422,
+        json: { code: 'callback_not_allowed', errors: [{ pointer: '/callback/url' }] },
+      });
     }
-    expect(await world.submit({ callback: { endpoint_id: 'ep_01970000-0000-7000-8000-000000000001' } })).toMatchObject({ status: 422, json: { code: 'endpoint_unknown' } });
+    expect(await world.submit({ callback: { endpoint_id: 'ep_01970000-0000-7000-8000-000000000001' } })).toMatchObject({
+      status: 422,
+      json: { code: 'endpoint_unknown' },
+    });
   });
 });
 
@@ -137,7 +162,11 @@ describe('Idempotency-Key', () => {
   test('I1: the same body in another order of members is the same body', async () => {
     const key = randomUUID();
     const first = await world.submit({}, { key });
-    const again = await world.call('POST', '/v1/action-requests', { as: world.key, raw: JSON.stringify(Object.fromEntries(Object.entries(EXPORT).reverse())), headers: { 'idempotency-key': key } });
+    const again = await world.call('POST', '/v1/action-requests', {
+      as: world.key,
+      raw: JSON.stringify(Object.fromEntries(Object.entries(EXPORT).reverse())),
+      headers: { 'idempotency-key': key },
+    });
     expect(again.json.id).toBe(first.json.id);
   });
 
@@ -147,7 +176,10 @@ describe('Idempotency-Key', () => {
     expect((await world.submit(FREE, { key })).json).toEqual(first.json);
     const { action, resource } = FREE;
     const { parameters, actor, environment } = EXPORT;
-    const spent = await world.call('POST', '/v1/grants/redeem', { as: world.key, body: { grant: first.json.outcome.grant, action: { action, resource, parameters, actor, environment } } });
+    const spent = await world.call('POST', '/v1/grants/redeem', {
+      as: world.key,
+      body: { grant: first.json.outcome.grant, action: { action, resource, parameters, actor, environment } },
+    });
     expect(spent.status).toBe(200);
     const { json } = await world.submit(FREE, { key });
     expect(json.id).toBe(first.json.id);
@@ -155,7 +187,10 @@ describe('Idempotency-Key', () => {
   });
 
   test('missing, unfit, or with another body is refused', async () => {
-    expect(await world.call('POST', '/v1/action-requests', { as: world.key, body: EXPORT })).toMatchObject({ status: 400, json: { code: 'idempotency_key_missing' } });
+    expect(await world.call('POST', '/v1/action-requests', { as: world.key, body: EXPORT })).toMatchObject({
+      status: 400,
+      json: { code: 'idempotency_key_missing' },
+    });
     for (const key of ['a b', 'é', '', 'x'.repeat(256)]) {
       expect(await world.submit({}, { headers: { 'idempotency-key': Buffer.from(key).toString('latin1') } })).toMatchObject({ status: 400 });
     }
@@ -197,11 +232,18 @@ describe('reading', () => {
     expect(await read(world.tokens.carol)).toBe(404); // of another group
     expect(await read(other.key)).toBe(404);
     for (const part of ['events', 'explanation']) {
-      expect(await world.call('GET', `/v1/action-requests/${id}/${part}`, { as: world.tokens.carol })).toMatchObject({ status: 404, json: { code: 'not_found' } });
+      expect(await world.call('GET', `/v1/action-requests/${id}/${part}`, { as: world.tokens.carol })).toMatchObject({
+        status: 404,
+        json: { code: 'not_found' },
+      });
       expect(await world.call('GET', `/v1/action-requests/${id}/${part}`, { as: other.key })).toMatchObject({ status: 404 });
     }
     expect(await world.call('GET', '/v1/action-requests/ar_none', { as: world.key })).toMatchObject({ status: 404 });
-    expect(await world.call('GET', `/v1/action-requests/${id}`)).toMatchObject({ status: 401, json: { code: 'unauthenticated' }, headers: { 'www-authenticate': expect.stringContaining('Bearer') } });
+    expect(await world.call('GET', `/v1/action-requests/${id}`)).toMatchObject({
+      status: 401,
+      json: { code: 'unauthenticated' },
+      headers: { 'www-authenticate': expect.stringContaining('Bearer') },
+    });
   });
 
   test('D2: shows the grant to the requesting caller alone, until it is redeemed', async () => {
@@ -243,8 +285,17 @@ describe('reading', () => {
     // Through the store itself, which tells no waiter of this process.
     const { decide } = await import('@countersign/core/flow');
     const at = world.flow.clock.now();
-    const decider = { tenant: 'default', person_id: world.people.alice.id, via: 'slack' as const, authenticated: { issuer: 'slack', method: 'slack' as const, at }, may_decide: true };
-    await decide({ ...world.flow, requests: world.store.requests }, { decider, request_id: request.id, verdict: 'deny', request_digest: request.request_digest });
+    const decider = {
+      tenant: 'default',
+      person_id: world.people.alice.id,
+      via: 'slack' as const,
+      authenticated: { issuer: 'slack', method: 'slack' as const, at },
+      may_decide: true,
+    };
+    await decide(
+      { ...world.flow, requests: world.store.requests },
+      { decider, request_id: request.id, verdict: 'deny', request_digest: request.request_digest },
+    );
     expect((await held).json).toMatchObject({ status: 'denied', decisions: [{ via: 'slack' }] });
   });
 
@@ -253,7 +304,9 @@ describe('reading', () => {
     for (const query of ['wait=61', 'wait=-1', 'wait=x', 'wait=1.5', 'wiat=1', 'wait=1&wait=2']) {
       expect(await world.call('GET', `/v1/action-requests/${id}?${query}`, { as: world.key })).toMatchObject({ status: 400, json: { code: 'invalid_query' } });
     }
-    expect((await world.call('GET', `/v1/action-requests/${id}?wiat=1`, { as: world.key })).json.errors).toEqual([{ pointer: '/wiat', detail: 'is not known here; did you mean "wait"?' }]);
+    expect((await world.call('GET', `/v1/action-requests/${id}?wiat=1`, { as: world.key })).json.errors).toEqual([
+      { pointer: '/wiat', detail: 'is not known here; did you mean "wait"?' },
+    ]);
   });
 
   test('E3: the timeline names what happened, in order', async () => {
@@ -263,7 +316,12 @@ describe('reading', () => {
     const { status, json } = await world.call('GET', `/v1/action-requests/${request.id}/events`, { as: world.key });
     expect(status).toBe(200);
     expect(timelineSchema.parse(json)).toEqual(json);
-    expect(json.data.map(({ event }: { event: string }) => event)).toEqual(['action_request.opened', 'decision.refused', 'decision.recorded', 'outcome.settled']);
+    expect(json.data.map(({ event }: { event: string }) => event)).toEqual([
+      'action_request.opened',
+      'decision.refused',
+      'decision.recorded',
+      'outcome.settled',
+    ]);
     expect(json.data[1].detail).toMatchObject({ code: 'not_an_approver', person: { email: 'carol@example.com' } });
     expect(json.data[2].detail).toMatchObject({ verdict: 'deny', reason: 'Not this quarter', via: 'api' });
   });
@@ -272,7 +330,12 @@ describe('reading', () => {
     const { id } = await world.pending();
     const { json } = await world.call('GET', `/v1/action-requests/${id}/explanation`, { as: world.tokens.alice });
     expect(explanationSchema.parse(json)).toEqual(json);
-    expect(json).toMatchObject({ action_request: id, evaluation: { rules: ['customer-data'] }, resolved: { labels: { data_class: 'pii' }, environment: 'production' }, waiting_for: '1 of data-owners' });
+    expect(json).toMatchObject({
+      action_request: id,
+      evaluation: { rules: ['customer-data'] },
+      resolved: { labels: { data_class: 'pii' }, environment: 'production' },
+      waiting_for: '1 of data-owners',
+    });
   });
 });
 
@@ -355,6 +418,8 @@ describe('taking back', () => {
     expect(await revoke(world.tokens.carol)).toMatchObject({ status: 404 });
     expect(await revoke(world.tokens.bob)).toMatchObject({ status: 200, json: { status: 'revoked', outcome: { status: 'revoked', sequence: 2 } } });
     const { action, resource, parameters, actor, environment } = EXPORT;
-    expect(await world.call('POST', '/v1/grants/redeem', { as: world.key, body: { grant, action: { action, resource, parameters, actor, environment } } })).toMatchObject({ status: 410, json: { code: 'grant_revoked' } });
+    expect(
+      await world.call('POST', '/v1/grants/redeem', { as: world.key, body: { grant, action: { action, resource, parameters, actor, environment } } }),
+    ).toMatchObject({ status: 410, json: { code: 'grant_revoked' } });
   });
 });

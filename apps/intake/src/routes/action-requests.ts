@@ -50,7 +50,9 @@ export function actionRequestRoutes(deps: IntakeDeps): Route[] {
         const key = idempotencyKeyOf(header('idempotency-key'));
         if (typeof key !== 'string') return key;
         if (body.callback !== undefined && 'endpoint_id' in body.callback) {
-          return trouble('endpoint_unknown', 'There is no such endpoint.', { errors: [{ pointer: '/callback/endpoint_id', detail: 'names no endpoint of yours' }] });
+          return trouble('endpoint_unknown', 'There is no such endpoint.', {
+            errors: [{ pointer: '/callback/endpoint_id', detail: 'names no endpoint of yours' }],
+          });
         }
         const slot = `${caller.key_id} ${key}`;
         if (running.has(slot)) return stillRunning();
@@ -79,7 +81,8 @@ export function actionRequestRoutes(deps: IntakeDeps): Route[] {
         const found = await flow.requests.list(reader.tenant, { ...filter, limit: filter.limit + 1 });
         const page = found.slice(0, filter.limit);
         const last = page.at(-1)?.request;
-        const next_cursor = found.length > page.length && last !== undefined ? cursorOf({ created_at: last.created_at, id: last.id }, cursorScope(reader, query)) : null;
+        const next_cursor =
+          found.length > page.length && last !== undefined ? cursorOf({ created_at: last.created_at, id: last.id }, cursorScope(reader, query)) : null;
         return { status: 200, json: { data: page.map((state) => answerOf(state, { publicUrl: flow.publicUrl, grant: null })), next_cursor } };
       },
     }),
@@ -93,7 +96,12 @@ export function actionRequestRoutes(deps: IntakeDeps): Route[] {
       who: 'either',
       parameters: idParameter,
       query: waitQuerySchema,
-      answers: { 200: { description: 'The request as it stands. The grant of an approval is shown to the requesting caller alone, until it is redeemed', schema: actionRequestSchema } },
+      answers: {
+        200: {
+          description: 'The request as it stands. The grant of an approval is shown to the requesting caller alone, until it is redeemed',
+          schema: actionRequestSchema,
+        },
+      },
       async handle({ reader, params: { id = '' }, query: { wait }, signal }) {
         const watch = waiters.watch(id);
         try {
@@ -174,7 +182,15 @@ export function actionRequestRoutes(deps: IntakeDeps): Route[] {
         const { labels, environment = null, reversibility } = resolved;
         return {
           status: 200,
-          json: { action_request: id, evaluation, requirement, resolved: { labels, environment, reversibility }, masked, warnings, waiting_for: waitingNow(state) },
+          json: {
+            action_request: id,
+            evaluation,
+            requirement,
+            resolved: { labels, environment, reversibility },
+            masked,
+            warnings,
+            waiting_for: waitingNow(state),
+          },
         };
       },
     }),
@@ -200,7 +216,10 @@ function openAnswer(outcome: OpenOutcome, publicUrl: string): Answer {
       return {
         status: 201,
         json: outcome.answer,
-        headers: { Location: `${publicUrl}/v1/action-requests/${outcome.answer.id}`, ...(outcome.kind === 'replayed' ? { 'Idempotent-Replayed': 'true' } : {}) },
+        headers: {
+          Location: `${publicUrl}/v1/action-requests/${outcome.answer.id}`,
+          ...(outcome.kind === 'replayed' ? { 'Idempotent-Replayed': 'true' } : {}),
+        },
       };
     case 'in_progress':
       return stillRunning();
@@ -219,7 +238,8 @@ const stillRunning = (): Trouble =>
 /** 1 to 255 visible ASCII characters. A header given twice arrives joined by a comma and a space, and is refused by the space. */
 function idempotencyKeyOf(header: string | undefined): string | Trouble {
   if (header === undefined) return trouble('idempotency_key_missing', 'Send an Idempotency-Key: a new one for each action, the same one when you try again.');
-  if (!/^[\x21-\x7e]{1,255}$/.test(header)) return trouble('idempotency_key_invalid', 'An Idempotency-Key is 1 to 255 visible ASCII characters without spaces.');
+  if (!/^[\x21-\x7e]{1,255}$/.test(header))
+    return trouble('idempotency_key_invalid', 'An Idempotency-Key is 1 to 255 visible ASCII characters without spaces.');
   return header;
 }
 
@@ -240,7 +260,8 @@ async function withdrawAnswer(
 async function filterOf(deps: IntakeDeps, reader: Reader, query: ListQuery): Promise<RequestFilter | Trouble | null> {
   const { decided_by, from, to, cursor, limit, ...same } = query;
   const before = cursor === undefined ? undefined : readCursor(cursor, cursorScope(reader, query));
-  if (before === null) return trouble('invalid_query', 'The cursor is not one of this list.', { errors: [{ pointer: '/cursor', detail: 'belongs to no page of this query' }] });
+  if (before === null)
+    return trouble('invalid_query', 'The cursor is not one of this list.', { errors: [{ pointer: '/cursor', detail: 'belongs to no page of this query' }] });
   const decider = decided_by === undefined ? undefined : (await deps.directory.people(reader.tenant, [decided_by]))[0]?.id;
   if (decided_by !== undefined && decider === undefined) return null;
   const { status, action, actor, resource } = same;

@@ -55,7 +55,14 @@ describe('redeeming a grant', () => {
     const blind = await world.newKey({ rights: { redeem: false } });
     const [header = '', payload = '', signature = ''] = grant.split('.');
     const none = Buffer.from('{"alg":"none","typ":"approval-grant+jwt"}').toString('base64url');
-    for (const bad of ['x', `${header}.${payload}`, `${none}.${payload}.`, `${header}.${payload}.${signature.slice(0, -2)}AA`, `${header}.${payload}.${signature}=`, `${grant}.x`]) {
+    for (const bad of [
+      'x',
+      `${header}.${payload}`,
+      `${none}.${payload}.`,
+      `${header}.${payload}.${signature.slice(0, -2)}AA`,
+      `${header}.${payload}.${signature}=`,
+      `${grant}.x`,
+    ]) {
       expect(await redeem(bad)).toMatchObject({ status: 401, json: { code: 'invalid_grant' }, headers: { 'www-authenticate': expect.any(String) } });
     }
     expect(await redeem(grant, other.key)).toMatchObject({ status: 401, json: { code: 'invalid_grant' } });
@@ -99,7 +106,11 @@ describe('evaluating', () => {
   test('B2: everybody who signs in can read which policy is in force', async () => {
     const { json } = await world.call('POST', '/v1/evaluations', { as: world.key, body: ACTION });
     for (const as of [world.key, world.tokens.carol]) {
-      expect((await world.call('GET', '/v1/policies/active', { as })).json).toEqual({ policy_digest: json.evaluation.policy_digest, activated_at: expect.any(String), activated_by: 'test' });
+      expect((await world.call('GET', '/v1/policies/active', { as })).json).toEqual({
+        policy_digest: json.evaluation.policy_digest,
+        activated_at: expect.any(String),
+        activated_by: 'test',
+      });
     }
     expect(await world.call('GET', '/v1/policies/active')).toMatchObject({ status: 401 });
   });

@@ -39,7 +39,10 @@ describe('deciding', () => {
     const request = await world.pending();
     const { key } = await world.newKey({ owner: 'alice' });
     for (const as of [world.key, key]) {
-      expect(await world.decide(as, request, 'approve')).toMatchObject({ status: 403, json: { code: 'decider_not_allowed', type: `${world.url}/problems/decider_not_allowed` } });
+      expect(await world.decide(as, request, 'approve')).toMatchObject({
+        status: 403,
+        json: { code: 'decider_not_allowed', type: `${world.url}/problems/decider_not_allowed` },
+      });
     }
     expect(await status(request.id)).toBe('pending');
   });
@@ -59,8 +62,14 @@ describe('deciding', () => {
 
   test('C4: a personal token decides only with the scope for it', async () => {
     const request = await world.pending();
-    expect(await world.decide(await world.newToken('alice', ['read']), request, 'approve')).toMatchObject({ status: 403, json: { code: 'decider_not_allowed' } });
-    expect(await world.decide(await world.newToken('alice', ['admin']), request, 'approve')).toMatchObject({ status: 403, json: { code: 'decider_not_allowed' } });
+    expect(await world.decide(await world.newToken('alice', ['read']), request, 'approve')).toMatchObject({
+      status: 403,
+      json: { code: 'decider_not_allowed' },
+    });
+    expect(await world.decide(await world.newToken('alice', ['admin']), request, 'approve')).toMatchObject({
+      status: 403,
+      json: { code: 'decider_not_allowed' },
+    });
     expect((await world.decide(await world.newToken('alice', ['decide']), request, 'approve')).status).toBe(201);
   });
 
@@ -77,11 +86,17 @@ describe('deciding', () => {
   test('A4: a digest that is not the request’s decides nothing, and one is needed', async () => {
     const request = await world.pending();
     const other = await world.pending({ parameters: { rows: 1 } });
-    expect(await world.decide(world.tokens.alice, { id: request.id, request_digest: other.request_digest }, 'approve')).toMatchObject({ status: 422, json: { code: 'action_mismatch' } });
+    expect(await world.decide(world.tokens.alice, { id: request.id, request_digest: other.request_digest }, 'approve')).toMatchObject({
+      status: 422,
+      json: { code: 'action_mismatch' },
+    });
     const at = (body: object) => world.call('POST', `/v1/action-requests/${request.id}/decisions`, { as: world.tokens.alice, body });
     expect(await at({ verdict: 'approve', action_digest: other.action_digest })).toMatchObject({ status: 422, json: { code: 'action_mismatch' } });
     expect(await at({ verdict: 'approve' })).toMatchObject({ status: 422, json: { code: 'invalid_body', errors: [{ pointer: '/action_digest' }] } });
-    expect(await at({ verdict: 'reject', action_digest: request.action_digest })).toMatchObject({ status: 422, json: { code: 'invalid_body', errors: [{ pointer: '/verdict' }] } });
+    expect(await at({ verdict: 'reject', action_digest: request.action_digest })).toMatchObject({
+      status: 422,
+      json: { code: 'invalid_body', errors: [{ pointer: '/verdict' }] },
+    });
     expect(await status(request.id)).toBe('pending');
     expect((await at({ verdict: 'approve', action_digest: request.action_digest })).status).toBe(201);
   });
@@ -89,13 +104,22 @@ describe('deciding', () => {
   test('I2: whoever comes after the end is told what happened', async () => {
     const request = await world.pending();
     await world.decide(world.tokens.alice, request, 'approve');
-    expect(await world.decide(world.tokens.bob, request, 'deny')).toMatchObject({ status: 409, json: { code: 'already_settled', detail: expect.stringContaining('Alice Adams') } });
-    expect(await world.decide(world.tokens.alice, { id: 'ar_01970000-0000-7000-8000-000000000001', request_digest: request.request_digest }, 'approve')).toMatchObject({ status: 404 });
+    expect(await world.decide(world.tokens.bob, request, 'deny')).toMatchObject({
+      status: 409,
+      json: { code: 'already_settled', detail: expect.stringContaining('Alice Adams') },
+    });
+    expect(
+      await world.decide(world.tokens.alice, { id: 'ar_01970000-0000-7000-8000-000000000001', request_digest: request.request_digest }, 'approve'),
+    ).toMatchObject({ status: 404 });
   });
 
   test('I2: of twenty presses at once by two people one of each counts, and the request is settled once', async () => {
     const request = await world.pending();
-    const replies = await Promise.all(Array.from({ length: 20 }, (_, index) => world.decide(index % 2 === 0 ? world.tokens.alice : world.tokens.bob, request, index % 2 === 0 ? 'approve' : 'deny')));
+    const replies = await Promise.all(
+      Array.from({ length: 20 }, (_, index) =>
+        world.decide(index % 2 === 0 ? world.tokens.alice : world.tokens.bob, request, index % 2 === 0 ? 'approve' : 'deny'),
+      ),
+    );
     expect(replies.filter((reply) => reply.status === 201)).toHaveLength(1);
     for (const reply of replies.filter((candidate) => candidate.status !== 201)) expect(reply).toMatchObject({ status: 409 });
     const { json } = await world.call('GET', `/v1/action-requests/${request.id}`, { as: world.key });
@@ -111,7 +135,10 @@ describe('deciding', () => {
       await gone.sql(`UPDATE directory_people SET active = false WHERE email = 'alice@example.com'`);
       expect(await gone.decide(gone.tokens.alice, request, 'approve')).toMatchObject({ status: 403, json: { code: 'account_inactive' } });
       const body = { verdict: 'approve', request_digest: request.request_digest };
-      expect(await gone.call('POST', `/v1/action-requests/${request.id}/decisions`, { body, headers: { cookie, origin: gone.url } })).toMatchObject({ status: 403, json: { code: 'account_inactive' } });
+      expect(await gone.call('POST', `/v1/action-requests/${request.id}/decisions`, { body, headers: { cookie, origin: gone.url } })).toMatchObject({
+        status: 403,
+        json: { code: 'account_inactive' },
+      });
     } finally {
       await gone.close();
     }
@@ -123,7 +150,10 @@ describe('the web', () => {
     const request = await world.pending();
     const { cookie } = await world.signIn('alice');
     const at = (headers: Record<string, string>) =>
-      world.call('POST', `/v1/action-requests/${request.id}/decisions`, { body: { verdict: 'approve', request_digest: request.request_digest }, headers: { cookie, ...headers } });
+      world.call('POST', `/v1/action-requests/${request.id}/decisions`, {
+        body: { verdict: 'approve', request_digest: request.request_digest },
+        headers: { cookie, ...headers },
+      });
     const refused = { status: 403, json: { code: 'cross_site_request' } };
     expect(await at({})).toMatchObject(refused);
     expect(await at({ origin: 'https://evil.example.com' })).toMatchObject(refused);
@@ -131,7 +161,10 @@ describe('the web', () => {
     expect(await at({ 'sec-fetch-site': 'cross-site' })).toMatchObject(refused);
     expect(await at({ 'sec-fetch-site': 'same-site', origin: world.url })).toMatchObject(refused);
     expect(await status(request.id)).toBe('pending');
-    expect(await at({ 'sec-fetch-site': 'same-origin', origin: world.url })).toMatchObject({ status: 201, json: { via: 'web', authenticated: { method: 'session' } } });
+    expect(await at({ 'sec-fetch-site': 'same-origin', origin: world.url })).toMatchObject({
+      status: 201,
+      json: { via: 'web', authenticated: { method: 'session' } },
+    });
   });
 
   test('C1: previews of a card come from the code of each platform, masked, for whoever may read the request', async () => {

@@ -28,18 +28,25 @@ describe('the ledger over HTTP', () => {
     const verdict = await verifyCheckpoint(checkpoint.text, {
       origin: 'localhost/default',
       vkeys: noteVerifierKey('localhost/default', publicKey),
-      verify: (key, message, signature) => verify(null, message, createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x: Buffer.from(key).toString('base64url') }, format: 'jwk' }), signature),
+      verify: (key, message, signature) =>
+        verify(null, message, createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x: Buffer.from(key).toString('base64url') }, format: 'jwk' }), signature),
     });
     if (!verdict.ok) throw new Error(verdict.reason);
     const { size } = verdict.checkpoint;
     expect(size).toBe(placed);
 
     const tile = await world.call('GET', `/ledger/default/tile/0/000.p/${size}`);
-    expect(tile).toMatchObject({ status: 200, headers: { 'content-type': 'application/octet-stream', 'cache-control': 'public, max-age=31536000, immutable' } });
+    expect(tile).toMatchObject({
+      status: 200,
+      headers: { 'content-type': 'application/octet-stream', 'cache-control': 'public, max-age=31536000, immutable' },
+    });
     expect(tile.bytes).toHaveLength(size * 32);
 
     const bundle = await world.call('GET', `/ledger/default/tile/entries/000.p/${size}`, { as: world.tokens.olivia });
-    expect(bundle).toMatchObject({ status: 200, headers: { 'content-type': 'application/octet-stream', 'cache-control': 'private, max-age=31536000, immutable' } });
+    expect(bundle).toMatchObject({
+      status: 200,
+      headers: { 'content-type': 'application/octet-stream', 'cache-control': 'private, max-age=31536000, immutable' },
+    });
     decodeEntryBundle(bundle.bytes).forEach((entry, index) => expect(Buffer.from(leafHash(entry))).toEqual(tile.bytes.subarray(index * 32, index * 32 + 32)));
   });
 
@@ -52,7 +59,21 @@ describe('the ledger over HTTP', () => {
   });
 
   test('E2: a tile beyond the signed size, or a path in another spelling, is not there', async () => {
-    for (const path of ['0/000', '0/000.p/250', '0/001.p/1', '1/000.p/1', '0/0', '0/000.p/0', '0/000.p/256', '00/000', '64/000', '0/x000/000', '0/000.p/1/', '', '0/%30%30%30.p/1x']) {
+    for (const path of [
+      '0/000',
+      '0/000.p/250',
+      '0/001.p/1',
+      '1/000.p/1',
+      '0/0',
+      '0/000.p/0',
+      '0/000.p/256',
+      '00/000',
+      '64/000',
+      '0/x000/000',
+      '0/000.p/1/',
+      '',
+      '0/%30%30%30.p/1x',
+    ]) {
       expect(await world.call('GET', `/ledger/default/tile/${path}`)).toMatchObject({ status: 404 });
     }
     expect(await world.call('GET', '/ledger/default/tile/0/000.p/1')).toMatchObject({ status: 200 });

@@ -48,7 +48,10 @@ export function ledgerRoutes({ ledger }: IntakeDeps): Route[] {
       summary: 'A bundle of entries (C2SP tlog-tiles), for auditors and administrators',
       who: 'either',
       caller_refusal: { problem: 'forbidden', detail: 'Entries are for auditors and administrators.' },
-      parameters: { tenant: '`default`, unless there are more', path: 'The bundle: its index in groups of three digits, `x001/234`, and `.p/<width>` for a partial one' },
+      parameters: {
+        tenant: '`default`, unless there are more',
+        path: 'The bundle: its index in groups of three digits, `x001/234`, and `.p/<width>` for a partial one',
+      },
       answers: { 200: { description: 'Each entry after its length as a big-endian uint16', type: 'application/octet-stream' } },
       problems: ['not_found', 'forbidden'],
       async handle({ reader, params: { tenant = '', path = '' } }): Promise<Answer> {
@@ -66,7 +69,10 @@ export function ledgerRoutes({ ledger }: IntakeDeps): Route[] {
       tag: 'Ledger',
       summary: 'A tile of hashes (C2SP tlog-tiles)',
       who: 'open',
-      parameters: { tenant: '`default`, unless there are more', path: 'The tile: `<level>/<index>`, the index in groups of three digits, and `.p/<width>` for a partial one' },
+      parameters: {
+        tenant: '`default`, unless there are more',
+        path: 'The tile: `<level>/<index>`, the index in groups of three digits, and `.p/<width>` for a partial one',
+      },
       answers: { 200: { description: 'SHA-256 hashes, one after the other', type: 'application/octet-stream' } },
       problems: ['not_found'],
       async handle({ params: { tenant = '', path = '' } }): Promise<Answer> {

@@ -14,7 +14,13 @@ describe('who am I', () => {
   test('a person, with groups and roles as the directory has them now', async () => {
     const { json } = await me(world.tokens.bob);
     expect(meSchema.parse(json)).toEqual(json);
-    expect(json).toMatchObject({ type: 'person', tenant: 'default', person: { email: 'bob@example.com', groups: ['data-owners', 'security'], roles: [] }, scopes: ['read', 'decide'], may_decide: true });
+    expect(json).toMatchObject({
+      type: 'person',
+      tenant: 'default',
+      person: { email: 'bob@example.com', groups: ['data-owners', 'security'], roles: [] },
+      scopes: ['read', 'decide'],
+      may_decide: true,
+    });
   });
 
   test('an API key, with what it may name', async () => {
@@ -30,10 +36,15 @@ describe('who am I', () => {
     const over = await world.newToken('alice', ['read'], -1);
     const { key } = world;
     for (const as of ['x', key.slice(0, -1), `${key}x`, key.replace('cs_key_', 'cs_pat_'), expired.key, revoked.key, over, key.toLowerCase()]) {
-      expect(await me(as)).toMatchObject({ status: 401, json: { code: 'unauthenticated' }, headers: { 'www-authenticate': expect.stringContaining('invalid_token') } });
+      expect(await me(as)).toMatchObject({
+        status: 401,
+        json: { code: 'unauthenticated' },
+        headers: { 'www-authenticate': expect.stringContaining('invalid_token') },
+      });
     }
     expect(await me()).toMatchObject({ status: 401, headers: { 'www-authenticate': 'Bearer realm="countersign"' } });
-    for (const authorization of ['', 'Bearer', 'Basic YTpi', `Bearer ${key} ${key}`, key]) expect(await me(undefined, { authorization })).toMatchObject({ status: 401 });
+    for (const authorization of ['', 'Bearer', 'Basic YTpi', `Bearer ${key} ${key}`, key])
+      expect(await me(undefined, { authorization })).toMatchObject({ status: 401 });
   });
 });
 
@@ -71,7 +82,10 @@ describe('signing in', () => {
 
   test('B6: another site cannot sign a browser in, nor out', async () => {
     const token = await world.signInToken('alice');
-    expect(await world.call('POST', '/v1/sessions', { body: { token }, headers: { origin: 'https://evil.example.com' } })).toMatchObject({ status: 403, json: { code: 'cross_site_request' } });
+    expect(await world.call('POST', '/v1/sessions', { body: { token }, headers: { origin: 'https://evil.example.com' } })).toMatchObject({
+      status: 403,
+      json: { code: 'cross_site_request' },
+    });
     const signedIn = await world.call('POST', '/v1/sessions', { body: { token }, headers: { origin: world.url, 'sec-fetch-site': 'same-origin' } });
     const cookie = signedIn.headers['set-cookie']?.split(';')[0] ?? '';
     expect(await world.call('DELETE', '/v1/sessions', { headers: { cookie } })).toMatchObject({ status: 403 });

@@ -51,7 +51,11 @@ export function peopleRoutes(deps: IntakeDeps): Route[] {
             return trouble('account_inactive', 'Your account is not active in the directory. Ask an administrator.');
           case 'signed_in': {
             const { id, email, name } = spent.person;
-            return { status: 201, json: { person: { id, email, name }, expires_at: spent.expires_at }, headers: { 'Set-Cookie': sessionCookie(publicUrl, spent.value) } };
+            return {
+              status: 201,
+              json: { person: { id, email, name }, expires_at: spent.expires_at },
+              headers: { 'Set-Cookie': sessionCookie(publicUrl, spent.value) },
+            };
           }
         }
       },

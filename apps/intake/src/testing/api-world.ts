@@ -27,6 +27,7 @@ export interface Reply {
   bytes: Buffer;
   text: string;
   /** The parsed body; null when there is none. `any`, since tests say themselves what they expect of it. */
+  // oxlint-disable-next-line typescript/no-explicit-any -- see above
   json: any;
 }
 
@@ -141,7 +142,13 @@ export async function createApiWorld(options: { pingMs?: number; lookMs?: number
   });
 
   const newKey: ApiWorld['newKey'] = async ({ rights = {}, owner = 'dana', expires_at, name = 'pipeline' } = {}) => {
-    const made = await makeApiKey(flow, { tenant: TENANT, name, owner: people[owner].id, rights: { ...ANY_RIGHTS, ...rights }, ...(expires_at === undefined ? {} : { expires_at }) });
+    const made = await makeApiKey(flow, {
+      tenant: TENANT,
+      name,
+      owner: people[owner].id,
+      rights: { ...ANY_RIGHTS, ...rights },
+      ...(expires_at === undefined ? {} : { expires_at }),
+    });
     await store.credentials.insertApiKey(made.record);
     return { id: made.record.id, key: made.key };
   };
@@ -151,7 +158,8 @@ export async function createApiWorld(options: { pingMs?: number; lookMs?: number
     return made.token;
   };
   const tokens = {} as Record<Name, string>;
-  for (const name of ['dana', 'alice', 'bob', 'carol', 'olivia'] as const) tokens[name] = await newToken(name, name === 'olivia' ? ['read', 'decide', 'admin'] : ['read', 'decide']);
+  for (const name of ['dana', 'alice', 'bob', 'carol', 'olivia'] as const)
+    tokens[name] = await newToken(name, name === 'olivia' ? ['read', 'decide', 'admin'] : ['read', 'decide']);
   const { key } = await newKey();
 
   let origins: readonly string[] = [url];
@@ -187,7 +195,18 @@ export async function createApiWorld(options: { pingMs?: number; lookMs?: number
     const payload = raw ?? (body === undefined ? undefined : JSON.stringify(body));
     return new Promise((resolve, reject) => {
       const sent = httpRequest(
-        { host: '127.0.0.1', port, method, path, headers: { host: `localhost:${port}`, ...(as === undefined ? {} : { authorization: `Bearer ${as}` }), ...(payload === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(payload) }), ...headers } },
+        {
+          host: '127.0.0.1',
+          port,
+          method,
+          path,
+          headers: {
+            host: `localhost:${port}`,
+            ...(as === undefined ? {} : { authorization: `Bearer ${as}` }),
+            ...(payload === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(payload) }),
+            ...headers,
+          },
+        },
         (response) => {
           const chunks: Buffer[] = [];
           response.on('data', (chunk: Buffer) => chunks.push(chunk));
