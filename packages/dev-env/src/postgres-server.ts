@@ -12,6 +12,8 @@ export interface PostgresServer {
   readonly url: string;
   /** What the server logged so far. */
   log(): string;
+  /** Stops and starts the server on the same data and port; connections break. */
+  restart(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -30,7 +32,7 @@ export async function startPostgresServer(flags: readonly string[] = []): Promis
     port,
     user: 'postgres',
     password: 'postgres',
-    persistent: false,
+    persistent: true,
     createPostgresUser: process.getuid?.() === 0,
     initdbFlags: ['--encoding=UTF8', '--locale=C', '--no-sync'],
     postgresFlags: [...flags],
@@ -46,6 +48,10 @@ export async function startPostgresServer(flags: readonly string[] = []): Promis
   return {
     url: `postgresql://postgres:postgres@127.0.0.1:${port}/postgres`,
     log: () => lines.join('\n'),
+    async restart() {
+      await server.stop();
+      await server.start();
+    },
     async stop() {
       await server.stop();
       await rm(folder, { recursive: true, force: true });

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { Burst } from './burst.js';
 import { runHandler } from './local-wakeups.js';
 import { QueueError } from './queue-error.js';
+import { type RawWorker, SteadyWorker } from './steady-worker.js';
 import { cardQueue, type WakeupLog, type WakeupMeter, type WakeupQueue, type Wakeups } from './wakeups.js';
 
 /** The shortest time between two jobs of one queue from one process. */
@@ -15,6 +16,8 @@ const SPACING_MS = 20;
 const SLOTS = 16;
 /** Left-overs of producers that died; past this they are dropped for one "look everywhere". */
 const MAX_LEFT_OVER = 256;
+/** After an announcement that failed, when "look everywhere" is tried for it. */
+const RETRY_MS = 1_000;
 /** How long closing waits for a worker whose backend does not answer. */
 const CLOSE_WAIT_MS = 5_000;
 
@@ -26,10 +29,6 @@ export interface JobQueue {
   add(name: string, data: { ids: readonly string[] }, options: { jobId: string; attempts: number; removeOnComplete: boolean; removeOnFail: boolean }): Promise<unknown>;
   close(): Promise<unknown>;
 }
-/** The part of BullMQ's Worker that is used here. */
-export interface JobWorker {
-  close(force?: boolean): Promise<unknown>;
-}
 /** Redis or PostgreSQL beneath BullMQ. */
 export interface WakeupBackend {
   readonly name: 'redis' | 'postgres';
@@ -39,7 +38,8 @@ export interface WakeupBackend {
   onUsable(callback: () => void): void;
   ping(): Promise<void>;
   openQueue(queue: WakeupQueue): JobQueue;
-  openWorker(queue: WakeupQueue, process: (data: unknown) => Promise<void>): JobWorker;
+  /** A worker that does not run yet. */
+  openWorker(queue: WakeupQueue, process: (data: unknown) => Promise<void>): RawWorker;
   close(): Promise<void>;
 }
 
@@ -48,14 +48,16 @@ export function createBullmqWakeups(backend: WakeupBackend, options: { readonly 
   const { log, meter } = options;
   const senders = new Map<WakeupQueue, Sender>();
   const processors = new Map<WakeupQueue, (data: unknown) => Promise<void>>();
-  const workers = new Map<WakeupQueue, JobWorker>();
+  const workers = new Map<WakeupQueue, SteadyWorker>();
   const tally = { lost: 0 };
   let usable = false;
   let closing: Promise<void> | undefined;
 
   const startWorkers = (): void => {
     if (!usable || closing !== undefined) return;
-    for (const [queue, process] of processors) if (!workers.has(queue)) workers.set(queue, backend.openWorker(queue, process));
+    for (const [queue, process] of processors) {
+      if (!workers.has(queue)) workers.set(queue, new SteadyWorker(() => backend.openWorker(queue, process), queue, log));
+    }
   };
   backend.onUsable(() => {
     usable = true;
@@ -118,6 +120,7 @@ class Sender {
   #slot = 0;
   #jobs: JobQueue | undefined;
   #owed = false;
+  #retry: NodeJS.Timeout | undefined;
 
   constructor(queue: WakeupQueue, backend: WakeupBackend, log: WakeupLog, onLost: () => void) {
     this.#queue = queue;
@@ -136,7 +139,9 @@ class Sender {
   }
 
   async close(): Promise<void> {
+    clearTimeout(this.#retry);
     await this.#burst.close();
+    clearTimeout(this.#retry);
     if (this.#jobs !== undefined) await atMost(CLOSE_WAIT_MS, this.#jobs.close());
   }
 
@@ -151,6 +156,9 @@ class Sender {
       this.#owed = false;
     } catch (error) {
       this.#lose(error instanceof Error ? error.message : String(error));
+      // A backend that knows when it is back says so; this is for the single connection that broke.
+      clearTimeout(this.#retry);
+      this.#retry = setTimeout(() => this.makeUpForLosses(), RETRY_MS);
     }
   }
 

@@ -26,5 +26,5 @@ export async function createWakeups(options: WakeupsOptions): Promise<Wakeups> {
   const shared = { platforms, log, ...(meter === undefined ? {} : { meter }) };
   if (redisUrl !== undefined) return createBullmqWakeups(await openRedisBackend(redisUrl, log), shared);
   if (databaseUrl === undefined) throw new QueueError('no_backend', 'Wake-ups need a Redis or a PostgreSQL address.');
-  return createBullmqWakeups(await openPostgresBackend({ databaseUrl, log, ...(migrateDatabaseUrl === undefined ? {} : { migrateDatabaseUrl }) }), shared);
+  return createBullmqWakeups(await openPostgresBackend({ databaseUrl, ...(migrateDatabaseUrl === undefined ? {} : { migrateDatabaseUrl }) }), shared);
 }

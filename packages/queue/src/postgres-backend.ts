@@ -1,9 +1,8 @@
-import { createPostgresBackend, LATEST_SCHEMA_VERSION, assertSchemaCompatibility, Queue, runMigrations, Worker } from 'bullmq';
+import { assertSchemaCompatibility, createPostgresBackend, LATEST_SCHEMA_VERSION, Queue, runMigrations, Worker } from 'bullmq';
 import pg from 'pg';
 
 import type { WakeupBackend } from './bullmq-wakeups.js';
 import { QueueError } from './queue-error.js';
-import type { WakeupLog } from './wakeups.js';
 
 /** The schema of the queue's tables, apart from Countersign's own and from any other BullMQ in the database. */
 export const QUEUE_SCHEMA = 'countersign_queue';
@@ -19,7 +18,6 @@ export interface PostgresBackendOptions {
   readonly databaseUrl: string;
   /** A role that may create schemas; without it the service's role has to, once. */
   readonly migrateDatabaseUrl?: string;
-  readonly log: WakeupLog;
 }
 
 /**
@@ -28,14 +26,12 @@ export interface PostgresBackendOptions {
  * @throws QueueError `backend_unreachable`, `access_denied`, `invalid_url`.
  */
 export async function openPostgresBackend(options: PostgresBackendOptions): Promise<WakeupBackend> {
-  const { log } = options;
   const connection = connectionOf(options.databaseUrl);
   await prepareSchema(connection, options.migrateDatabaseUrl);
   const pool = new pg.Pool({ ...connection, max: 1, idleTimeoutMillis: 5_000 });
   pool.on('error', () => undefined);
   // `migrate` stays off: the schema stands by now, and the service's role need not be able to change it.
   const backendConnection = { ...connection, schema: QUEUE_SCHEMA, max: 2, idleTimeoutMillis: 60_000 };
-  const noteError = (queue: string) => (error: Error) => log.warn({ err: error, queue }, 'The queue on PostgreSQL had an error and goes on');
 
   return {
     name: 'postgres',
@@ -46,18 +42,17 @@ export async function openPostgresBackend(options: PostgresBackendOptions): Prom
     },
     openQueue(queue) {
       const jobs = new Queue(queue, { connection: backendConnection, streams: { events: { maxLen: EVENTS_KEPT } } }, createPostgresBackend);
-      jobs.on('error', noteError(queue));
+      // An announcement that fails is counted and said where it is made; an emitter without a listener would throw.
+      jobs.on('error', () => undefined);
       return jobs;
     },
     openWorker(queue, process) {
-      const worker = new Worker(
+      return new Worker(
         queue,
         (job) => process(job.data),
-        { connection: backendConnection, concurrency: 1, drainDelay: IDLE_ROUND_SECONDS, stalledInterval: STALLED_ROUND_MS, runRetryDelay: 1_000 },
+        { autorun: false, connection: backendConnection, concurrency: 1, drainDelay: IDLE_ROUND_SECONDS, stalledInterval: STALLED_ROUND_MS, runRetryDelay: 1_000 },
         createPostgresBackend,
       );
-      worker.on('error', noteError(queue));
-      return worker;
     },
     async close() {
       await pool.end();

@@ -101,7 +101,8 @@ export async function openRedisBackend(redisUrl: string, log: WakeupLog): Promis
       return jobs;
     },
     openWorker(queue, process) {
-      const worker = new Worker(queue, (job) => process(job.data), {
+      return new Worker(queue, (job) => process(job.data), {
+        autorun: false,
         connection: { url: redisUrl, maxRetriesPerRequest: null, keepAlive: 10_000, retryStrategy },
         prefix: PREFIX,
         concurrency: 1,
@@ -110,8 +111,6 @@ export async function openRedisBackend(redisUrl: string, log: WakeupLog): Promis
         drainDelay: 5,
         runRetryDelay: 1_000,
       });
-      worker.on('error', (error) => noteWorkerError(log, queue, error));
-      return worker;
     },
     async close() {
       closed = true;
@@ -125,9 +124,4 @@ async function policyProblem(client: Redis): Promise<QueueError | undefined> {
   const policy = /^maxmemory_policy:(\S+)/mu.exec(await client.info('memory'))?.[1];
   if (policy === undefined || policy === 'noeviction') return undefined;
   return new QueueError('eviction_policy', `Redis runs with maxmemory-policy ${policy} and may drop jobs; set it to noeviction (CONFIG SET maxmemory-policy noeviction).`);
-}
-
-/** Connection errors of a worker repeat with each retry and are said once by the producer's client; others are worth a line. */
-function noteWorkerError(log: WakeupLog, queue: string, error: Error): void {
-  if (!/ECONN|EPIPE|ETIMEDOUT|Connection is closed|Socket closed/iu.test(error.message)) log.warn({ err: error, queue }, 'A queue worker had an error and goes on');
 }

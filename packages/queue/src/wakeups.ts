@@ -27,7 +27,7 @@ export type WakeupHandler = (ids: readonly string[]) => Promise<void> | void;
 export interface WakeupsHealth {
   readonly backend: 'local' | 'redis' | 'postgres';
   readonly status: 'up' | 'down';
-  /** Bursts that were not announced since the start, because the backend was away or refused them. */
+  /** Attempts to announce that failed since the start, because the backend was away or refused them. */
   readonly lost: number;
   /** Why it is down, in words without secrets. */
   readonly detail?: string;
