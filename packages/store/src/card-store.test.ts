@@ -54,12 +54,20 @@ describe('card tasks', () => {
     expect(await cards().claim('slack', 10, 60)).toEqual([]);
     if (next !== undefined) await cards().finish(next);
     expect(await fixture.sql('SELECT 1 FROM card_tasks WHERE request_id = $1', [id])).toEqual([]);
-    await fixture.store.requests.change({ tenant: TENANT, request_id: id, from: { version: 2, status: 'approved' }, time: 'any', set: {}, cards: true, leaves: [aLeaf(id)] });
+    await fixture.store.requests.change({
+      tenant: TENANT,
+      request_id: id,
+      from: { version: 2, status: 'approved' },
+      time: 'any',
+      set: {},
+      cards: true,
+      leaves: [aLeaf(id)],
+    });
     if (next !== undefined) await cards().finish(next);
     expect((await cards().claim('slack', 10, 60)).map((claimed) => claimed.request_id)).toEqual([id]);
   });
 
-  test('a task that is given back is due after its delay; a dead worker\'s after its lease', async () => {
+  test("a task that is given back is due after its delay; a dead worker's after its lease", async () => {
     const id = await opened();
     const [task] = await cards().claim('slack', 10, 60);
     if (task === undefined) throw new Error('no task');
@@ -77,10 +85,19 @@ describe('posted cards', () => {
     const id = await opened();
     const posted = await Promise.all(Array.from({ length: 8 }, () => cards().posting({ tenant: TENANT, platform: 'slack', request_id: id, place: 'C1' })));
     expect(new Set(posted.map((card) => card.id)).size).toBe(1);
-    expect(posted[0]).toEqual({ id: posted[0]?.id, tenant: TENANT, platform: 'slack', request_id: id, place: 'C1', state: 'posting', ref: null, shown_version: 0 });
+    expect(posted[0]).toEqual({
+      id: posted[0]?.id,
+      tenant: TENANT,
+      platform: 'slack',
+      request_id: id,
+      place: 'C1',
+      state: 'posting',
+      ref: null,
+      shown_version: 0,
+    });
   });
 
-  test('a press finds its card by the platform\'s reference, and an update that was overtaken does not open it again', async () => {
+  test("a press finds its card by the platform's reference, and an update that was overtaken does not open it again", async () => {
     const id = await opened();
     const card = await cards().posting({ tenant: TENANT, platform: 'slack', request_id: id, place: 'C2' });
     await cards().shown(card, { ref: { channel: 'C2', ts: '1.2' }, version: 2, closed: false });
@@ -94,14 +111,27 @@ describe('posted cards', () => {
 
   test('a reference that fits two cards names neither', async () => {
     const id = await opened();
-    for (const place of ['P1', 'P2']) await cards().shown(await cards().posting({ tenant: TENANT, platform: 'slack', request_id: id, place }), { ref: { shared: 1, place }, version: 1, closed: false });
+    for (const place of ['P1', 'P2'])
+      await cards().shown(await cards().posting({ tenant: TENANT, platform: 'slack', request_id: id, place }), {
+        ref: { shared: 1, place },
+        version: 1,
+        closed: false,
+      });
     expect(await cards().postedByRef('slack', { shared: 1 })).toBeNull();
     expect(await cards().postedByRef('slack', { shared: 1, place: 'P1' })).toMatchObject({ place: 'P1' });
   });
 });
 
 test('a place is remembered once, with its newest reference, and stays allowed', async () => {
-  const place = { tenant: TENANT, platform: 'teams' as const, place: '19:x', kind: 'group' as const, reference: { serviceUrl: 'a' }, user: null, allowed: true };
+  const place = {
+    tenant: TENANT,
+    platform: 'teams' as const,
+    place: '19:x',
+    kind: 'group' as const,
+    reference: { serviceUrl: 'a' },
+    user: null,
+    allowed: true,
+  };
   await cards().rememberPlace(place);
   await cards().rememberPlace({ ...place, reference: { serviceUrl: 'b' }, allowed: false });
   expect(await cards().places(TENANT, 'teams')).toEqual([{ ...place, reference: { serviceUrl: 'b' } }]);

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { JsonObject } from '@countersign/contracts';
 import type { CardStore, CardTask, ChatPlace, PlatformName, PostedCard } from '@countersign/core/ports';
 import type { Database } from './database.js';
-import { Prisma } from './generated/client.js';
+import type { Prisma } from './generated/client.js';
 
 /** Card tasks are a queue of requests to look at, not of messages: many reasons to look are one task. */
 export function cardStore(database: Database): CardStore {
@@ -12,7 +12,11 @@ export function cardStore(database: Database): CardStore {
     finish: (task) => finish(database, task),
     retry: (task, delaySeconds) => retry(database, task, delaySeconds),
     posted: async (tenant, platform, request_id) =>
-      (await database.ordinary((prisma) => prisma.postedCard.findMany({ where: { tenant, platform, request_id }, orderBy: [{ created_at: 'asc' }, { id: 'asc' }] }))).map(cardOf),
+      (
+        await database.ordinary((prisma) =>
+          prisma.postedCard.findMany({ where: { tenant, platform, request_id }, orderBy: [{ created_at: 'asc' }, { id: 'asc' }] }),
+        )
+      ).map(cardOf),
     posting: (card) => posting(database, card),
     shown: async (card, { ref, version, closed }) => {
       // A closed card stays closed: an update that was overtaken does not open it again.
@@ -24,19 +28,26 @@ export function cardStore(database: Database): CardStore {
       });
     },
     postedByRef: async (platform, ref) => {
-      const rows = await database.run<PostedCardRow>({ name: 'card-by-ref', text: 'SELECT * FROM posted_cards WHERE platform = $1 AND ref @> $2::jsonb LIMIT 2', values: [platform, JSON.stringify(ref)] });
+      const rows = await database.run<PostedCardRow>({
+        name: 'card-by-ref',
+        text: 'SELECT * FROM posted_cards WHERE platform = $1 AND ref @> $2::jsonb LIMIT 2',
+        values: [platform, JSON.stringify(ref)],
+      });
       // A reference that fits two cards names neither.
       const [card] = rows;
       return card === undefined || rows.length > 1 ? null : cardOf(card);
     },
     rememberPlace: (place) => rememberPlace(database, place),
-    places: async (tenant, platform) => (await database.ordinary((prisma) => prisma.chatPlace.findMany({ where: { tenant, platform }, orderBy: { place: 'asc' } }))).map(placeOf),
+    places: async (tenant, platform) =>
+      (await database.ordinary((prisma) => prisma.chatPlace.findMany({ where: { tenant, platform }, orderBy: { place: 'asc' } }))).map(placeOf),
   };
 }
 
 async function connect(database: Database, tenant: string, platform: PlatformName): Promise<void> {
   // Two statements: the second sees the requests whose commits did not see the platform yet.
-  await database.ordinary((prisma) => prisma.chatPlatform.upsert({ where: { tenant_platform: { tenant, platform } }, create: { tenant, platform }, update: {} }));
+  await database.ordinary((prisma) =>
+    prisma.chatPlatform.upsert({ where: { tenant_platform: { tenant, platform } }, create: { tenant, platform }, update: {} }),
+  );
   await database.run({
     name: 'connect-platform',
     text: `INSERT INTO card_tasks (tenant, platform, request_id) SELECT tenant, $2, id FROM action_requests WHERE tenant = $1 AND status = 'pending' ON CONFLICT DO NOTHING`,
@@ -126,10 +137,27 @@ interface PostedCardRow {
 /** The columns hold what this file wrote: a platform's name, one of the states (a CHECK guards it), and a JSON object or null. */
 function cardOf(row: PostedCardRow): PostedCard {
   const { tenant, id, request_id, place, shown_version } = row;
-  return { tenant, id, platform: row.platform as PlatformName, request_id, place, state: row.state as PostedCard['state'], ref: row.ref as JsonObject | null, shown_version };
+  return {
+    tenant,
+    id,
+    platform: row.platform as PlatformName,
+    request_id,
+    place,
+    state: row.state as PostedCard['state'],
+    ref: row.ref as JsonObject | null,
+    shown_version,
+  };
 }
 
-function placeOf(row: { tenant: string; platform: string; place: string; kind: string; reference: Prisma.JsonValue; user: string | null; allowed: boolean }): ChatPlace {
+function placeOf(row: {
+  tenant: string;
+  platform: string;
+  place: string;
+  kind: string;
+  reference: Prisma.JsonValue;
+  user: string | null;
+  allowed: boolean;
+}): ChatPlace {
   const { tenant, place, user, allowed } = row;
   return { tenant, platform: row.platform as PlatformName, place, kind: row.kind as ChatPlace['kind'], reference: row.reference as JsonObject, user, allowed };
 }

@@ -8,7 +8,11 @@ import type { Values } from './database.js';
  * @param at the placeholders of tenant and request in the statement, and the name of the gate
  * @returns the members, and the letters that name this combination for the prepared statement
  */
-export function commitParts(values: Values, commit: CommitParts, at: { tenant: string; requestId: string; gate: string }): { members: string[]; variant: string } {
+export function commitParts(
+  values: Values,
+  commit: CommitParts,
+  at: { tenant: string; requestId: string; gate: string },
+): { members: string[]; variant: string } {
   const members: string[] = [];
   let variant = '';
   const { tenant, requestId, gate } = at;

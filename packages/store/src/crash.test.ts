@@ -5,7 +5,8 @@ import { ALICE, anOpening, aSettling, TENANT } from './testing/sample-records.js
 import { seed } from './testing/store-fixture.js';
 
 test('I1, I4: PostgreSQL is killed again and again under load: what was acknowledged is there, once and whole', async () => {
-  const { server, remove } = await startTestServer();
+  const own = await startTestServer();
+  const { server } = own;
   const store = openStore({ url: server.appUrl, connections: 6, patienceMs: 20_000 });
   try {
     await seed(store);
@@ -32,10 +33,12 @@ test('I1, I4: PostgreSQL is killed again and again under load: what was acknowle
       expect(await store.requests.timeline(TENANT, id)).toHaveLength(3);
       expect(await store.deliveries.list(TENANT, id)).toHaveLength(1);
     }
-    expect((await store.requests.list(TENANT, { limit: 1_000, reader: { kind: 'all' } })).map((state) => state.request.id).sort()).toEqual([...acknowledged].sort());
+    expect((await store.requests.list(TENANT, { limit: 1_000, reader: { kind: 'all' } })).map((state) => state.request.id).sort()).toEqual(
+      [...acknowledged].sort(),
+    );
   } finally {
     await store.close();
     await server.stop();
-    await remove();
+    await own.remove();
   }
 }, 120_000);

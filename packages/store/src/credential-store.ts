@@ -1,6 +1,5 @@
 import type { ApiKeyRecord, CredentialStore, KeyRights, PersonalTokenRecord, SessionRecord } from '@countersign/core/ports';
 import type { Database } from './database.js';
-import { Prisma } from './generated/client.js';
 import { instant, instantOrNull } from './rows.js';
 
 /**
@@ -9,18 +8,25 @@ import { instant, instantOrNull } from './rows.js';
  */
 export function credentialStore(database: Database): CredentialStore {
   return {
-    apiKeyByHash: async (hash) => one(await database.run<ApiKeyRow>({ name: 'api-key', text: 'SELECT * FROM api_keys WHERE hash = $1', values: [hash] }), apiKeyOf),
-    apiKey: async (tenant, id) => one(await database.run<ApiKeyRow>({ name: 'api-key-id', text: 'SELECT * FROM api_keys WHERE tenant = $1 AND id = $2', values: [tenant, id] }), apiKeyOf),
+    apiKeyByHash: async (hash) =>
+      one(await database.run<ApiKeyRow>({ name: 'api-key', text: 'SELECT * FROM api_keys WHERE hash = $1', values: [hash] }), apiKeyOf),
+    apiKey: async (tenant, id) =>
+      one(await database.run<ApiKeyRow>({ name: 'api-key-id', text: 'SELECT * FROM api_keys WHERE tenant = $1 AND id = $2', values: [tenant, id] }), apiKeyOf),
     insertApiKey: async ({ rights, hash, sealed_webhook_secret, ...key }) => {
-      // KeyRights is plain JSON, which an interface cannot say to Prisma's type.
-      await database.ordinary((prisma) => prisma.apiKey.create({ data: { ...key, rights: { ...rights } as Prisma.InputJsonObject, hash: bytes(hash), sealed_webhook_secret: bytes(sealed_webhook_secret) } }));
+      await database.ordinary((prisma) =>
+        prisma.apiKey.create({ data: { ...key, rights: { ...rights }, hash: bytes(hash), sealed_webhook_secret: bytes(sealed_webhook_secret) } }),
+      );
     },
     personalTokenByHash: async (hash) =>
-      one(await database.run<PersonalTokenRow>({ name: 'personal-token', text: 'SELECT * FROM personal_tokens WHERE hash = $1', values: [hash] }), personalTokenOf),
+      one(
+        await database.run<PersonalTokenRow>({ name: 'personal-token', text: 'SELECT * FROM personal_tokens WHERE hash = $1', values: [hash] }),
+        personalTokenOf,
+      ),
     insertPersonalToken: async ({ hash, ...token }) => {
       await database.ordinary((prisma) => prisma.personalToken.create({ data: { ...token, hash: bytes(hash) } }));
     },
-    sessionByHash: async (hash) => one(await database.run<SessionRow>({ name: 'session', text: 'SELECT * FROM sessions WHERE hash = $1', values: [hash] }), sessionOf),
+    sessionByHash: async (hash) =>
+      one(await database.run<SessionRow>({ name: 'session', text: 'SELECT * FROM sessions WHERE hash = $1', values: [hash] }), sessionOf),
     insertSession: async ({ hash, ...session }) => {
       await database.ordinary((prisma) => prisma.session.create({ data: { ...session, hash: bytes(hash) } }));
     },
@@ -53,7 +59,11 @@ interface ApiKeyRow extends Omit<ApiKeyRecord, 'hash' | 'created_at' | 'expires_
   revoked_at: Date | null;
 }
 
-type PersonalTokenRow = Omit<PersonalTokenRecord, 'created_at' | 'expires_at' | 'revoked_at'> & { created_at: Date; expires_at: Date | null; revoked_at: Date | null };
+type PersonalTokenRow = Omit<PersonalTokenRecord, 'created_at' | 'expires_at' | 'revoked_at'> & {
+  created_at: Date;
+  expires_at: Date | null;
+  revoked_at: Date | null;
+};
 type SessionRow = Omit<SessionRecord, 'created_at' | 'expires_at'> & { created_at: Date; expires_at: Date };
 
 function apiKeyOf(row: ApiKeyRow): ApiKeyRecord {

@@ -48,7 +48,8 @@ export class Database {
    * @throws StoreError unavailable when no try can have reached the database, commit_unknown when one may have, refused
    */
   async run<Row extends pg.QueryResultRow>(statement: Statement): Promise<Row[]> {
-    return (await this.runCounting<Row>(statement)).rows;
+    const { rows }: { rows: Row[] } = await this.runCounting<Row>(statement);
+    return rows;
   }
 
   /** As run; `again` says that an earlier try may have been committed, so that what looks like a lost race may be our own write. */
@@ -57,13 +58,18 @@ export class Database {
     let again = false;
     for (let wait = 20; ; wait = Math.min(wait * 2, 500)) {
       try {
-        return { rows: await this.once<Row>(statement), again };
+        const rows: Row[] = await this.once<Row>(statement);
+        return { rows, again };
       } catch (error) {
         if (!(error instanceof StoreError)) throw error;
         if (error.code === 'commit_unknown') again = true;
         else if (error.code !== 'unavailable') throw error;
         if (Date.now() + wait > deadline) {
-          throw again ? new StoreError('commit_unknown', 'The database went away while it was being written to; what became of the write is not known yet.', { cause: error }) : error;
+          throw again
+            ? new StoreError('commit_unknown', 'The database went away while it was being written to; what became of the write is not known yet.', {
+                cause: error,
+              })
+            : error;
         }
         await delay(wait);
       }
@@ -138,7 +144,8 @@ export class Database {
       return await this.#pool.connect();
     } catch (cause) {
       // A wrong password or a missing database does not mend itself: class 28, 3D000.
-      if (cause instanceof pg.DatabaseError && /^(28|3D)/.test(cause.code ?? '')) throw new StoreError('refused', `The database refuses the connection: ${cause.message}.`, { cause });
+      if (cause instanceof pg.DatabaseError && /^(28|3D)/.test(cause.code ?? ''))
+        throw new StoreError('refused', `The database refuses the connection: ${cause.message}.`, { cause });
       throw new StoreError('unavailable', `The database cannot be reached: ${cause instanceof Error ? cause.message : 'no answer'}.`, { cause });
     }
   }
@@ -153,7 +160,8 @@ function faultOf(cause: unknown): StoreError {
   const code = cause instanceof pg.DatabaseError ? (cause.code ?? '') : '';
   if (TRY_AGAIN.has(code)) return new StoreError('unavailable', `The database is busy (SQLSTATE ${code}).`, { cause });
   // 57P01 and 57P02 end the connection, class 08 says that it broke: none tells whether a commit in flight was done.
-  if (code === '' || (code.startsWith('08') && code !== '08P01') || code.startsWith('57P')) return new StoreError('commit_unknown', 'The connection to the database broke.', { cause });
+  if (code === '' || (code.startsWith('08') && code !== '08P01') || code.startsWith('57P'))
+    return new StoreError('commit_unknown', 'The connection to the database broke.', { cause });
   // The detail of a constraint names values; the message and the constraint do not.
   const where = cause instanceof pg.DatabaseError && cause.constraint !== undefined ? ` (${cause.constraint})` : '';
   return new StoreError('refused', `The database refused a statement: SQLSTATE ${code}${where}.`, { cause });
@@ -162,7 +170,7 @@ function faultOf(cause: unknown): StoreError {
 /** Prisma's codes: P1… is the connection's, P2… the statement's. What it says at length names values, so it stays in the cause. */
 function prismaFault(cause: unknown): StoreError {
   if (cause instanceof Prisma.PrismaClientKnownRequestError) {
-    if (/^P1/.test(cause.code)) return new StoreError('commit_unknown', `The connection to the database broke (${cause.code}).`, { cause });
+    if (cause.code.startsWith('P1')) return new StoreError('commit_unknown', `The connection to the database broke (${cause.code}).`, { cause });
     if (cause.code === 'P2024') return new StoreError('unavailable', 'The database is busy (P2024).', { cause });
     return new StoreError('refused', `The database refused a statement (${cause.code}).`, { cause });
   }
@@ -170,7 +178,11 @@ function prismaFault(cause: unknown): StoreError {
 }
 
 function isDatabaseError(cause: unknown): boolean {
-  return cause instanceof pg.DatabaseError || (cause instanceof Error && 'code' in cause && typeof cause.code === 'string' && /^E[A-Z]+$/.test(cause.code)) || (cause instanceof Error && cause.message.startsWith('Connection terminated'));
+  return (
+    cause instanceof pg.DatabaseError ||
+    (cause instanceof Error && 'code' in cause && typeof cause.code === 'string' && /^E[A-Z]+$/.test(cause.code)) ||
+    (cause instanceof Error && cause.message.startsWith('Connection terminated'))
+  );
 }
 
 /** Numbers the values of a statement that is put together from parts. */

@@ -39,8 +39,17 @@ describe('claiming', () => {
   test('I7: a claim makes the attempt, numbered from one, before anybody can send', async () => {
     const request = await settled();
     const claimed = await claimOne();
-    expect(claimed).toMatchObject({ tenant: TENANT, request_id: request, attempt: 1, sequence: 1, event: 'outcome.settled', target: { kind: 'url', url: 'https://caller.example.com/hook' } });
-    expect((await deliveries().list(TENANT, request))[0]?.attempts).toEqual([{ number: 1, at: claimed.attempted_at, finished_at: null, status: null, result: null, detail: null }]);
+    expect(claimed).toMatchObject({
+      tenant: TENANT,
+      request_id: request,
+      attempt: 1,
+      sequence: 1,
+      event: 'outcome.settled',
+      target: { kind: 'url', url: 'https://caller.example.com/hook' },
+    });
+    expect((await deliveries().list(TENANT, request))[0]?.attempts).toEqual([
+      { number: 1, at: claimed.attempted_at, finished_at: null, status: null, result: null, detail: null },
+    ]);
     expect(await deliveries().claim({ limit: 10, lease_seconds: 60 })).toEqual([]);
   });
 
@@ -62,8 +71,15 @@ describe('claiming', () => {
   test('D1: of one request the lower sequence goes first, and the next only once that has ended', async () => {
     const request = await settled();
     await fixture.store.requests.change({
-      tenant: TENANT, request_id: request, from: { version: 2, status: 'approved' }, time: 'any', set: { status: 'revoked' },
-      outcome: anOutcome(request, 2, 'revoked'), delivery: aDelivery(request, 2), cards: false, leaves: [aLeaf(request)],
+      tenant: TENANT,
+      request_id: request,
+      from: { version: 2, status: 'approved' },
+      time: 'any',
+      set: { status: 'revoked' },
+      outcome: anOutcome(request, 2, 'revoked'),
+      delivery: aDelivery(request, 2),
+      cards: false,
+      leaves: [aLeaf(request)],
     });
     const first = await claimOne();
     expect(first.sequence).toBe(1);
@@ -74,7 +90,7 @@ describe('claiming', () => {
     expect((await claimOne()).sequence).toBe(2);
   });
 
-  test('a dead worker\'s claim comes due again with the next number, and its late word does not count', async () => {
+  test("a dead worker's claim comes due again with the next number, and its late word does not count", async () => {
     const request = await settled();
     const dead = await claimOne();
     await timeIsOver(dead.id);
@@ -84,7 +100,10 @@ describe('claiming', () => {
     expect(await deliveries().finish(next, outcome(next, { kind: 'end', state: 'delivered' }))).toBe(true);
     const [view] = await deliveries().list(TENANT, request);
     expect(view).toMatchObject({ state: 'delivered', next_attempt_at: null });
-    expect(view?.attempts.map((attempt) => [attempt.number, attempt.result])).toEqual([[1, null], [2, 'delivered']]);
+    expect(view?.attempts.map((attempt) => [attempt.number, attempt.result])).toEqual([
+      [1, null],
+      [2, 'delivered'],
+    ]);
   });
 });
 
@@ -116,8 +135,15 @@ describe('finishing', () => {
       const request = await settled();
       const claimed = await claimOne();
       await fixture.store.requests.change({
-        tenant: TENANT, request_id: request, from: { version: 2, status: 'approved' }, time: 'any', set: { status: 'revoked' },
-        outcome: anOutcome(request, 2, 'revoked'), supersede: true, cards: false, leaves: [aLeaf(request)],
+        tenant: TENANT,
+        request_id: request,
+        from: { version: 2, status: 'approved' },
+        time: 'any',
+        set: { status: 'revoked' },
+        outcome: anOutcome(request, 2, 'revoked'),
+        supersede: true,
+        cards: false,
+        leaves: [aLeaf(request)],
       });
       expect(await deliveries().finish(claimed, outcome(claimed, next))).toBe(true);
       expect((await deliveries().list(TENANT, request))[0]?.state).toBe(state);

@@ -36,7 +36,12 @@ async function claim(database: Database, query: { limit: number; lease_seconds: 
       SELECT id, tenant, request_id, api_key_id, target, sequence, event, created_at, sealed_body, attempts, fence, now()::timestamptz(3) AS attempted_at FROM claimed ORDER BY created_at, id`,
     values: values.values,
   });
-  return rows.map(({ attempts, created_at, attempted_at, ...row }) => ({ ...row, attempt: attempts, created_at: instant(created_at), attempted_at: instant(attempted_at) }));
+  return rows.map(({ attempts, created_at, attempted_at, ...row }) => ({
+    ...row,
+    attempt: attempts,
+    created_at: instant(created_at),
+    attempted_at: instant(attempted_at),
+  }));
 }
 
 /**
@@ -67,7 +72,11 @@ async function finish(database: Database, delivery: ClaimedDelivery, outcome: At
   if (rows[0]?.done === true) return true;
   if (!again) return false;
   // The answer of an earlier try got lost: its leaf tells whether it was committed.
-  const written = await database.run({ name: 'finish-delivery:written', text: 'SELECT id FROM ledger_leaves WHERE tenant = $1 AND id = $2', values: [delivery.tenant, outcome.leaf.id] });
+  const written = await database.run({
+    name: 'finish-delivery:written',
+    text: 'SELECT id FROM ledger_leaves WHERE tenant = $1 AND id = $2',
+    values: [delivery.tenant, outcome.leaf.id],
+  });
   return written.length > 0;
 }
 
@@ -85,9 +94,13 @@ async function release(database: Database, deliveries: ClaimedDelivery[], dueAt:
 }
 
 async function list(database: Database, tenant: string, requestId: string): Promise<DeliveryView[]> {
-  const deliveries = await database.ordinary((prisma) => prisma.delivery.findMany({ where: { tenant, request_id: requestId }, omit: { sealed_body: true }, orderBy: { sequence: 'asc' } }));
+  const deliveries = await database.ordinary((prisma) =>
+    prisma.delivery.findMany({ where: { tenant, request_id: requestId }, omit: { sealed_body: true }, orderBy: { sequence: 'asc' } }),
+  );
   const ids = deliveries.map((delivery) => delivery.id);
-  const attempts = await database.ordinary((prisma) => prisma.deliveryAttempt.findMany({ where: { tenant, delivery_id: { in: ids } }, orderBy: { number: 'asc' } }));
+  const attempts = await database.ordinary((prisma) =>
+    prisma.deliveryAttempt.findMany({ where: { tenant, delivery_id: { in: ids } }, orderBy: { number: 'asc' } }),
+  );
   return deliveries.map((delivery) => {
     // Written by a commit as a CallbackTarget; a CHECK guards the state.
     const target = delivery.target as unknown as CallbackTarget;
@@ -102,7 +115,14 @@ async function list(database: Database, tenant: string, requestId: string): Prom
       next_attempt_at: state === 'pending' ? instant(delivery.next_attempt_at) : null,
       attempts: attempts
         .filter((attempt) => attempt.delivery_id === delivery.id)
-        .map(({ number, attempted_at, finished_at, status, result, detail }) => ({ number, at: instant(attempted_at), finished_at: instantOrNull(finished_at), status, result, detail })),
+        .map(({ number, attempted_at, finished_at, status, result, detail }) => ({
+          number,
+          at: instant(attempted_at),
+          finished_at: instantOrNull(finished_at),
+          status,
+          result,
+          detail,
+        })),
     };
   });
 }

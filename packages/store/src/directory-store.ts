@@ -5,7 +5,11 @@ import { PERSON_JSON, type PersonJson, personOf } from './rows.js';
 /** People, groups, agents and chat accounts on PostgreSQL. */
 export function directoryStore(database: Database): DirectoryStore {
   const select = async (name: string, where: string, values: unknown[]): Promise<Person[]> => {
-    const rows = await database.run<{ person: PersonJson }>({ name: `people:${name}`, text: `SELECT ${PERSON_JSON} AS person FROM directory_people p WHERE ${where}`, values });
+    const rows = await database.run<{ person: PersonJson }>({
+      name: `people:${name}`,
+      text: `SELECT ${PERSON_JSON} AS person FROM directory_people p WHERE ${where}`,
+      values,
+    });
     return rows.map((row) => personOf(row.person));
   };
   return {
@@ -61,25 +65,36 @@ async function replace(database: Database, tenant: string, directory: DirectoryS
        ON CONFLICT (tenant, id) DO UPDATE SET email = excluded.email, name = excluded.name, active = excluded.active, roles = excluded.roles`,
       [tenant, JSON.stringify(people)],
     );
-    await client.query('UPDATE directory_people SET active = false WHERE tenant = $1 AND active AND id <> ALL ($2::text[])', [tenant, people.map((person) => person.id)]);
-    await client.query('DELETE FROM directory_memberships WHERE tenant = $1', [tenant]);
-    await client.query('INSERT INTO directory_memberships (tenant, group_name, person_id) SELECT $1, * FROM unnest($2::text[], $3::text[]) ON CONFLICT DO NOTHING', [
+    await client.query('UPDATE directory_people SET active = false WHERE tenant = $1 AND active AND id <> ALL ($2::text[])', [
       tenant,
-      memberships.map((entry) => entry.group),
-      memberships.map((entry) => entry.person),
+      people.map((person) => person.id),
     ]);
+    await client.query('DELETE FROM directory_memberships WHERE tenant = $1', [tenant]);
+    await client.query(
+      'INSERT INTO directory_memberships (tenant, group_name, person_id) SELECT $1, * FROM unnest($2::text[], $3::text[]) ON CONFLICT DO NOTHING',
+      [tenant, memberships.map((entry) => entry.group), memberships.map((entry) => entry.person)],
+    );
     await client.query(
       `INSERT INTO directory_agents (tenant, id, owner, active) SELECT $1, * FROM unnest($2::text[], $3::text[], $4::boolean[])
        ON CONFLICT (tenant, id) DO UPDATE SET owner = excluded.owner, active = excluded.active`,
       [tenant, agents.map((agent) => agent.id), agents.map((agent) => agent.owner), agents.map((agent) => agent.active)],
     );
-    await client.query('UPDATE directory_agents SET active = false WHERE tenant = $1 AND active AND id <> ALL ($2::text[])', [tenant, agents.map((agent) => agent.id)]);
+    await client.query('UPDATE directory_agents SET active = false WHERE tenant = $1 AND active AND id <> ALL ($2::text[])', [
+      tenant,
+      agents.map((agent) => agent.id),
+    ]);
     await client.query(`DELETE FROM chat_account_links WHERE tenant = $1 AND how = 'directory'`, [tenant]);
     await client.query(
       `INSERT INTO chat_account_links (tenant, platform, workspace, "user", person_id, how)
        SELECT $1, platform, workspace, account, person, 'directory' FROM unnest($2::text[], $3::text[], $4::text[], $5::text[]) AS a (platform, workspace, account, person)
        ON CONFLICT (tenant, platform, workspace, "user") DO UPDATE SET person_id = excluded.person_id, how = excluded.how, linked_at = now()`,
-      [tenant, accounts.map((account) => account.platform), accounts.map((account) => account.workspace), accounts.map((account) => account.user), accounts.map((account) => account.person)],
+      [
+        tenant,
+        accounts.map((account) => account.platform),
+        accounts.map((account) => account.workspace),
+        accounts.map((account) => account.user),
+        accounts.map((account) => account.person),
+      ],
     );
   });
 }

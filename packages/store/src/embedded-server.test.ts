@@ -74,7 +74,9 @@ describe('the embedded server', () => {
     const server = await start(home, { durable: true });
     expect(await ask(server.appUrl, `SELECT current_setting('server_encoding') AS answer`)).toBe('UTF8');
     expect(await ask(server.appUrl, `SELECT string_agg(x, '' ORDER BY x) AS answer FROM unnest(array['ä','b','Z','a']) x`)).toBe('Zabä');
-    expect(await ask(server.appUrl, `SELECT current_setting('fsync') || current_setting('synchronous_commit') || current_setting('full_page_writes') AS answer`)).toBe('ononon');
+    expect(
+      await ask(server.appUrl, `SELECT current_setting('fsync') || current_setting('synchronous_commit') || current_setting('full_page_writes') AS answer`),
+    ).toBe('ononon');
     expect(await ask(server.appUrl, 'SELECT current_user AS answer')).toBe('countersign_app');
     expect(await ask(server.ownerUrl, 'SELECT rolsuper AS answer FROM pg_roles WHERE rolname = current_user')).toBe(false);
     expect((await stat(join(home, 'postgres', 'credentials.json'))).mode & 0o077).toBe(0);

@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { serverAccount } from './embedded/account.js';
 import { findBinaries } from './embedded/binaries.js';
-import { type ClusterFiles, type Credentials, ensureData, loadCredentials, makeFolders, settlePort } from './embedded/cluster.js';
+import { type ClusterFiles, clusterFiles, type Credentials, ensureData, loadCredentials, makeFolders, settlePort } from './embedded/cluster.js';
 import { endOrphan, launch, type LaunchOptions, type Postmaster, readStatus, servesFolder } from './embedded/postmaster.js';
 import { StoreError } from './errors.js';
 
@@ -78,7 +78,8 @@ export async function startEmbeddedServer(options: EmbeddedServerOptions): Promi
   }
   if (options.ownedBy !== undefined) await lock.end();
 
-  let stopping: Promise<void> | null = null;
+  const end: { stopping: Promise<void> | null } = { stopping: null };
+  const isStopping = (): boolean => end.stopping !== null;
   const stop = async (): Promise<void> => {
     await lock.end().catch(() => {});
     await postmaster.stop();
@@ -86,12 +87,12 @@ export async function startEmbeddedServer(options: EmbeddedServerOptions): Promi
   /** The server ended though nobody asked: somebody killed it, or memory ran out. Its data is safe, so it starts again. */
   const revive = async (ended: Postmaster): Promise<void> => {
     const how = await ended.exited;
-    for (let wait = 50; stopping === null; wait = Math.min(wait * 2, 5_000)) {
+    for (let wait = 50; !isStopping(); wait = Math.min(wait * 2, 5_000)) {
       options.onFault?.(new StoreError('server_failed', `The embedded PostgreSQL ended by itself (${how}); starting it again.`));
       try {
         postmaster = await launch(launching);
-        // stop() may have come while it started; the type checker does not see that `stopping` changes across an await.
-        if ((stopping as Promise<void> | null) !== null) return await postmaster.stop();
+        // stop() may have come while it started, and stopped the one before.
+        if (isStopping()) return await postmaster.stop();
         lock = await takeLock(files, credentials, true);
         void revive(postmaster);
         return;
@@ -109,7 +110,23 @@ export async function startEmbeddedServer(options: EmbeddedServerOptions): Promi
     get pid() {
       return postmaster.pid;
     },
-    stop: () => (stopping ??= stop()),
+    stop: () => (end.stopping ??= stop()),
+  };
+}
+
+/**
+ * The addresses of the server that another process runs on a home, for whoever only looks; null when none runs.
+ *
+ * @throws StoreError server_unsupported when its credentials cannot be read
+ */
+export async function findEmbeddedServer(home: string): Promise<Pick<EmbeddedServer, 'ownerUrl' | 'appUrl'> | null> {
+  const files = clusterFiles(resolve(home));
+  const status = await readStatus(files.data);
+  if (status === null || !status.ready || !(await servesFolder(status.pid, files.data))) return null;
+  const credentials = { ...(await loadCredentials(files)), port: status.port };
+  return {
+    ownerUrl: address(files, credentials, OWNER_ROLE, credentials.owner_password, DATABASE),
+    appUrl: address(files, credentials, APP_ROLE, credentials.app_password, DATABASE),
   };
 }
 
@@ -171,7 +188,10 @@ async function ensureRoles(client: pg.Client, credentials: Credentials): Promise
 }
 
 function newClient(files: ClusterFiles, credentials: Credentials): pg.Client {
-  return new pg.Client({ connectionString: address(files, credentials, 'postgres', credentials.superuser_password, 'postgres'), connectionTimeoutMillis: 5_000 });
+  return new pg.Client({
+    connectionString: address(files, credentials, 'postgres', credentials.superuser_password, 'postgres'),
+    connectionTimeoutMillis: 5_000,
+  });
 }
 
 /** A socket saves about a fifth of a round trip; its path must fit into sockaddr_un (108 bytes on Linux, 104 on macOS). */

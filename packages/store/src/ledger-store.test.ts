@@ -45,29 +45,36 @@ describe('sequencing', () => {
         return integrate(tail);
       });
     }
-    expect(tails.map((tail) => [tail.size - before, tail.leaves.length])).toEqual([[0, 2], [2, 2], [4, 1]]);
+    expect(tails.map((tail) => [tail.size - before, tail.leaves.length])).toEqual([
+      [0, 2],
+      [2, 2],
+      [4, 1],
+    ]);
     expect(Buffer.from(tails[1]?.frontier ?? []).toString()).toBe(`frontier ${before + 2}`);
     expect(tails.flatMap((tail) => tail.leaves.map((leaf) => leaf.id))).toEqual(leaves.map((leaf) => leaf.id).sort());
     const timeline = await fixture.store.requests.timeline(TENANT, 'subject-a');
-    expect(timeline.map((leaf) => leaf.position).sort()).toEqual([0, 1, 2, 3, 4].map((index) => before + index));
+    expect(timeline.map((leaf) => leaf.position ?? -1).sort((a, b) => a - b)).toEqual([0, 1, 2, 3, 4].map((index) => before + index));
     expect(await ledger().checkpoint(TENANT)).toEqual({ size: before + 5, note: `note ${before + 5}` });
     expect(await ledger().sequence(TENANT, 10, integrate)).toBe(0);
 
     const entries = await ledger().entries(TENANT, before, before + 5);
-    expect((await ledger().leafHashes(TENANT, before, before + 5)).map((hash) => Buffer.from(hash).toString('hex'))).toEqual(entries.map((entry) => digest(entry).toString('hex')));
+    expect((await ledger().leafHashes(TENANT, before, before + 5)).map((hash) => Buffer.from(hash).toString('hex'))).toEqual(
+      entries.map((entry) => digest(entry).toString('hex')),
+    );
     expect(await ledger().nodeHashes(TENANT, 1, before + 1, before + 3)).toHaveLength(2);
     expect(await ledger().nodeHashes(TENANT, 2, 0, 100)).toEqual([]);
   });
 
   test('I10: intake and four sequencers at once: every leaf has one position, and there are no gaps', async () => {
     const commits = Array.from({ length: 60 }, () => anOpening());
-    let done = false;
+    const intakeIs = { done: false };
     const intake = (async () => {
-      for (let index = 0; index < commits.length; index += 6) await Promise.all(commits.slice(index, index + 6).map((commit) => fixture.store.requests.open(commit)));
-      done = true;
+      for (let index = 0; index < commits.length; index += 6)
+        await Promise.all(commits.slice(index, index + 6).map((commit) => fixture.store.requests.open(commit)));
+      intakeIs.done = true;
     })();
     const sequencers = Array.from({ length: 4 }, async () => {
-      while (!done) await ledger().sequence(TENANT, 7, integrate);
+      while (!intakeIs.done) await ledger().sequence(TENANT, 7, integrate);
     });
     await Promise.all([intake, ...sequencers]);
     await drain();
@@ -89,7 +96,10 @@ describe('sequencing', () => {
     // An older leaf, written by a transaction that is still open while a younger one is placed.
     const old = aLeaf('late');
     await fixture.sql('BEGIN');
-    await fixture.sql(`INSERT INTO ledger_leaves (tenant, id, event, at, subject, bytes) VALUES ($1, $2, 'policy.activated', now(), 'late', '\\x01')`, [TENANT, old.id]);
+    await fixture.sql(`INSERT INTO ledger_leaves (tenant, id, event, at, subject, bytes) VALUES ($1, $2, 'policy.activated', now(), 'late', '\\x01')`, [
+      TENANT,
+      old.id,
+    ]);
     await fixture.sql('INSERT INTO ledger_unplaced (tenant, leaf_id) VALUES ($1, $2)', [TENANT, old.id]);
     await fixture.store.requests.record(TENANT, [aLeaf('young')]);
     expect(await ledger().sequence(TENANT, 10, integrate)).toBe(1);

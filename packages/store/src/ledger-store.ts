@@ -7,17 +7,35 @@ export function ledgerStore(database: Database): LedgerStore {
   return {
     sequence: (tenant, limit, integrate) => sequence(database, tenant, limit, integrate),
     tenantsWithUnplacedLeaves: async () => {
-      const rows = await database.run<{ tenant: string }>({ name: 'unplaced-tenants', text: 'SELECT t.id AS tenant FROM tenants t WHERE EXISTS (SELECT FROM ledger_unplaced u WHERE u.tenant = t.id)', values: [] });
+      const rows = await database.run<{ tenant: string }>({
+        name: 'unplaced-tenants',
+        text: 'SELECT t.id AS tenant FROM tenants t WHERE EXISTS (SELECT FROM ledger_unplaced u WHERE u.tenant = t.id)',
+        values: [],
+      });
       return rows.map((row) => row.tenant);
     },
     checkpoint: async (tenant) => {
-      const [row] = await database.run<CheckpointRow>({ name: 'checkpoint', text: 'SELECT size, note FROM ledger_checkpoints WHERE tenant = $1 ORDER BY size DESC LIMIT 1', values: [tenant] });
+      const [row] = await database.run<CheckpointRow>({
+        name: 'checkpoint',
+        text: 'SELECT size, note FROM ledger_checkpoints WHERE tenant = $1 ORDER BY size DESC LIMIT 1',
+        values: [tenant],
+      });
       return row === undefined ? null : checkpointOf(row);
     },
     checkpoints: (tenant) => checkpoints(database, tenant),
-    leafHashes: (tenant, from, to) => hashes(database, 'leaf-hashes', 'SELECT hash AS bytes FROM ledger_entries WHERE tenant = $1 AND position >= $2 AND position < $3 ORDER BY position', [tenant, from, to]),
+    leafHashes: (tenant, from, to) =>
+      hashes(database, 'leaf-hashes', 'SELECT hash AS bytes FROM ledger_entries WHERE tenant = $1 AND position >= $2 AND position < $3 ORDER BY position', [
+        tenant,
+        from,
+        to,
+      ]),
     nodeHashes: (tenant, level, from, to) =>
-      hashes(database, 'node-hashes', 'SELECT hash AS bytes FROM ledger_nodes WHERE tenant = $1 AND level = $4 AND index >= $2 AND index < $3 ORDER BY index', [tenant, from, to, level]),
+      hashes(database, 'node-hashes', 'SELECT hash AS bytes FROM ledger_nodes WHERE tenant = $1 AND level = $4 AND index >= $2 AND index < $3 ORDER BY index', [
+        tenant,
+        from,
+        to,
+        level,
+      ]),
     entries: (tenant, from, to) =>
       hashes(
         database,
@@ -48,7 +66,10 @@ async function sequence(database: Database, tenant: string, limit: number, integ
         [tenant, limit],
       );
       if (leaves.length === 0) return 0;
-      const { rows: last } = await client.query<{ size: string; frontier: Buffer }>('SELECT size, frontier FROM ledger_checkpoints WHERE tenant = $1 ORDER BY size DESC LIMIT 1', [tenant]);
+      const { rows: last } = await client.query<{ size: string; frontier: Buffer }>(
+        'SELECT size, frontier FROM ledger_checkpoints WHERE tenant = $1 ORDER BY size DESC LIMIT 1',
+        [tenant],
+      );
       const size = Number(last[0]?.size ?? 0);
       step = await integrate({ size, frontier: last[0]?.frontier ?? new Uint8Array(0), leaves });
       const { placed, nodes } = step;
@@ -56,7 +77,10 @@ async function sequence(database: Database, tenant: string, limit: number, integ
       if (placed.length === 0 || step.size !== size + placed.length || placed.some((leaf, index) => leaf.position !== size + index)) {
         throw new StoreError('refused', 'The sequencer left a gap, or placed nothing.');
       }
-      const { rowCount } = await client.query('DELETE FROM ledger_unplaced WHERE tenant = $1 AND leaf_id = ANY ($2::uuid[])', [tenant, placed.map((leaf) => leaf.leaf_id)]);
+      const { rowCount } = await client.query('DELETE FROM ledger_unplaced WHERE tenant = $1 AND leaf_id = ANY ($2::uuid[])', [
+        tenant,
+        placed.map((leaf) => leaf.leaf_id),
+      ]);
       if (rowCount !== placed.length) throw new StoreError('refused', 'The sequencer placed leaves that were not waiting.');
       await client.query('INSERT INTO ledger_entries (tenant, position, leaf_id, hash) SELECT $1, * FROM unnest($2::bigint[], $3::uuid[], $4::bytea[])', [
         tenant,
@@ -72,14 +96,24 @@ async function sequence(database: Database, tenant: string, limit: number, integ
           nodes.map((node) => Buffer.from(node.hash)),
         ]);
       }
-      await client.query('INSERT INTO ledger_checkpoints (tenant, size, root, frontier, note) VALUES ($1, $2, $3, $4, $5)', [tenant, step.size, step.root, step.frontier, step.note]);
+      await client.query('INSERT INTO ledger_checkpoints (tenant, size, root, frontier, note) VALUES ($1, $2, $3, $4, $5)', [
+        tenant,
+        step.size,
+        step.root,
+        step.frontier,
+        step.note,
+      ]);
       return placed.length;
     });
   } catch (error) {
     // Assigned inside the callback, which the type checker does not follow.
     const made = step as LedgerStep | null;
     if (!(error instanceof StoreError && error.code === 'commit_unknown') || made === null) throw error;
-    const [stored] = await database.run<{ note: string }>({ name: 'checkpoint-at', text: 'SELECT note FROM ledger_checkpoints WHERE tenant = $1 AND size = $2', values: [tenant, made.size] });
+    const [stored] = await database.run<{ note: string }>({
+      name: 'checkpoint-at',
+      text: 'SELECT note FROM ledger_checkpoints WHERE tenant = $1 AND size = $2',
+      values: [tenant, made.size],
+    });
     if (stored?.note === made.note) return made.placed.length;
     throw error;
   }
@@ -96,8 +130,12 @@ function checkpointOf(row: CheckpointRow): { size: number; note: string } {
 
 async function* checkpoints(database: Database, tenant: string): AsyncIterable<{ size: number; note: string }> {
   const page = 1_000;
-  for (let after = -1; ; ) {
-    const rows = await database.run<CheckpointRow>({ name: 'checkpoints', text: 'SELECT size, note FROM ledger_checkpoints WHERE tenant = $1 AND size > $2 ORDER BY size LIMIT $3', values: [tenant, after, page] });
+  for (let after = -1; ;) {
+    const rows = await database.run<CheckpointRow>({
+      name: 'checkpoints',
+      text: 'SELECT size, note FROM ledger_checkpoints WHERE tenant = $1 AND size > $2 ORDER BY size LIMIT $3',
+      values: [tenant, after, page],
+    });
     for (const row of rows) {
       const found = checkpointOf(row);
       after = found.size;

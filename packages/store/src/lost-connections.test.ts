@@ -141,7 +141,17 @@ describe('a commit whose answer is lost is unknown, not failed', () => {
     if (claimed === undefined) throw new Error('nothing was due');
     wire.loseAnswerTo(claimed.id);
     const leaf = aLeaf(opening.request.id, 'delivery.attempted');
-    expect(await store.deliveries.finish(claimed, { finished_at: leaf.at, status: 200, result: 'delivered', detail: null, answer_preview: null, next: { kind: 'end', state: 'delivered' }, leaf })).toBe(true);
+    expect(
+      await store.deliveries.finish(claimed, {
+        finished_at: leaf.at,
+        status: 200,
+        result: 'delivered',
+        detail: null,
+        answer_preview: null,
+        next: { kind: 'end', state: 'delivered' },
+        leaf,
+      }),
+    ).toBe(true);
     expect((await fixture.store.deliveries.list(TENANT, opening.request.id))[0]?.state).toBe('delivered');
   });
 

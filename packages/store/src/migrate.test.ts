@@ -72,7 +72,7 @@ describe('E1: the ledger is append-only', () => {
     expect(rows).toEqual([{ count: 1 }]);
   });
 
-  test('I15: every table names its tenant, but for the tenants themselves and the service\'s own keys', async () => {
+  test("I15: every table names its tenant, but for the tenants themselves and the service's own keys", async () => {
     const { rows } = await query(
       database.ownerUrl,
       `SELECT c.relname FROM pg_class c WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace AND c.relname NOT IN ('tenants', 'signing_keys', '_prisma_migrations')

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { PrismaPg } from '@prisma/adapter-pg';
 import { bindMigrationAwareSqlAdapterFactory } from '@prisma/driver-adapter-utils';
+import type * as SchemaEngineWasm from '@prisma/schema-engine-wasm';
 import pg from 'pg';
 import { StoreError } from './errors.js';
 
@@ -48,13 +49,15 @@ export async function migrate(options: MigrateOptions): Promise<string[]> {
     return applied;
   } catch (cause) {
     if (cause instanceof StoreError) throw cause;
-    throw new StoreError('migration_failed', `Migrating the database failed: ${cause instanceof Error ? (cause.message.split('\n')[0] ?? '') : 'unknown'}.`, { cause });
+    throw new StoreError('migration_failed', `Migrating the database failed: ${cause instanceof Error ? (cause.message.split('\n')[0] ?? '') : 'unknown'}.`, {
+      cause,
+    });
   } finally {
     await client.end().catch(() => {});
   }
 }
 
-interface Migration {
+export interface Migration {
   name: string;
   sql: string;
 }
@@ -67,7 +70,9 @@ async function isCurrent(client: pg.Client, migrations: Migration[], appRole: st
     [appRole ?? null],
   );
   if (rows[0]?.migrated !== true || !rows[0].granted) return false;
-  const applied = await client.query<{ name: string }>('SELECT migration_name AS name FROM _prisma_migrations WHERE finished_at IS NOT NULL AND rolled_back_at IS NULL');
+  const applied = await client.query<{ name: string }>(
+    'SELECT migration_name AS name FROM _prisma_migrations WHERE finished_at IS NOT NULL AND rolled_back_at IS NULL',
+  );
   const names = new Set(applied.rows.map((row) => row.name));
   // A newer release may have migrated further; migrations only add, so this release runs on it too.
   return migrations.every((migration) => names.has(migration.name));
@@ -115,14 +120,16 @@ function wholeScripts(pool: pg.Pool): PrismaPg {
  * The package's own entry imports its .wasm as a module, which Node 20 does only behind a flag; so it is put together by hand,
  * as Prisma's command line does.
  */
-function loadSchemaEngine(): Promise<typeof import('@prisma/schema-engine-wasm')> {
+function loadSchemaEngine(): Promise<SchemaEngineModule> {
   // Once per process: the bindings know one instance, and callbacks of an earlier one would run in the later.
   return (schemaEngine ??= instantiateSchemaEngine());
 }
 
-let schemaEngine: Promise<typeof import('@prisma/schema-engine-wasm')> | null = null;
+type SchemaEngineModule = typeof SchemaEngineWasm;
 
-async function instantiateSchemaEngine(): Promise<typeof import('@prisma/schema-engine-wasm')> {
+let schemaEngine: Promise<SchemaEngineModule> | null = null;
+
+async function instantiateSchemaEngine(): Promise<SchemaEngineModule> {
   const require = createRequire(import.meta.url);
   const bindings = await import('@prisma/schema-engine-wasm/schema_engine_bg');
   const wasm = await readFile(join(dirname(require.resolve('@prisma/schema-engine-wasm/schema_engine_bg')), 'schema_engine_bg.wasm'));
@@ -136,7 +143,7 @@ async function instantiateSchemaEngine(): Promise<typeof import('@prisma/schema-
   const instance = await WebAssembly.instantiate(await WebAssembly.compile(new Uint8Array(wasm)), { './schema_engine_bg.js': imports });
   glue.__wbg_set_wasm(instance.exports);
   (instance.exports['__wbindgen_start'] as () => void)();
-  return bindings as unknown as typeof import('@prisma/schema-engine-wasm');
+  return bindings;
 }
 
 /** Beside the compiled files in a build, in prisma/ at the root of a checkout. */
@@ -145,7 +152,8 @@ function migrationsFolder(name: string): string {
   return fileURLToPath(new URL(built ? `./migrations/${name}` : `../../../prisma/migrations/${name}`, import.meta.url));
 }
 
-async function readMigrations(): Promise<Migration[]> {
+/** The migrations of this release, the oldest first. */
+export async function readMigrations(): Promise<Migration[]> {
   const folder = migrationsFolder('.');
   const entries = await readdir(folder, { withFileTypes: true });
   const names = entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);

@@ -23,7 +23,14 @@ describe('the directory', () => {
       };
       await own.store.directory.replace(TENANT, source);
       await own.store.directory.replace(TENANT, source);
-      expect(await own.store.directory.person(TENANT, ALICE)).toEqual({ id: ALICE, email: 'alice@new.example.com', name: 'Alice A.', active: true, groups: ['security'], roles: ['operator'] });
+      expect(await own.store.directory.person(TENANT, ALICE)).toEqual({
+        id: ALICE,
+        email: 'alice@new.example.com',
+        name: 'Alice A.',
+        active: true,
+        groups: ['security'],
+        roles: ['operator'],
+      });
       expect(await own.store.directory.person(TENANT, BOB)).toMatchObject({ active: false, groups: [] });
       // The account came from the source, so it went with it.
       expect(await own.store.directory.personByAccount({ tenant: TENANT, platform: 'slack', workspace: 'T1', user: 'U1' })).toBeNull();
@@ -57,7 +64,16 @@ describe('credentials', () => {
 
   test('an API key is found by its hash as it was stored', async () => {
     const key = {
-      id: 'key_x', tenant: TENANT, name: 'n', owner: DANA, hash: randomBytes(32), prefix: 'cs_ab', sealed_webhook_secret: randomBytes(16), created_at: at(0), expires_at: at(60_000), revoked_at: null,
+      id: 'key_x',
+      tenant: TENANT,
+      name: 'n',
+      owner: DANA,
+      hash: randomBytes(32),
+      prefix: 'cs_ab',
+      sealed_webhook_secret: randomBytes(16),
+      created_at: at(0),
+      expires_at: at(60_000),
+      revoked_at: null,
       rights: { actors: ['agent:*'], actions: ['data.*'], environments: [], callback_hosts: ['h'], redeem: true },
     };
     await credentials().insertApiKey(key);
@@ -71,10 +87,28 @@ describe('credentials', () => {
   });
 
   test('personal tokens and sessions are found by hash; a session that ended is gone', async () => {
-    const token = { id: 'pt_1', tenant: TENANT, person_id: ALICE, hash: randomBytes(32), name: 'cli', scopes: ['read', 'decide'] as ('read' | 'decide')[], created_at: at(0), expires_at: null, revoked_at: null };
+    const token = {
+      id: 'pt_1',
+      tenant: TENANT,
+      person_id: ALICE,
+      hash: randomBytes(32),
+      name: 'cli',
+      scopes: ['read', 'decide'] as ('read' | 'decide')[],
+      created_at: at(0),
+      expires_at: null,
+      revoked_at: null,
+    };
     await credentials().insertPersonalToken(token);
     expect(await credentials().personalTokenByHash(token.hash)).toEqual({ ...token, hash: expect.anything() });
-    const session = { hash: randomBytes(32), tenant: TENANT, person_id: ALICE, issuer: 'countersign', method: 'sign_in_link', created_at: at(0), expires_at: at(60_000) };
+    const session = {
+      hash: randomBytes(32),
+      tenant: TENANT,
+      person_id: ALICE,
+      issuer: 'countersign',
+      method: 'sign_in_link',
+      created_at: at(0),
+      expires_at: at(60_000),
+    };
     await credentials().insertSession(session);
     expect(await credentials().sessionByHash(session.hash)).toEqual({ ...session, hash: expect.anything() });
     await credentials().endSession(session.hash);
@@ -99,7 +133,9 @@ describe('policy', () => {
 
   test('B2: an activation takes effect with its leaf, once, also when ten starts activate it', async () => {
     const leaves = Array.from({ length: 10 }, () => aLeaf(DIGEST, 'policy.activated'));
-    const results = await Promise.all(leaves.map((leaf) => policies().activate({ tenant: TENANT, digest: DIGEST, canonical: 'rules: [x]', by: 'start', leaf })));
+    const results = await Promise.all(
+      leaves.map((leaf) => policies().activate({ tenant: TENANT, digest: DIGEST, canonical: 'rules: [x]', by: 'start', leaf })),
+    );
     expect(results.filter((result) => result.changed)).toHaveLength(1);
     expect(await policies().active(TENANT)).toMatchObject({ digest: DIGEST, by: 'start' });
     expect(await policies().canonical(TENANT, DIGEST)).toBe('rules: [x]');
@@ -116,7 +152,13 @@ describe('signing keys', () => {
   test('of processes that start at once, one makes the key of a purpose; a retired one makes room', async () => {
     const { signingKeys } = fixture.store;
     const key = (kid: string, retired_at: string | null) => ({
-      kid, purpose: 'outcome' as const, algorithm: 'Ed25519' as const, public_key: randomBytes(32), sealed_private_key: randomBytes(60), created_at: at(0), retired_at,
+      kid,
+      purpose: 'outcome' as const,
+      algorithm: 'Ed25519' as const,
+      public_key: randomBytes(32),
+      sealed_private_key: randomBytes(60),
+      created_at: at(0),
+      retired_at,
     });
     const made = Array.from({ length: 8 }, (_, index) => key(`kid-${index}`, null));
     await Promise.all(made.map((each) => signingKeys.insert(each)));

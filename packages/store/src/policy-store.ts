@@ -8,7 +8,8 @@ export function policyStore(database: Database): PolicyStore {
   return {
     activate: (policy) => activate(database, policy),
     canonical: async (tenant, digest) =>
-      (await database.ordinary((prisma) => prisma.policy.findUnique({ where: { tenant_digest: { tenant, digest } }, select: { canonical: true } })))?.canonical ?? null,
+      (await database.ordinary((prisma) => prisma.policy.findUnique({ where: { tenant_digest: { tenant, digest } }, select: { canonical: true } })))
+        ?.canonical ?? null,
     active: async (tenant) => {
       const found = await database.ordinary((prisma) => prisma.activePolicy.findUnique({ where: { tenant } }));
       return found === null ? null : { digest: found.digest, activated_at: instant(found.activated_at), by: found.activated_by };
@@ -34,7 +35,11 @@ async function activate(database: Database, policy: Activation): Promise<{ chang
   });
   if (rows[0]?.changed === true || !again) return { changed: rows[0]?.changed === true };
   // The answer of an earlier try got lost: its leaf tells whether it was us.
-  const [written] = await database.run<{ id: string }>({ name: 'activate:written', text: 'SELECT id FROM ledger_leaves WHERE tenant = $1 AND id = $2', values: [policy.tenant, policy.leaf.id] });
+  const [written] = await database.run<{ id: string }>({
+    name: 'activate:written',
+    text: 'SELECT id FROM ledger_leaves WHERE tenant = $1 AND id = $2',
+    values: [policy.tenant, policy.leaf.id],
+  });
   return { changed: written !== undefined };
 }
 

@@ -19,7 +19,10 @@ export async function openingContext(database: Database, query: { tenant: string
   return { active_policy: inForce(row?.active_policy), agent: row?.agent ?? null, people: (row?.people ?? []).map(personOf) };
 }
 
-export async function decidingContext(database: Database, query: { tenant: string; request_id: string; person_id: string | null }): Promise<DecidingContext | null> {
+export async function decidingContext(
+  database: Database,
+  query: { tenant: string; request_id: string; person_id: string | null },
+): Promise<DecidingContext | null> {
   const [row] = await database.run<StateRow & { active_policy: string | null; people: PersonJson[] | null }>({
     name: 'deciding-context',
     text: `SELECT ${STATE_COLUMNS}, (SELECT digest FROM active_policies WHERE tenant = $1) AS active_policy,

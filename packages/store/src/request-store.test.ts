@@ -1,6 +1,22 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { randomBytes } from 'node:crypto';
-import { aDecision, aGrant, ALICE, aLeaf, anOpening, anOutcome, aSettling, at, BOB, DANA, DIGEST, KEY_ID, POLICY, TENANT, aDelivery } from './testing/sample-records.js';
+import {
+  aDecision,
+  aGrant,
+  ALICE,
+  aLeaf,
+  anOpening,
+  anOutcome,
+  aSettling,
+  at,
+  BOB,
+  DANA,
+  DIGEST,
+  KEY_ID,
+  POLICY,
+  TENANT,
+  aDelivery,
+} from './testing/sample-records.js';
 import { storeFixture, type StoreFixture } from './testing/store-fixture.js';
 
 let fixture: StoreFixture;
@@ -57,7 +73,9 @@ describe('opening', () => {
       expect(result).toMatchObject({ kind: 'replay', fingerprint: DIGEST, request_id: winner?.request.id });
     }
     expect(await count('idempotency_keys', 'key', 'the-one-key')).toBe(1);
-    const written = await fixture.sql<{ count: number }>('SELECT count(*)::int AS count FROM action_requests WHERE id = ANY ($1)', [commits.map((commit) => commit.request.id)]);
+    const written = await fixture.sql<{ count: number }>('SELECT count(*)::int AS count FROM action_requests WHERE id = ANY ($1)', [
+      commits.map((commit) => commit.request.id),
+    ]);
     expect(written).toEqual([{ count: 1 }]);
   });
 
@@ -95,8 +113,17 @@ describe('opening', () => {
     ] as const) {
       if (id !== 'key_unknown') {
         await fixture.store.credentials.insertApiKey({
-          id, tenant: TENANT, name: id, owner: DANA, hash: randomBytes(32), prefix: 'cs_', created_at: at(-2_000), expires_at, revoked_at,
-          rights: { actors: [], actions: [], environments: [], callback_hosts: [], redeem: false }, sealed_webhook_secret: randomBytes(8),
+          id,
+          tenant: TENANT,
+          name: id,
+          owner: DANA,
+          hash: randomBytes(32),
+          prefix: 'cs_',
+          created_at: at(-2_000),
+          expires_at,
+          revoked_at,
+          rights: { actors: [], actions: [], environments: [], callback_hosts: [], redeem: false },
+          sealed_webhook_secret: randomBytes(8),
         });
       }
       const commit = anOpening();
@@ -107,7 +134,7 @@ describe('opening', () => {
 
   test('I4: a part that cannot be written takes everything with it', async () => {
     const commit = anOpening();
-    const bad = { ...aDelivery(commit.request.id, 1), id: (await firstDelivery()) };
+    const bad = { ...aDelivery(commit.request.id, 1), id: await firstDelivery() };
     await expect(requests().open({ ...commit, delivery: bad })).rejects.toMatchObject({ name: 'StoreError', code: 'refused' });
     expect(await count('action_requests', 'id', commit.request.id)).toBe(0);
     expect(await count('ledger_leaves', 'subject', commit.request.id)).toBe(0);
@@ -125,7 +152,14 @@ describe('opening', () => {
     expect(context.agent).toEqual({ id: 'retrainer', owner: 'dana@example.com', active: true });
     const people = new Map(context.people.map((person) => [person.id, person]));
     expect([...people.keys()].sort()).toEqual([ALICE, BOB, DANA]);
-    expect(people.get(BOB)).toEqual({ id: BOB, email: 'bob@example.com', name: 'Bob', active: true, groups: ['data-owners', 'security'], roles: ['administrator', 'auditor'] });
+    expect(people.get(BOB)).toEqual({
+      id: BOB,
+      email: 'bob@example.com',
+      name: 'Bob',
+      active: true,
+      groups: ['data-owners', 'security'],
+      roles: ['administrator', 'auditor'],
+    });
     expect((await requests().openingContext({ tenant: TENANT, agent_id: 'unknown', refs: [] })).agent).toBeNull();
   });
 
@@ -153,8 +187,13 @@ describe('changing', () => {
     const results = await Promise.all(
       Array.from({ length: 100 }, () =>
         requests().change({
-          tenant: TENANT, request_id: id, from: { version: 2, status: 'approved' }, time: { before: at(60_000) },
-          set: { redeemed_at: at(0) }, cards: true, leaves: [aLeaf(id, 'grant.redeemed')],
+          tenant: TENANT,
+          request_id: id,
+          from: { version: 2, status: 'approved' },
+          time: { before: at(60_000) },
+          set: { redeemed_at: at(0) },
+          cards: true,
+          leaves: [aLeaf(id, 'grant.redeemed')],
         }),
       ),
     );
@@ -191,7 +230,9 @@ describe('changing', () => {
     expect(await requests().change({ ...base, from: { version: 2, status: 'approved' }, time: { before: at(-1) } })).toEqual({ kind: 'time' });
     expect(await requests().change({ ...base, from: { version: 1, status: 'approved' }, time: 'any' })).toEqual({ kind: 'conflict' });
     expect(await requests().change({ ...base, from: { version: 2, status: 'pending' }, time: 'any' })).toEqual({ kind: 'conflict' });
-    expect(await requests().change({ ...base, from: { version: 2, status: 'approved' }, time: 'any', active_policy: DIGEST })).toEqual({ kind: 'policy_changed' });
+    expect(await requests().change({ ...base, from: { version: 2, status: 'approved' }, time: 'any', active_policy: DIGEST })).toEqual({
+      kind: 'policy_changed',
+    });
     expect(await requests().change({ ...base, request_id: 'ar_unknown', from: { version: 1, status: 'pending' }, time: 'any' })).toEqual({ kind: 'conflict' });
     expect((await requests().state(TENANT, id))?.request.version).toBe(2);
   });
@@ -207,11 +248,22 @@ describe('changing', () => {
   test('D3: a revocation takes the place of the approval that was not delivered yet', async () => {
     const id = await approved();
     const revocation = {
-      tenant: TENANT, request_id: id, from: { version: 2, status: 'approved' as const }, time: 'any' as const, set: { status: 'revoked' as const },
-      outcome: anOutcome(id, 2, 'revoked'), delivery: aDelivery(id, 2), supersede: true, cards: true, leaves: [aLeaf(id, 'outcome.revoked')],
+      tenant: TENANT,
+      request_id: id,
+      from: { version: 2, status: 'approved' as const },
+      time: 'any' as const,
+      set: { status: 'revoked' as const },
+      outcome: anOutcome(id, 2, 'revoked'),
+      delivery: aDelivery(id, 2),
+      supersede: true,
+      cards: true,
+      leaves: [aLeaf(id, 'outcome.revoked')],
     };
     expect(await requests().change(revocation)).toEqual({ kind: 'committed' });
-    expect((await fixture.store.deliveries.list(TENANT, id)).map((delivery) => [delivery.sequence, delivery.state])).toEqual([[1, 'superseded'], [2, 'pending']]);
+    expect((await fixture.store.deliveries.list(TENANT, id)).map((delivery) => [delivery.sequence, delivery.state])).toEqual([
+      [1, 'superseded'],
+      [2, 'pending'],
+    ]);
     expect((await requests().state(TENANT, id))?.outcomes.map((outcome) => outcome.status)).toEqual(['approved', 'revoked']);
   });
 });
@@ -245,7 +297,10 @@ describe('reading', () => {
     await requests().record(TENANT, [refusal]);
     await requests().record(TENANT, []);
     const timeline = await requests().timeline(TENANT, id);
-    expect(timeline.map((leaf) => [leaf.event, leaf.position])).toEqual([['action_request.opened', null], ['decision.refused', null]]);
+    expect(timeline.map((leaf) => [leaf.event, leaf.position])).toEqual([
+      ['action_request.opened', null],
+      ['decision.refused', null],
+    ]);
     expect(Buffer.from(timeline[1]?.bytes ?? [])).toEqual(refusal.bytes);
   });
 
@@ -270,12 +325,13 @@ describe('reading', () => {
         made.push(commit.request.id);
       }
       const all = { limit: 50, reader: { kind: 'all' } } as const;
-      const ids = async (filter: Parameters<typeof own.store.requests.list>[1]): Promise<string[]> => (await own.store.requests.list(TENANT, filter)).map((state) => state.request.id);
+      const ids = async (filter: Parameters<typeof own.store.requests.list>[1]): Promise<string[]> =>
+        (await own.store.requests.list(TENANT, filter)).map((state) => state.request.id);
       const newestFirst = await ids(all);
       expect([...newestFirst].sort()).toEqual([...made].sort());
 
       const paged: string[] = [];
-      for (let before: { created_at: string; id: string } | undefined; ; ) {
+      for (let before: { created_at: string; id: string } | undefined; ;) {
         const page = await own.store.requests.list(TENANT, { ...all, limit: 2, ...(before === undefined ? {} : { before }) });
         paged.push(...page.map((state) => state.request.id));
         const last = page.at(-1);

@@ -7,7 +7,10 @@ import type { ActionRequestRecord, DecisionRecord, GrantRecord, OutcomeRecord, P
  */
 
 /** The members of a request that never change, in one document. */
-export type RequestDocument = Pick<ActionRequestRecord, 'warnings' | 'requester' | 'chain' | 'view' | 'masked' | 'resolved' | 'evaluation' | 'requirement' | 'callback'>;
+export type RequestDocument = Pick<
+  ActionRequestRecord,
+  'warnings' | 'requester' | 'chain' | 'view' | 'masked' | 'resolved' | 'evaluation' | 'requirement' | 'callback'
+>;
 
 export interface RequestRow {
   tenant: string;
@@ -109,7 +112,7 @@ export function instantOrNull(value: Date | string | null): string | null {
   return value === null ? null : instant(value);
 }
 
-function requestOf(row: RequestRow): ActionRequestRecord {
+export function requestOf(row: RequestRow): ActionRequestRecord {
   return {
     tenant: row.tenant,
     id: row.id,
@@ -148,7 +151,15 @@ function decisionOf(json: DecisionJson): DecisionRecord {
 }
 
 function outcomeOf(json: OutcomeJson): OutcomeRecord {
-  return { id: json.id, request_id: json.request_id, sequence: json.sequence, status: json.status, reason: json.reason, settled_at: instant(json.settled_at), data: json.data };
+  return {
+    id: json.id,
+    request_id: json.request_id,
+    sequence: json.sequence,
+    status: json.status,
+    reason: json.reason,
+    settled_at: instant(json.settled_at),
+    data: json.data,
+  };
 }
 
 function grantOf(row: StateRow): GrantRecord | null {

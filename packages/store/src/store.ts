@@ -1,4 +1,14 @@
-import type { CardStore, CredentialStore, DeliveryStore, DirectoryStore, LedgerStore, PolicyStore, RequestStore, SigningKeyStore, SweepStore } from '@countersign/core/ports';
+import type {
+  CardStore,
+  CredentialStore,
+  DeliveryStore,
+  DirectoryStore,
+  LedgerStore,
+  PolicyStore,
+  RequestStore,
+  SigningKeyStore,
+  SweepStore,
+} from '@countersign/core/ports';
 import { cardStore } from './card-store.js';
 import { credentialStore } from './credential-store.js';
 import { Database, type DatabaseOptions } from './database.js';

@@ -17,7 +17,13 @@ test('the backlog counts what is due, and names the next instant at which someth
   const soon = at(60_000);
   await store.requests.open(anOpening({ expires_at: soon }));
   await store.requests.open(anOpening({ expires_at: at(3_600_000) }));
-  expect(await store.sweep.backlog()).toEqual({ due_requests: 0, due_deliveries: 0, unplaced_leaves: empty.unplaced_leaves + 2, due_cards: { slack: 2 }, next_due_at: soon });
+  expect(await store.sweep.backlog()).toEqual({
+    due_requests: 0,
+    due_deliveries: 0,
+    unplaced_leaves: empty.unplaced_leaves + 2,
+    due_cards: { slack: 2 },
+    next_due_at: soon,
+  });
 
   const over = at(-1_000);
   await store.requests.open(anOpening({ expires_at: over }));
@@ -31,7 +37,7 @@ test('the backlog counts what is due, and names the next instant at which someth
   expect(await store.sweep.backlog()).toMatchObject({ due_requests: 1, due_deliveries: 0, due_cards: { slack: 1 } });
 });
 
-test('the clock is the database\'s', async () => {
+test("the clock is the database's", async () => {
   const [row] = await fixture.sql<{ now: Date }>('SELECT clock_timestamp() AS now');
   const now = await fixture.store.sweep.now();
   expect(now).toMatch(/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$/);

@@ -33,6 +33,7 @@ export function sweepStore(database: Database): SweepStore {
         next_due_at: instantOrNull(row?.next_due_at ?? null),
       };
     },
-    now: async () => instant((await database.run<{ now: Date }>({ name: 'now', text: 'SELECT clock_timestamp() AS now', values: [] }))[0]?.now ?? new Date(Number.NaN)),
+    now: async () =>
+      instant((await database.run<{ now: Date }>({ name: 'now', text: 'SELECT clock_timestamp() AS now', values: [] }))[0]?.now ?? new Date(Number.NaN)),
   };
 }

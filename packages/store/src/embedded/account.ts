@@ -23,12 +23,17 @@ export async function serverAccount(dataFolder: string): Promise<Account> {
   if (self === undefined) return { switched: false };
   const owner = await stat(dataFolder).catch(() => null);
   if (self !== 0) {
-    if (owner !== null && owner.uid !== self) throw new StoreError('server_unsupported', `${dataFolder} belongs to another user (uid ${owner.uid}): start as that user, or choose another COUNTERSIGN_HOME.`);
+    if (owner !== null && owner.uid !== self)
+      throw new StoreError(
+        'server_unsupported',
+        `${dataFolder} belongs to another user (uid ${owner.uid}): start as that user, or choose another COUNTERSIGN_HOME.`,
+      );
     return { switched: false };
   }
   if (owner !== null && owner.uid !== 0) return { switched: true, uid: owner.uid, gid: owner.gid };
   const account = (await lookUp('postgres')) ?? (await makeAccount()) ?? (await lookUp('nobody'));
-  if (account === null) throw new StoreError('server_unsupported', 'PostgreSQL does not run as root, and there is no account to run it under: start as an ordinary user.');
+  if (account === null)
+    throw new StoreError('server_unsupported', 'PostgreSQL does not run as root, and there is no account to run it under: start as an ordinary user.');
   return account;
 }
 

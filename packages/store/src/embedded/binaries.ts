@@ -29,7 +29,11 @@ export async function findBinaries(account: Account): Promise<Binaries> {
   try {
     main = createRequire(pathToFileURL(entry)).resolve(name);
   } catch (cause) {
-    throw new StoreError('server_unsupported', `There is no embedded PostgreSQL for ${platform()} on ${arch()}: set DATABASE_URL to a PostgreSQL of your own.`, { cause });
+    throw new StoreError(
+      'server_unsupported',
+      `There is no embedded PostgreSQL for ${platform()} on ${arch()}: set DATABASE_URL to a PostgreSQL of your own.`,
+      { cause },
+    );
   }
   const folder = dirname(dirname(main));
   const version = String(JSON.parse(await readFile(join(folder, 'package.json'), 'utf8')).version);
@@ -66,7 +70,8 @@ async function readableCopy(folder: string, version: string): Promise<string> {
   const target = join(cache, `postgresql-${version}`);
   await mkdir(cache, { recursive: true, mode: 0o755 });
   const found = await lstat(cache);
-  if (found.uid !== 0 || (found.mode & 0o022) !== 0) throw new StoreError('server_unsupported', `${cache} can be written by others than root: PostgreSQL is not started from there.`);
+  if (found.uid !== 0 || (found.mode & 0o022) !== 0)
+    throw new StoreError('server_unsupported', `${cache} can be written by others than root: PostgreSQL is not started from there.`);
   try {
     await stat(join(target, 'native', 'bin', 'postgres'));
   } catch {

@@ -35,6 +35,12 @@ export async function makeFolders(home: string): Promise<ClusterFiles> {
   } catch (cause) {
     throw notWritable(home, cause);
   }
+  return clusterFiles(home);
+}
+
+/** Where the server of a home keeps what, whether or not it is there. */
+export function clusterFiles(home: string): ClusterFiles {
+  const folder = join(home, 'postgres');
   return { folder, data: join(folder, 'data'), log: join(folder, 'server.log'), credentials: join(folder, 'credentials.json') };
 }
 
@@ -46,7 +52,8 @@ export async function makeFolders(home: string): Promise<ClusterFiles> {
 export async function loadCredentials(files: ClusterFiles): Promise<Credentials> {
   const text = await readFile(files.credentials, 'utf8').catch(() => null);
   if (text === null) {
-    if (await exists(files.data)) throw new StoreError('server_unsupported', `${files.credentials} is missing, but ${files.data} is there: put it back, or remove both.`);
+    if (await exists(files.data))
+      throw new StoreError('server_unsupported', `${files.credentials} is missing, but ${files.data} is there: put it back, or remove both.`);
     const fresh = { port: await freePort(0), superuser_password: secret(), owner_password: secret(), app_password: secret() };
     await saveCredentials(files, fresh);
     return fresh;
@@ -75,12 +82,18 @@ export async function ensureData(files: ClusterFiles, binaries: Binaries, accoun
   const version = await readFile(join(files.data, 'PG_VERSION'), 'utf8').catch(() => null);
   if (version !== null) {
     if (version.trim() !== binaries.major) {
-      throw new StoreError('server_unsupported', `${files.data} was made by PostgreSQL ${version.trim()}, this release brings ${binaries.major}: dump and restore it, or choose another COUNTERSIGN_HOME.`);
+      throw new StoreError(
+        'server_unsupported',
+        `${files.data} was made by PostgreSQL ${version.trim()}, this release brings ${binaries.major}: dump and restore it, or choose another COUNTERSIGN_HOME.`,
+      );
     }
     return;
   }
   const fresh = `${files.data}.${process.pid}`;
-  const from = await stat(files.log).then((found) => found.size, () => 0);
+  const from = await stat(files.log).then(
+    (found) => found.size,
+    () => 0,
+  );
   try {
     await rm(fresh, { recursive: true, force: true });
     await mkdir(fresh, { mode: 0o700 });
@@ -134,7 +147,8 @@ function parseCredentials(text: string): Credentials | null {
     if (typeof value !== 'object' || value === null) return null;
     const found = value as Record<string, unknown>; // an object, just checked; its members are checked next
     const { port, superuser_password, owner_password, app_password } = found;
-    if (typeof port !== 'number' || typeof superuser_password !== 'string' || typeof owner_password !== 'string' || typeof app_password !== 'string') return null;
+    if (typeof port !== 'number' || typeof superuser_password !== 'string' || typeof owner_password !== 'string' || typeof app_password !== 'string')
+      return null;
     return { port, superuser_password, owner_password, app_password };
   } catch {
     return null;
@@ -172,7 +186,10 @@ function freePort(port: number): Promise<number> {
 }
 
 async function exists(path: string): Promise<boolean> {
-  return stat(path).then(() => true, () => false);
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
 }
 
 function notWritable(path: string, cause: unknown): StoreError {

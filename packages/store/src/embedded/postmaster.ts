@@ -45,7 +45,10 @@ const STOP_TIMEOUT_MS = 30_000;
  */
 export async function launch(options: LaunchOptions): Promise<Postmaster> {
   const { binaries, account, dataFolder, logFile, port, durable } = options;
-  const size = await stat(logFile).then((found) => found.size, () => 0);
+  const size = await stat(logFile).then(
+    (found) => found.size,
+    () => 0,
+  );
   if (size > LOG_LIMIT_BYTES) await truncate(logFile);
   const from = size > LOG_LIMIT_BYTES ? 0 : size;
   const setting = (name: string, value: string | number): string[] => ['-c', `${name}=${value}`];
@@ -219,7 +222,11 @@ function watchOurselves(pid: number): ChildProcess | null {
 
 function watchProcess(pid: number, watched: number): ChildProcess | null {
   if (platform() === 'win32') return null;
-  const watchdog = spawn('/bin/sh', ['-c', 'while kill -0 "$1" 2> /dev/null; do sleep 0.2; done; kill -INT "$0"', String(pid), String(watched)], { detached: true, stdio: 'ignore', cwd: '/' });
+  const watchdog = spawn('/bin/sh', ['-c', 'while kill -0 "$1" 2> /dev/null; do sleep 0.2; done; kill -INT "$0"', String(pid), String(watched)], {
+    detached: true,
+    stdio: 'ignore',
+    cwd: '/',
+  });
   watchdog.unref();
   watchdog.on('error', () => {});
   return watchdog;

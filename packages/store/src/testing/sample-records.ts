@@ -1,6 +1,15 @@
 /** Records for the store's tests: valid, small, with ids of their own. Not exported from the package. */
 import { randomBytes } from 'node:crypto';
-import type { ActionRequestRecord, ChangeCommit, DecisionRecord, DeliveryRecord, GrantRecord, LeafRecord, OpenCommit, OutcomeRecord } from '@countersign/core/ports';
+import type {
+  ActionRequestRecord,
+  ChangeCommit,
+  DecisionRecord,
+  DeliveryRecord,
+  GrantRecord,
+  LeafRecord,
+  OpenCommit,
+  OutcomeRecord,
+} from '@countersign/core/ports';
 import { newId, newUuid } from '@countersign/core/request';
 
 export const TENANT = 'default';
@@ -128,7 +137,14 @@ export function aDelivery(requestId: string, sequence: number): DeliveryRecord {
 }
 
 export function aGrant(requestId: string): GrantRecord {
-  return { id: newId('gr', Date.now(), randomBytes(10)), request_id: requestId, audience: 'http://localhost:8080', issued_at: at(0), expires_at: at(300_000), sealed_token: randomBytes(90) };
+  return {
+    id: newId('gr', Date.now(), randomBytes(10)),
+    request_id: requestId,
+    audience: 'http://localhost:8080',
+    issued_at: at(0),
+    expires_at: at(300_000),
+    sealed_token: randomBytes(90),
+  };
 }
 
 /** A press that settles: decision, outcome, grant and callback at once. */
