@@ -16,6 +16,8 @@ export interface IntakeDeps {
   ledger: Pick<LedgerStore, 'checkpoint' | 'leafHashes' | 'nodeHashes' | 'entries'>;
   /** Every public key that something of ours may be signed with, retired ones included (RFC 7517). */
   jwks: () => Promise<{ keys: object[] }>;
+  /** Every public key that a checkpoint of the ledger may be signed with, retired ones included: 32 bytes each. */
+  checkpointKeys: () => Promise<readonly Uint8Array[]>;
   /** How the chat platforms' own code draws a card, also when no account is connected. */
   previews: Record<'slack' | 'teams', (card: Card) => JsonValue>;
   /** The standing notice of a quickstart; null otherwise. */

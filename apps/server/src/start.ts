@@ -82,6 +82,10 @@ async function startRoles(parts: Parts, origins: () => readonly string[]): Promi
         await world.keyring.refreshIfStale();
         return world.keyring.jwks();
       },
+      checkpointKeys: async () => {
+        await world.keyring.refreshIfStale();
+        return world.keyring.publicKeys('checkpoint').map(({ publicKey }) => publicKey);
+      },
       previews: { slack: slackPreview, teams: teamsPreview },
       notice,
       origins,

@@ -35,6 +35,10 @@ describe('the ledger over HTTP', () => {
     const { size } = verdict.checkpoint;
     expect(size).toBe(placed);
 
+    // Whoever has no key yet finds it beside the log, for every key that ever signed.
+    expect((await world.call('GET', '/ledger/default/vkey')).text).toBe(`${noteVerifierKey('localhost/default', publicKey)}\n`);
+    expect(await world.call('GET', '/ledger/nobody/vkey')).toMatchObject({ status: 404 });
+
     const tile = await world.call('GET', `/ledger/default/tile/0/000.p/${size}`);
     expect(tile).toMatchObject({
       status: 200,

@@ -1,4 +1,4 @@
-import { encodeEntryBundle, encodeTile, parseTilePath, type TileResource, tileWidth } from '@countersign/core/ledger';
+import { encodeEntryBundle, encodeTile, noteVerifierKey, parseCheckpoint, parseSignedNote, parseTilePath, type TileResource, tileWidth } from '@countersign/core/ledger';
 import type { IntakeDeps } from '../deps.js';
 import { type Answer, type Route, route } from '../http/route.js';
 import { notFound, trouble } from '../problems.js';
@@ -10,7 +10,7 @@ const TENANT = /^[a-z0-9][a-z0-9-]{0,62}$/;
  * The log as C2SP tlog-tiles serves it. Checkpoint and hash tiles are open to everybody: a hash tells nothing, and whoever
  * watches the log needs no account. Entries need audit rights.
  */
-export function ledgerRoutes({ ledger }: IntakeDeps): Route[] {
+export function ledgerRoutes({ ledger, checkpointKeys }: IntakeDeps): Route[] {
   /** The tile at the path, if the signed log is large enough for it. */
   async function resource(tenant: string, path: string): Promise<TileResource | null> {
     const found = TENANT.test(tenant) ? parseTilePath(path) : null;
@@ -37,6 +37,25 @@ export function ledgerRoutes({ ledger }: IntakeDeps): Route[] {
         const checkpoint = TENANT.test(tenant) ? await ledger.checkpoint(tenant) : null;
         if (checkpoint === null) return notFound('There is no such ledger, or nothing is in it yet.');
         return { status: 200, bytes: new TextEncoder().encode(checkpoint.note), type: 'text/plain; charset=utf-8' };
+      },
+    }),
+
+    route({
+      method: 'get',
+      path: '/ledger/:tenant/vkey',
+      name: 'ledgerVerifierKeys',
+      tag: 'Ledger',
+      summary: 'The verifier keys of the checkpoints (C2SP signed-note), one a line; pin them when you first see them',
+      who: 'open',
+      parameters: { tenant: '`default`, unless there are more' },
+      answers: { 200: { description: 'name+hash+base64', type: 'text/plain; charset=utf-8' } },
+      problems: ['not_found'],
+      async handle({ params: { tenant = '' } }) {
+        const checkpoint = TENANT.test(tenant) ? await ledger.checkpoint(tenant) : null;
+        if (checkpoint === null) return notFound('There is no such ledger, or nothing is in it yet.');
+        const { origin } = parseCheckpoint(parseSignedNote(checkpoint.note).text);
+        const lines = (await checkpointKeys()).map((key) => `${noteVerifierKey(origin, key)}\n`);
+        return { status: 200, bytes: new TextEncoder().encode(lines.join('')), type: 'text/plain; charset=utf-8' };
       },
     }),
 

@@ -172,6 +172,7 @@ export async function createApiWorld(options: { pingMs?: number; lookMs?: number
     deliveries: store.deliveries,
     ledger: store.ledger,
     jwks: () => Promise.resolve(keyring.jwks()),
+    checkpointKeys: () => Promise.resolve(keyring.publicKeys('checkpoint').map(({ publicKey }) => publicKey)),
     previews: { slack: (card) => ({ blocks: [card.headline] }), teams: (card) => ({ type: 'AdaptiveCard', text: card.headline }) },
     notice: null,
     log,

@@ -299,6 +299,7 @@ function openedDetails(request: ActionRequestRecord): JsonObject {
     chain: request.chain.map(({ role, person_id, ref, name }) => ({ role, person_id, ref, name })),
     view: request.view as JsonValue,
     explanation: request.evaluation.explanation,
+    warnings: request.warnings,
   };
 }
 
