@@ -19,6 +19,12 @@ export interface DatabaseOptions {
   patienceMs?: number;
 }
 
+/** What a statement gave, and whether an earlier try of it may have been committed. */
+export interface Tried<Row> {
+  rows: Row[];
+  again: boolean;
+}
+
 /** The one pool of a process, under the hot paths' statements and under Prisma alike. */
 export class Database {
   readonly #pool: pg.Pool;
@@ -53,7 +59,7 @@ export class Database {
   }
 
   /** As run; `again` says that an earlier try may have been committed, so that what looks like a lost race may be our own write. */
-  async runCounting<Row extends pg.QueryResultRow>(statement: Statement): Promise<{ rows: Row[]; again: boolean }> {
+  async runCounting<Row extends pg.QueryResultRow>(statement: Statement): Promise<Tried<Row>> {
     const deadline = Date.now() + this.#patienceMs;
     let again = false;
     for (let wait = 20; ; wait = Math.min(wait * 2, 500)) {
