@@ -62,14 +62,3 @@ export const api = {
     }),
   revoke: (id: string) => call<ActionRequest>('POST', `/v1/action-requests/${id}/revoke`, {}),
 };
-
-/** Calls back when something that the reader may see has changed, and at least every few seconds: a lost event heals. */
-export function onChange(callback: () => void): () => void {
-  const source = new EventSource('/v1/events');
-  source.addEventListener('changed', callback);
-  const timer = setInterval(callback, 5000);
-  return () => {
-    source.close();
-    clearInterval(timer);
-  };
-}

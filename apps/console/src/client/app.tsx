@@ -21,8 +21,7 @@ export function App() {
     if (pathname === '/sign-in') return;
     api.me().then(
       (me) => setSession(me.person === undefined ? { state: 'out' } : { state: 'in', me }),
-      (error: unknown) =>
-        setSession(error instanceof ApiError && error.status === 401 ? { state: 'out' } : { state: 'fault', text: (error as Error).message }),
+      (error: unknown) => setSession(error instanceof ApiError && error.status === 401 ? { state: 'out' } : { state: 'fault', text: (error as Error).message }),
     );
   }, [pathname]);
 

@@ -1,6 +1,7 @@
 import type { ActionRequest } from '@countersign/contracts';
 import { useCallback, useEffect, useState } from 'react';
-import { api, onChange } from './api.js';
+import { api } from './api.js';
+import { onChange } from './changes.js';
 import { Deadline, Moment } from './moments.js';
 
 /** What waits for a decision, and below it what was decided lately. */

@@ -1,7 +1,8 @@
 import type { Card, TimelineEvent, Verdict } from '@countersign/contracts';
 import { useCallback, useEffect, useState } from 'react';
-import { api, type Delivery, onChange } from './api.js';
+import { api, type Delivery } from './api.js';
 import { CardView } from './card-view.js';
+import { onChange } from './changes.js';
 import { DecisionBar } from './decision-bar.js';
 import { History } from './history.js';
 
@@ -30,25 +31,25 @@ export function RequestPage({ id }: { id: string }) {
     return onChange(() => void load());
   }, [load]);
 
-  const decide = async (verdict: Verdict, reason: string) => {
-    if (card === null) return;
+  /** Does it, shows the card as it is then, and says what came of it. */
+  const act = async (call: () => Promise<unknown>, done: string) => {
+    let said: { kind: 'done' | 'refused'; text: string } = { kind: 'done', text: done };
     try {
-      await api.decide(card, verdict, reason);
-      setNotice({ kind: 'done', text: verdict === 'approve' ? 'You approved it.' : 'You denied it.' });
+      await call();
     } catch (error) {
-      setNotice({ kind: 'refused', text: (error as Error).message });
+      said = { kind: 'refused', text: (error as Error).message };
     }
     await load();
+    setNotice(said);
+  };
+
+  const decide = async (verdict: Verdict, reason: string) => {
+    if (card === null) return;
+    await act(() => api.decide(card, verdict, reason), verdict === 'approve' ? 'You approved it.' : 'You denied it.');
   };
 
   const revoke = async () => {
-    try {
-      await api.revoke(id);
-      setNotice({ kind: 'done', text: 'You revoked the approval. The caller is told.' });
-    } catch (error) {
-      setNotice({ kind: 'refused', text: (error as Error).message });
-    }
-    await load();
+    await act(() => api.revoke(id), 'You revoked the approval. The caller is told.');
   };
 
   if (problem !== null && card === null)
