@@ -1,6 +1,6 @@
 import { createDecisions, type Decisions } from '@countersign/decisions';
 import { createDeliverer, createWebhookTransport } from '@countersign/delivery';
-import { deliveryLeaf, decide, expire } from '@countersign/core/flow';
+import { decide, deliveryLeaf, expire, recordedCards } from '@countersign/core/flow';
 import { maskText } from '@countersign/core/masking';
 import type { Announcer, ClaimedDelivery } from '@countersign/core/ports';
 import { openWebhookSecret } from '@countersign/identity';
@@ -109,7 +109,7 @@ function botDeps({ config, world, log, notice }: Parts) {
     tenant: TENANT,
     publicUrl: config.http.publicUrl,
     notice,
-    cards: world.store.cards,
+    cards: recordedCards(world.store.cards, world.flow),
     requests: world.flow.requests,
     directory: world.store.directory,
     decide: (input: Parameters<typeof decide>[1]) => decide(world.flow, input),

@@ -519,7 +519,8 @@ export interface CardStore {
   posted(tenant: string, platform: PlatformName, request_id: string): Promise<PostedCard[]>;
   /** Before the post: remembers that it is about to happen. One row per request and place, whoever races. */
   posting(card: { tenant: string; platform: PlatformName; request_id: string; place: string }): Promise<PostedCard>;
-  shown(card: PostedCard, shown: { ref: JsonObject; version: number; closed: boolean }): Promise<void>;
+  /** After the post or update, with the ledger's leaf of it where one is given. */
+  shown(card: PostedCard, shown: { ref: JsonObject; version: number; closed: boolean }, leaf?: LeafRecord): Promise<void>;
   postedByRef(platform: PlatformName, ref: JsonObject): Promise<PostedCard | null>;
   /** Places that a platform learned by itself (a Teams conversation in which the bot was addressed). */
   rememberPlace(place: ChatPlace): Promise<void>;

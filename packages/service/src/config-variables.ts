@@ -63,7 +63,7 @@ export function readVariables(env: Readonly<Record<string, string | undefined>>)
     else problems.push({ variable: name, problem: read.error.issues[0]?.message ?? 'cannot be read', fix });
   }
   // Each value came out of the schema under its own name.
-  return { values: values as Partial<Variables>, problems };
+  return { values, problems };
 }
 
 function variable<S extends z.ZodType>(schema: S, fix: string): { readonly schema: S; readonly fix: string } {

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { JsonObject } from '@countersign/contracts';
-import type { CardStore, CardTask, ChatPlace, PlatformName, PostedCard } from '@countersign/core/ports';
-import type { Database } from './database.js';
+import type { CardStore, CardTask, ChatPlace, LeafRecord, PlatformName, PostedCard } from '@countersign/core/ports';
+import { leafMembers } from './commits.js';
+import { type Database, Values } from './database.js';
 import type { Prisma } from './generated/client.js';
 
 /** Card tasks are a queue of requests to look at, not of messages: many reasons to look are one task. */
@@ -18,15 +19,7 @@ export function cardStore(database: Database): CardStore {
         )
       ).map(cardOf),
     posting: (card) => posting(database, card),
-    shown: async (card, { ref, version, closed }) => {
-      // A closed card stays closed: an update that was overtaken does not open it again.
-      await database.run({
-        name: 'card-shown',
-        text: `UPDATE posted_cards SET ref = $3, shown_version = greatest(shown_version, $4), state = CASE WHEN $5 OR state = 'closed' THEN 'closed' ELSE 'posted' END
-          WHERE tenant = $1 AND id = $2`,
-        values: [card.tenant, card.id, JSON.stringify(ref), version, closed],
-      });
-    },
+    shown: (card, shown, leaf) => shownCard(database, card, shown, leaf),
     postedByRef: async (platform, ref) => {
       const rows = await database.run<PostedCardRow>({
         name: 'card-by-ref',
@@ -41,6 +34,22 @@ export function cardStore(database: Database): CardStore {
     places: async (tenant, platform) =>
       (await database.ordinary((prisma) => prisma.chatPlace.findMany({ where: { tenant, platform }, orderBy: { place: 'asc' } }))).map(placeOf),
   };
+}
+
+async function shownCard(database: Database, card: PostedCard, { ref, version, closed }: { ref: JsonObject; version: number; closed: boolean }, leaf?: LeafRecord): Promise<void> {
+  const values = new Values();
+  const tenant = values.add(card.tenant, 'text');
+  const { members } = leafMembers(values, tenant, leaf === undefined ? [] : [leaf], 'gate');
+  // A closed card stays closed: an update that was overtaken does not open it again.
+  await database.run({
+    name: leaf === undefined ? 'card-shown' : 'card-shown:recorded',
+    text: `WITH gate AS (UPDATE posted_cards SET ref = ${values.add(JSON.stringify(ref), 'jsonb')}, shown_version = greatest(shown_version, ${values.add(version, 'int')}),
+          state = CASE WHEN ${values.add(closed, 'bool')} OR state = 'closed' THEN 'closed' ELSE 'posted' END
+        WHERE tenant = ${tenant} AND id = ${values.add(card.id, 'text')} RETURNING id)
+      ${members.map((member) => `, ${member}`).join('\n')}
+      SELECT id FROM gate`,
+    values: values.values,
+  });
 }
 
 async function connect(database: Database, tenant: string, platform: PlatformName): Promise<void> {

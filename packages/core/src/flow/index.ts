@@ -6,6 +6,7 @@ export { evaluate, type EvaluateOutcome } from './evaluate.js';
 export { liveGrant } from './grant.js';
 export { maskSubmission, type NotAllowed, type NotAllowedCode, open, type OpenInput, type OpenOutcome } from './open.js';
 export { createPolicySource, type PolicySource } from './policies.js';
+export { recordedCards } from './recorded-cards.js';
 export { redeem, type RedeemOutcome } from './redeem.js';
 export { expire } from './settle.js';
 export { leafContext, leafMaker, openPayload, type OpenPayload } from './record-key.js';

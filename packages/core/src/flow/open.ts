@@ -221,8 +221,7 @@ export function policyInput(submission: Submission, environment: string | undefi
     actor: submission.actor,
     environment,
     reason: submission.reason,
-    // A context is a JSON object by its schema; its typed members are optional, which JsonObject cannot say.
-    context: submission.context as JsonObject | undefined,
+    context: submission.context,
     now,
   };
 }

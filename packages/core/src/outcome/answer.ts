@@ -1,4 +1,4 @@
-import type { ActionRequest, JsonObject } from '@countersign/contracts';
+import type { ActionRequest } from '@countersign/contracts';
 import { requestUrlOf } from '../card/url.js';
 import type { RequestState } from '../ports.js';
 import { decisionView } from './outcome.js';
@@ -25,8 +25,7 @@ export function answerOf(state: RequestState, options: { publicUrl: string; gran
     actor: view.actor,
     ...(view.environment === undefined ? {} : { environment: view.environment }),
     ...(view.reason === undefined ? {} : { reason: view.reason }),
-    // A context is a JSON object by its schema; its typed members are optional, which JsonObject cannot say.
-    ...(view.context === undefined ? {} : { context: view.context as JsonObject }),
+    ...(view.context === undefined ? {} : { context: view.context }),
     ...(view.purpose === undefined ? {} : { purpose: view.purpose }),
     requester: request.requester,
     masked: request.masked,

@@ -154,6 +154,8 @@ function refuseShape(text: string, refuse: (at: { line: number; column: number }
         break;
       case 'newline':
         indicators = 0;
+        break;
+      default:
     }
     for (let at = token.indexOf('\n'); at >= 0; at = token.indexOf('\n', at + 1)) line++;
     if (++tokens > MAX_TOKENS) return refuse({ line, column: 1 }, `a file has at most ${MAX_TOKENS} pieces of YAML`);
