@@ -1,7 +1,7 @@
+import { count, cut, wholeText } from '@countersign/chat';
 import type { Card, JsonObject, Verdict } from '@countersign/contracts';
 import type { types } from '@slack/bolt';
-import { box, cut, line, richText, run } from './rich-text.js';
-import { decisionText, stageText, time } from './render.js';
+import { box, line, richText, run } from './rich-text.js';
 
 /** The modals' names in Slack's payloads, and of the buttons and fields in them. */
 export const MODALS = { reason: 'countersign_reason', everything: 'countersign_everything_view' } as const;
@@ -80,7 +80,7 @@ export function everythingModal(card: Card, page: number): types.ModalView {
       richText(
         line(
           run(
-            `Page ${String(index + 1)} of ${String(pages.length)}: characters ${(from + 1).toLocaleString('en-US')} to ${(from + shown.join('').length).toLocaleString('en-US')} of ${whole.length.toLocaleString('en-US')}`,
+            `Page ${String(index + 1)} of ${String(pages.length)}: characters ${count(from + 1)} to ${count(from + shown.join('').length)} of ${count(whole.length)}`,
           ),
         ),
       ),
@@ -88,23 +88,6 @@ export function everythingModal(card: Card, page: number): types.ModalView {
       ...(turns.length === 0 ? [] : [{ type: 'actions', elements: turns } satisfies types.ActionsBlock]),
     ],
   };
-}
-
-/** All that a card could say, and the whole masked action. */
-export function wholeText(card: Card): string {
-  const parts: string[] = [card.headline];
-  if (card.outcome !== null) parts.push(`${card.outcome.text} ${time(card.outcome.at)}`);
-  if (card.warnings.length > 0) parts.push(card.warnings.map((warning) => `Beware: ${warning}`).join('\n'));
-  parts.push(card.facts.map(({ label, value }) => `${label}: ${value}`).join('\n'));
-  parts.push(`Rule: ${card.rule.ids.join(', ') || 'default'}. ${card.rule.explanation}\nPolicy: ${card.rule.policy_digest}`);
-  if (card.stages.length > 0) parts.push(card.stages.map(stageText).join('\n'));
-  if (card.decisions.length > 0) parts.push(card.decisions.map(decisionText).join('\n'));
-  if (card.hidden !== null) parts.push(card.hidden);
-  parts.push(
-    `Request: ${card.request_id}\nRequest digest: ${card.request_digest}\nAction digest: ${card.action_digest}\nDecide before: ${time(card.expires_at)}`,
-  );
-  parts.push(card.everything);
-  return parts.join('\n\n');
 }
 
 function pagesOf(whole: string): string[][] {

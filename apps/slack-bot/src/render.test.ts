@@ -1,8 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
+import { wholeText } from '@countersign/chat';
 import type { Card } from '@countersign/contracts';
 import { blockComplaints, MESSAGE_LIMIT, messageWeight, viewComplaints, visibleText } from '@countersign/dev-env/slack';
 import fc from 'fast-check';
-import { everythingModal, reasonModal, wholeText } from './modals.js';
+import { everythingModal, reasonModal } from './modals.js';
 import { ACTIONS, renderCard } from './render.js';
 
 const digest = `sha256:${'a'.repeat(64)}`;
@@ -113,7 +114,7 @@ describe('a card', () => {
         expect(messageWeight(blocks)).toBeLessThanOrEqual(MESSAGE_LIMIT);
         expect(text.length).toBeLessThanOrEqual(4_000);
       }),
-      { numRuns: 60 },
+      { numRuns: 200 },
     );
   });
 

@@ -1,6 +1,7 @@
+import { count, cut, decisionText, oneLine, stageText, time, titleOf } from '@countersign/chat';
 import type { Card, JsonObject } from '@countersign/contracts';
 import type { types } from '@slack/bolt';
-import { type Block, bold, box, cut, divider, escapeMrkdwn, header, line, note, oneLine, richText, run } from './rich-text.js';
+import { type Block, bold, box, divider, escapeMrkdwn, header, line, note, richText, run } from './rich-text.js';
 
 /** A card as a Slack message. */
 export interface SlackMessage {
@@ -172,23 +173,6 @@ function buttonsOf(card: Card): Block {
   };
 }
 
-export function titleOf(card: Card): string {
-  switch (card.status) {
-    case 'pending':
-      return 'Approval needed';
-    case 'approved':
-      return 'Approved';
-    case 'denied':
-      return 'Denied';
-    case 'expired':
-      return 'Expired';
-    case 'cancelled':
-      return 'Cancelled';
-    case 'revoked':
-      return 'Revoked';
-  }
-}
-
 /** A link shows the host that it leads to, whatever it calls itself. */
 function linkRun(link: Card['links'][number]) {
   const title = oneLine(cut(link.title, 80));
@@ -196,20 +180,3 @@ function linkRun(link: Card['links'][number]) {
     ? run(`${title} (${cut(oneLine(link.host), 100) || 'no valid address'})`)
     : ({ type: 'link', url: link.url, text: `${title} (${link.host})` } as const);
 }
-
-export function stageText(stage: Card['stages'][number]): string {
-  const groups = stage.groups.map(({ group, quorum, approved }) => `${count(approved)} of ${count(quorum)} of ${cut(group, 60)}`).join(' and ');
-  return `${cut(stage.name, 60)}: ${groups}${stage.satisfied ? ' (met)' : stage.open ? '' : ' (later)'}`;
-}
-
-export function decisionText(decision: Card['decisions'][number]): string {
-  const verb = decision.verdict === 'approve' ? 'approved' : 'denied';
-  return `${cut(decision.name, 100)} ${verb} it (${decision.via}, ${time(decision.at)})${decision.reason === null ? '' : `: ${decision.reason}`}`;
-}
-
-/** `2026-11-21 12:03:04 UTC`. */
-export function time(instant: string): string {
-  return `${instant.slice(0, 10)} ${instant.slice(11, 19)} UTC`;
-}
-
-const count = (value: number): string => value.toLocaleString('en-US');

@@ -38,13 +38,3 @@ export const divider: Block = { type: 'divider' };
 export function escapeMrkdwn(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 }
-
-/** The first `limit` characters, whole code points. */
-export function cut(text: string, limit: number): string {
-  if (text.length <= limit) return text;
-  const end = limit - (/[\uD800-\uDBFF]/.test(text.charAt(limit - 1)) ? 1 : 0);
-  return text.slice(0, end);
-}
-
-/** Line breaks as marks, for places where a value must not look like a line of ours. */
-export const oneLine = (text: string): string => text.replaceAll('\n', ' ⏎ ');

@@ -1,4 +1,6 @@
 export { type LinkMode, personOf } from './account.js';
+export { isAskedOf } from './audience.js';
+export { count, cut, decisionText, oneLine, stageText, time, titleOf, wholeText } from './card-words.js';
 export { type CardWorkerDeps, createCardWorker } from './card-worker.js';
 export { PlatformError, type PlatformErrorCode } from './errors.js';
 export type { AccountFacts, ChatPlatform } from './platform.js';
