@@ -1,1 +1,2 @@
-export {};
+export type { TeamsBotConfig } from './config.js';
+export { type BotLog, createTeamsBot, type TeamsBot, type TeamsBotDeps } from './main.js';

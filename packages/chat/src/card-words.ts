@@ -40,7 +40,9 @@ export function wholeText(card: Card): string {
   if (card.stages.length > 0) parts.push(card.stages.map(stageText).join('\n'));
   if (card.decisions.length > 0) parts.push(card.decisions.map(decisionText).join('\n'));
   if (card.hidden !== null) parts.push(card.hidden);
-  parts.push(`Request: ${card.request_id}\nRequest digest: ${card.request_digest}\nAction digest: ${card.action_digest}\nDecide before: ${time(card.expires_at)}`);
+  parts.push(
+    `Request: ${card.request_id}\nRequest digest: ${card.request_digest}\nAction digest: ${card.action_digest}\nDecide before: ${time(card.expires_at)}`,
+  );
   parts.push(card.everything);
   return parts.join('\n\n');
 }

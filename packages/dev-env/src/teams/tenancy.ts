@@ -63,9 +63,10 @@ export class Tenancy {
     return whole;
   }
 
-  /** The conversation that an id names; the id of a thread in a channel ends in `;messageid=…`. */
+  /** The conversation that an id names; the id of a thread in a channel ends in `;messageid=…`, and a team's roster is asked for by the team's id. */
   conversation(id: string): TeamsConversation | undefined {
-    return this.conversations.get(id.split(';')[0] ?? '');
+    const base = id.split(';')[0] ?? '';
+    return this.conversations.get(base) ?? [...this.conversations.values()].find((one) => one.teamId === base);
   }
 
   /** The personal conversation of a person with the bot, made where there is none. */

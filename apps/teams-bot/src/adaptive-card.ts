@@ -1,0 +1,124 @@
+/**
+ * The few elements that cards are made of (Adaptive Cards 1.5). Text of others goes into the TextRuns of a RichTextBlock
+ * alone: they are shown letter for letter, while TextBlock and FactSet read Markdown.
+ */
+export interface AdaptiveCard {
+  type: 'AdaptiveCard';
+  version: '1.5';
+  fallbackText: string;
+  body: Element[];
+  actions?: Action[];
+}
+
+export type Element = TextBlock | RichTextBlock | Container | InputText;
+
+interface Spaced {
+  spacing?: 'none' | 'small' | 'medium' | 'large';
+  separator?: boolean;
+}
+interface TextBlock extends Spaced {
+  type: 'TextBlock';
+  text: string;
+  size: 'large';
+  weight: 'bolder';
+  style: 'heading';
+  wrap: true;
+}
+interface RichTextBlock extends Spaced {
+  type: 'RichTextBlock';
+  inlines: TextRun[];
+}
+export interface TextRun {
+  type: 'TextRun';
+  text: string;
+  weight?: 'bolder';
+  size?: 'small';
+  isSubtle?: true;
+  color?: 'warning' | 'good' | 'attention';
+  fontType?: 'monospace';
+  selectAction?: OpenUrl;
+}
+interface Container extends Spaced {
+  type: 'Container';
+  style: 'emphasis';
+  items: Element[];
+}
+interface InputText extends Spaced {
+  type: 'Input.Text';
+  id: string;
+  label: string;
+  isMultiline: true;
+  isRequired: boolean;
+  errorMessage: string;
+  maxLength: number;
+}
+interface OpenUrl {
+  type: 'Action.OpenUrl';
+  url: string;
+}
+/** What a press carries of ours. */
+export interface ActionData {
+  request_id: string;
+  request_digest: string;
+}
+interface Execute {
+  type: 'Action.Execute';
+  title: string;
+  verb: string;
+  data: ActionData;
+  associatedInputs: 'auto' | 'none';
+  style?: 'positive' | 'destructive';
+  /** For clients that do not know Action.Execute: it arrives as a message. */
+  fallback: { type: 'Action.Submit'; title: string; data: ActionData & { verb: string }; associatedInputs: 'auto' | 'none' };
+}
+export type Action = Execute;
+
+type Style = Omit<TextRun, 'type' | 'text'>;
+
+/** Text as it is. */
+export function runs(text: string, style: Style = {}): TextRun[] {
+  // Renderers put localised dates in place of {{DATE(…)}} and {{TIME(…)}}, in each run for itself: two runs that share one are left alone.
+  return (text === '' ? '(empty)' : text).split(/(?<=\{)(?=\{(?:DATE|TIME)\()/i).map((part) => ({ type: 'TextRun', text: part, ...style }));
+}
+
+/** Words of ours, before a value. */
+export const bold = (text: string): TextRun[] => runs(text, { weight: 'bolder' });
+
+export const line = (inlines: TextRun[], spaced: Spaced = { spacing: 'small' }): Element => ({ type: 'RichTextBlock', inlines, ...spaced });
+
+/** Small print. */
+export const note = (text: string): Element => line(runs(text, { size: 'small', isSubtle: true }));
+
+/** A box, in which a value may have as many lines as it wants without looking like a line of ours. */
+export const box = (text: string): Element => ({
+  type: 'Container',
+  style: 'emphasis',
+  spacing: 'small',
+  items: [line(runs(text, { fontType: 'monospace' }), {})],
+});
+
+export const heading = (text: string): Element => ({ type: 'TextBlock', text, size: 'large', weight: 'bolder', style: 'heading', wrap: true });
+
+/** A link; anything but http and https stays text. */
+export function link(text: string, url: string): TextRun[] {
+  return /^https?:\/\//i.test(url) ? runs(text, { selectAction: { type: 'Action.OpenUrl', url } }) : runs(text);
+}
+
+/** A button whose press comes back to us. */
+export function button(title: string, verb: string, data: ActionData, more: { inputs: boolean; style?: 'positive' | 'destructive' }): Action {
+  const associatedInputs = more.inputs ? 'auto' : 'none';
+  return {
+    type: 'Action.Execute',
+    title,
+    verb,
+    data,
+    associatedInputs,
+    ...(more.style === undefined ? {} : { style: more.style }),
+    fallback: { type: 'Action.Submit', title, data: { ...data, verb }, associatedInputs },
+  };
+}
+
+/** What a card weighs, in bytes of its JSON. */
+export function bytesOf(card: AdaptiveCard): number {
+  return Buffer.byteLength(JSON.stringify(card));
+}

@@ -1,0 +1,107 @@
+import type { JsonObject, JsonValue } from '@countersign/contracts';
+import type { ChatPlace } from '@countersign/core/ports';
+import type { TeamsReference } from './teams-calls.js';
+
+/** What the bot reads of an activity: of the right types, and nothing of it trusted more than Teams is. */
+export interface IncomingActivity {
+  type: string;
+  name: string | null;
+  action: string | null;
+  /** As the activity names it, with the thread of a channel. */
+  conversationId: string;
+  /** The conversation without the thread. */
+  place: string;
+  kind: ChatPlace['kind'];
+  /** Both places where an activity names its tenant agree; null where there is none, or they do not. */
+  tenantId: string | null;
+  from: { id: string; aadObjectId: string | null };
+  replyToId: string | null;
+  value: JsonObject | null;
+  timestamp: string | null;
+  /** Whether the bot itself was added, or removed. */
+  botAdded: boolean;
+  botRemoved: boolean;
+  reference: TeamsReference;
+}
+
+/** The activity that JSON says; null where it is none. */
+export function readActivity(json: unknown): IncomingActivity | null {
+  const activity = object(json);
+  const conversation = object(activity['conversation']);
+  const [type, conversationId, serviceUrl] = [text(activity['type']), text(conversation['id']), text(activity['serviceUrl'])];
+  if (type === null || conversationId === null || !ID.test(conversationId)) return null;
+  const from = object(activity['from']);
+  const recipient = object(activity['recipient']);
+  const bot = { id: text(recipient['id']) ?? '', name: text(recipient['name']) ?? '' };
+  const place = baseOf(conversationId);
+  const kind = kindOf(conversation);
+  const tenantId = tenantOf(conversation['tenantId'], object(object(activity['channelData'])['tenant'])['id']);
+  const names = (members: JsonValue | undefined): boolean => Array.isArray(members) && members.some((member) => text(object(member)['id']) === bot.id);
+  return {
+    type,
+    name: text(activity['name']),
+    action: text(activity['action']),
+    conversationId,
+    place,
+    kind,
+    tenantId,
+    from: { id: text(from['id']) ?? '', aadObjectId: text(from['aadObjectId']) },
+    replyToId: text(activity['replyToId']),
+    value: isObject(activity['value']) ? activity['value'] : null,
+    timestamp: text(activity['timestamp']),
+    botAdded: names(activity['membersAdded']),
+    botRemoved: names(activity['membersRemoved']),
+    reference: {
+      bot,
+      serviceUrl: serviceUrl ?? '',
+      conversation: {
+        id: place,
+        conversationType: text(conversation['conversationType']) ?? kind,
+        isGroup: kind !== 'personal',
+        name: '',
+        tenantId: tenantId ?? '',
+      },
+    },
+  };
+}
+
+/** A conversation without its thread: in a channel each card begins its own, and answers name that (`…;messageid=…`). */
+export function baseOf(conversationId: string): string {
+  return conversationId.split(';')[0] ?? conversationId;
+}
+
+/** Longer ones no index takes, and control characters stand in none of Teams'. */
+const ID = /^[^\p{Cc}]{1,1000}$/u;
+
+function kindOf(conversation: JsonObject): ChatPlace['kind'] {
+  switch (conversation['conversationType']) {
+    case 'channel':
+      return 'channel';
+    case 'groupChat':
+      return 'group';
+    case 'personal':
+      return 'personal';
+    default:
+      return conversation['isGroup'] === true ? 'group' : 'personal';
+  }
+}
+
+function tenantOf(...named: (JsonValue | undefined)[]): string | null {
+  const tenants = new Set(named.map((tenant) => text(tenant)?.toLowerCase()).filter((tenant) => tenant !== undefined));
+  const [tenant] = tenants;
+  return tenants.size === 1 && tenant !== undefined ? tenant : null;
+}
+
+export function isObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** The value as an object, or an empty one. */
+export function object(value: unknown): JsonObject {
+  return isObject(value) ? value : {};
+}
+
+/** The value as a text that is not empty, or null. */
+export function text(value: unknown): string | null {
+  return typeof value === 'string' && value !== '' ? value : null;
+}

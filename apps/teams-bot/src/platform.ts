@@ -1,0 +1,40 @@
+import { type ChatPlatform, PlatformError, titleOf } from '@countersign/chat';
+import type { Card } from '@countersign/contracts';
+import { refOf } from './reference.js';
+import type { Places } from './places.js';
+import { renderCard } from './render.js';
+import type { TeamsCalls, TeamsReference } from './teams-calls.js';
+
+/** Teams as the card worker sees it. A message is named by its conversation and activity id. */
+export function createPlatform(calls: Pick<TeamsCalls, 'post' | 'update'>, places: Pick<Places, 'of' | 'reference'>): ChatPlatform {
+  async function referenceOf(place: string): Promise<TeamsReference> {
+    const reference = await places.reference(place);
+    if (reference === null) throw new PlatformError('gone', 'The bot does not know the conversation any more');
+    return reference;
+  }
+
+  return {
+    name: 'teams',
+
+    places: (request) => places.of(request),
+
+    async post(place, card) {
+      return refOf(place, await calls.post(await referenceOf(place), renderCard(card), summaryOf(card)));
+    },
+
+    // A bot cannot read what it wrote (that needs Graph, and a permission on all messages): a post whose answer was lost is made again,
+    // and a press on the copy that nobody knows decides nothing.
+    find: () => Promise.resolve(null),
+
+    async update(ref, card) {
+      const { conversation, activity } = ref;
+      if (typeof conversation !== 'string' || typeof activity !== 'string') throw new PlatformError('gone', 'The record names no message of Teams');
+      await calls.update(await referenceOf(conversation), activity, renderCard(card), summaryOf(card));
+    },
+  };
+}
+
+/** What notifications show: words of ours and an id alone. */
+function summaryOf(card: Card): string {
+  return `${titleOf(card)}: ${card.request_id}`;
+}
