@@ -1,10 +1,11 @@
-import { createCipheriv, createDecipheriv, generateKeyPairSync, randomBytes, randomUUID, sign, createHash } from 'node:crypto';
+import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { ActionRequest, Submission, Verdict } from '@countersign/contracts';
 import { cancel, createPolicySource, decide, type DecideOutcome, expire, type FlowDeps, leafMaker, open } from '@countersign/core/flow';
 import { compileBundle } from '@countersign/core/policy';
-import type { Caller, ChatAccount, DirectorySnapshot, RequestState, SealContext, Sealer, Signer } from '@countersign/core/ports';
-import { canonicalJson, digestOf, epochMs, formatInstant, newId, utf8 } from '@countersign/core/request';
+import type { Caller, ChatAccount, DirectorySnapshot, RequestState } from '@countersign/core/ports';
+import { digestOf, epochMs, formatInstant, newId } from '@countersign/core/request';
+import { EnvelopeSealer, grantVerifier, Keyring, parseMasterKeyring } from '@countersign/keys';
 import { openStore, type Store } from '@countersign/store';
 import pg from 'pg';
 import { createTestDatabase } from './postgres.js';
@@ -17,7 +18,7 @@ export async function createApprovalWorld(options: { accounts?: Partial<Record<P
   const database = await createTestDatabase();
   const store = openStore({ url: database.appUrl, connections: 5 });
   const announced: string[] = [];
-  const flow = createFlow(store, announced);
+  const flow = await createFlow(store, announced);
   const personId = () => newId('per', Date.now(), randomBytes(10));
   const people: Record<PersonName, string> = { dana: personId(), alice: personId(), bob: personId(), carol: personId(), olivia: personId() };
   const directory = directoryOf(people, options.accounts ?? {});
@@ -70,6 +71,10 @@ export async function createApprovalWorld(options: { accounts?: Partial<Record<P
     async deactivate(person) {
       await store.directory.replace(TENANT, { ...directory, people: directory.people.filter((entry) => entry.id !== people[person]) });
     },
+    policy: (change) => activatePolicy(store, flow, change(quickstartPolicy())),
+    async directory(change) {
+      await store.directory.replace(TENANT, change(structuredClone(directory)));
+    },
     async hurry() {
       const client = new pg.Client({ connectionString: database.superuserUrl });
       await client.connect();
@@ -109,6 +114,10 @@ export interface ApprovalWorld {
   expire(requestId: string): Promise<void>;
   /** The directory no longer has the person. */
   deactivate(person: PersonName): Promise<void>;
+  /** Puts another policy in force, made from the quickstart's text. */
+  policy(change: (quickstart: string) => string): Promise<void>;
+  /** The directory changes, as a new file of it would say. */
+  directory(change: (now: DirectorySnapshot) => DirectorySnapshot): Promise<void>;
   /** Makes card tasks that wait for their next try due at once. */
   hurry(): Promise<void>;
   close(): Promise<void>;
@@ -126,15 +135,17 @@ const EXPORT: Submission = {
   environment: 'production',
 };
 
-function createFlow(store: Store, announced: string[]): FlowDeps {
-  const signer = testSigner();
+async function createFlow(store: Store, announced: string[]): Promise<FlowDeps> {
+  const clock = { now: () => formatInstant(Date.now()) };
+  const sealer = new EnvelopeSealer(parseMasterKeyring(`test:${randomBytes(32).toString('base64')}`));
+  const keyring = await Keyring.open({ store: store.signingKeys, sealer, clock });
   return {
     requests: store.requests,
     policies: createPolicySource(store.policies),
-    sealer: testSealer(),
-    signer: () => signer,
-    verifyGrant: () => Promise.resolve(null),
-    clock: { now: () => formatInstant(Date.now()) },
+    sealer,
+    signer: () => keyring.signer('outcome'),
+    verifyGrant: grantVerifier(keyring),
+    clock,
     entropy: { bytes: (length) => new Uint8Array(randomBytes(length)) },
     announcer: { announce: (topic) => void announced.push(topic) },
     checkCallback: () => ({ ok: true }),
@@ -183,43 +194,12 @@ async function createCaller(store: Store, owner: string): Promise<Caller> {
 }
 
 /** The quickstart's own policy, so that what tests show holds for what newcomers start with. */
-async function activatePolicy(store: Store, flow: FlowDeps): Promise<void> {
-  const text = readFileSync(new URL('../../../apps/server/src/quickstart/policy.yaml', import.meta.url), 'utf8');
+const quickstartPolicy = (): string => readFileSync(new URL('../../../apps/server/src/quickstart/policy.yaml', import.meta.url), 'utf8');
+
+async function activatePolicy(store: Store, flow: FlowDeps, text = quickstartPolicy()): Promise<void> {
   const compiled = compileBundle([{ path: 'policy.yaml', text }]);
   if (!compiled.ok) throw new Error(JSON.stringify(compiled.problems));
   const { digest, canonical } = compiled.bundle;
   const leaf = leafMaker(flow, { tenant: TENANT, subject: digest, recordKey: flow.entropy.bytes(32) });
   await store.policies.activate({ tenant: TENANT, digest, canonical, by: 'test', leaf: leaf('policy.activated', flow.clock.now(), { digest }, {}) });
-}
-
-function testSigner(): Signer {
-  const { publicKey, privateKey } = generateKeyPairSync('ed25519');
-  // Node exports an Ed25519 key as a JWK with x (RFC 8037).
-  const x = publicKey.export({ format: 'jwk' }).x ?? '';
-  return {
-    kid: digestOf({ crv: 'Ed25519', kty: 'OKP', x }),
-    publicKey: new Uint8Array(Buffer.from(x, 'base64url')),
-    sign: (bytes) => Promise.resolve(new Uint8Array(sign(null, bytes, privateKey))),
-  };
-}
-
-/** AES-256-GCM with the place as additional data, under one key of this process. */
-function testSealer(): Sealer {
-  const master = randomBytes(32);
-  const aad = (context: SealContext) => utf8(canonicalJson({ ...context }));
-  const sealUnder: Sealer['sealUnder'] = (key, context, plaintext) => {
-    const iv = randomBytes(12);
-    const cipher = createCipheriv('aes-256-gcm', key, iv).setAAD(aad(context));
-    return new Uint8Array(Buffer.concat([iv, cipher.update(plaintext), cipher.final(), cipher.getAuthTag()]));
-  };
-  const openUnder: Sealer['openUnder'] = (key, context, sealed) => {
-    const decipher = createDecipheriv('aes-256-gcm', key, sealed.subarray(0, 12)).setAAD(aad(context)).setAuthTag(sealed.subarray(-16));
-    return new Uint8Array(Buffer.concat([decipher.update(sealed.subarray(12, -16)), decipher.final()]));
-  };
-  return {
-    sealUnder,
-    openUnder,
-    seal: (context, plaintext) => Promise.resolve(sealUnder(master, context, plaintext)),
-    open: (context, sealed) => Promise.resolve(openUnder(master, context, sealed)),
-  };
 }

@@ -88,13 +88,13 @@ async function planDecide(deps: FlowDeps, input: DecideInput, context: DecidingC
   if (!decider.may_decide) return refusals.deciderNotAllowed();
   const link = linkOf(request.chain, person);
   if (link !== null) return refusals.selfApproval(link);
-  if (request.requirement !== null && !isApprover(request.requirement, person.groups)) return refusals.notAnApprover(groupWords(request.requirement));
+  const judged = request.status === 'pending' ? requirementNow(context, payload, current, deps) : null;
+  const asked = judged !== null && 'requirement' in judged ? judged.requirement : request.requirement;
+  if (asked !== null && !isApprover(asked, person.groups)) return refusals.notAnApprover(groupWords(asked));
+  if (judged === null) return tooLate(context, outcomeText(context));
   const earlier = context.decisions.find((decision) => decision.person.id === person.id);
-  if (request.status !== 'pending' || request.requirement === null) return tooLate(context, outcomeText(context));
   if (earlier !== undefined) return refusals.alreadyDecided(earlier.verdict, earlier.decided_at);
   if (!digestsMatch(input, request)) return refusals.actionMismatch();
-
-  const judged = requirementNow(context, payload, current, deps);
   if ('kind' in judged) return judged;
   const { requirement } = judged;
   const approvals = countedApprovals(context);
