@@ -14,20 +14,26 @@ export function pacedLoop(task: () => Promise<void>, options: { spacingMs: numbe
   let stopped = false;
   let wanted = false;
   let running: Promise<void> | null = null;
-  let timer: NodeJS.Timeout | null = null;
+  /** Takes back the start that is planned. */
+  let unplan: (() => void) | null = null;
   let lastStart = Number.NEGATIVE_INFINITY;
   let idleWaiters: (() => void)[] = [];
 
   function schedule(): void {
-    if (stopped || running !== null || timer !== null || !wanted) return;
-    const wait = Math.max(0, lastStart + options.spacingMs - performance.now());
-    timer = setTimeout(() => {
-      timer = null;
-      run();
-    }, wait);
+    if (stopped || running !== null || unplan !== null || !wanted) return;
+    const wait = lastStart + options.spacingMs - performance.now();
+    if (wait > 0) {
+      const timer = setTimeout(run, wait);
+      unplan = () => clearTimeout(timer);
+    } else {
+      // A timer takes a millisecond at least, which is what a delivery takes all in all.
+      const immediate = setImmediate(run);
+      unplan = () => clearImmediate(immediate);
+    }
   }
 
   function run(): void {
+    unplan = null;
     if (stopped) return;
     wanted = false;
     lastStart = performance.now();
@@ -51,12 +57,12 @@ export function pacedLoop(task: () => Promise<void>, options: { spacingMs: numbe
       wanted = true;
       schedule();
     },
-    idle: () => (running === null && timer === null && !wanted ? Promise.resolve() : new Promise((resolve) => idleWaiters.push(resolve))),
+    idle: () => (running === null && unplan === null && !wanted ? Promise.resolve() : new Promise((resolve) => idleWaiters.push(resolve))),
     async stop() {
       stopped = true;
       wanted = false;
-      if (timer !== null) clearTimeout(timer);
-      timer = null;
+      unplan?.();
+      unplan = null;
       await running;
       settleIdle();
     },

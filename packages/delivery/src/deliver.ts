@@ -5,7 +5,7 @@
 import type { AttemptOutcome, ClaimedDelivery, Clock, DeliveryStore, LeafRecord } from '@countersign/core/ports';
 import { addSeconds, epochMs, formatInstant, type Instant } from '@countersign/core/request';
 import { nextAttempt } from './retry-schedule.js';
-import { TargetGates } from './target-gates.js';
+import { type Entry, TargetGates } from './target-gates.js';
 import type { AttemptResult, Target, Transport } from './transport.js';
 
 export interface DelivererOptions {
@@ -49,7 +49,9 @@ export interface DeliveryLimits {
 }
 export const DEFAULT_LIMITS: DeliveryLimits = { inFlight: 64, inFlightPerTarget: 8, leaseSeconds: 20 };
 
-/** How soon a claim that found its endpoint busy is due again. */
+/** How long a claim that finds its endpoint busy waits for a place at it, before it is given back. */
+const BUSY_WAIT_MS = 250;
+/** How soon a claim that got none is due again. */
 const BUSY_SECONDS = 1;
 
 /** Structured log lines; never a payload, a secret or an answer. */
@@ -138,12 +140,13 @@ export function createDeliverer(options: DelivererOptions): Deliverer {
     try {
       if (stopping) return await giveBack(delivery);
       const key = targetKey(delivery);
-      const entry = gates.enter(key, epochMs(clock.now()));
+      const entry = await entryFor(key);
       if (!entry.entered) return await giveBack(delivery, entry.retryAtMs === null ? addSeconds(clock.now(), BUSY_SECONDS) : formatInstant(entry.retryAtMs));
       let end: AttemptEnd | null = null;
       let verdict: boolean | null = null;
       let disable = false;
       try {
+        if (stopping) return await giveBack(delivery);
         ({ end, verdict, disable } = await attempt(delivery, claimedAtMs));
       } finally {
         gates.leave(key, verdict, epochMs(clock.now()));
@@ -163,6 +166,18 @@ export function createDeliverer(options: DelivererOptions): Deliverer {
       log.error({ ...fields, err: error }, 'the delivery attempt could not be written down');
       return 'unknown';
     }
+  }
+
+  /** Takes a place at the endpoint. Who waits for one keeps none of the places that all share. */
+  async function entryFor(key: string): Promise<Entry> {
+    const now = (): number => epochMs(clock.now());
+    const entry = gates.enter(key, now());
+    if (entry.entered || entry.retryAtMs !== null) return entry;
+    free(1);
+    const later = await gates.enterSoon(key, now, BUSY_WAIT_MS);
+    // May fall below none for a moment: the attempt that made way is still being written down.
+    places -= 1;
+    return later;
   }
 
   /** Makes the attempt. `verdict` is what it says of the receiver: up, down, or (null) nothing. */
@@ -218,7 +233,7 @@ export function createDeliverer(options: DelivererOptions): Deliverer {
   }
 
   function mustWait(): boolean {
-    return places === 0 && !stopping;
+    return places <= 0 && !stopping;
   }
 
   function free(count: number): void {
