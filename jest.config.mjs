@@ -18,4 +18,6 @@ export default {
   globalSetup: '<rootDir>/packages/dev-env/src/jest-global-setup.mjs',
   globalTeardown: '<rootDir>/packages/dev-env/src/jest-global-teardown.mjs',
   testTimeout: 30_000,
+  // Suites wait for servers more than they compute, so every core takes one.
+  maxWorkers: '100%',
 };
