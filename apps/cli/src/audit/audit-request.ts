@@ -1,0 +1,271 @@
+import type { GrantClaims, JsonObject, JsonValue } from '@countersign/contracts';
+import { CoreError } from '@countersign/core/errors';
+import { actionOf, outcomeOf } from '@countersign/core/outcome';
+import type { Sealer } from '@countersign/core/ports';
+import { actionDigest, canonicalJson, digestOf, epochMs, fromUtf8, isInstant, requestDigest } from '@countersign/core/request';
+import type { AuditedRequest } from '@countersign/store';
+import type { Finding } from './finding.js';
+import { type OpenedLeaf, readLeaves } from './request-leaves.js';
+
+/** What opens the private parts; both null without the master key. */
+export interface Openers {
+  sealer: Sealer | null;
+  verifyGrant: ((token: string) => Promise<GrantClaims | null>) | null;
+}
+
+export interface RequestAudit {
+  findings: Finding[];
+  /** Whether the private parts were opened and compared too. */
+  opened: boolean;
+}
+
+/**
+ * Holds every row of one request against its leaves: each row has its leaf and each leaf its row, and every column that means something
+ * is what the leaf's facts, its private part, or the digests in that say. The stored digests are recomputed, not believed.
+ */
+export async function auditRequest(audited: AuditedRequest, tenant: string, openers: Openers): Promise<RequestAudit> {
+  const { leaves, payload, findings } = await readLeaves(audited, tenant, openers.sealer);
+  const audit = new Audit(audited, tenant, leaves, findings);
+  const parts = [() => audit.request(payload?.submission ?? null), () => audit.decisions(), () => audit.outcomes(), () => audit.grants(openers), () => audit.deliveries(), () => audit.attempts()];
+  for (const part of parts) {
+    try {
+      await part();
+    } catch (error) {
+      // The rows' JSON is read as what we once wrote; what somebody else wrote may have another shape altogether.
+      if (!(error instanceof TypeError || error instanceof CoreError)) throw error;
+      findings.push({ table: 'action_requests', row: audited.id, column: 'document', problem: 'it or a row that belongs to it has not the shape that Countersign writes' });
+    }
+  }
+  return { findings, opened: payload !== null };
+}
+
+type Submission = Parameters<typeof actionOf>[0] & { reason?: string | undefined; context?: object | undefined; callback?: object | undefined };
+
+class Audit {
+  constructor(
+    private readonly audited: AuditedRequest,
+    private readonly tenant: string,
+    private readonly leaves: readonly OpenedLeaf[],
+    private readonly findings: Finding[],
+  ) {}
+
+  request(submission: Submission | null): void {
+    const { request, id } = this.audited;
+    const opened = this.#leaf('action_request.opened', () => true);
+    if (request === null) return this.#rowless('action_requests', id, opened ?? this.leaves[0]);
+    if (opened === undefined) return this.#leafless('action_requests', id, 'action_request.opened');
+    const { facts, details } = opened;
+    const row = this.#row('action_requests', id, opened);
+    row.same('created_at', request.created_at, opened.at);
+    row.same('policy_digest', request.policy_digest, facts['policy_digest']);
+    const { evaluation } = request;
+    row.same('document', { effect: evaluation.effect, rules: evaluation.rules, policy_digest: evaluation.policy_digest }, { effect: facts['effect'], rules: facts['rules'], policy_digest: facts['policy_digest'] }, 'evaluation');
+    this.#state(row);
+    this.#searchColumns(row);
+    if (details === null) return;
+    for (const digest of ['action_digest', 'request_digest', 'view_digest'] as const) row.same(digest, request[digest], details[digest]);
+    for (const part of ['requester', 'view', 'warnings'] as const) row.same('document', request[part], details[part], part);
+    row.same('document', request.chain.map(({ role, person_id, ref, name }) => ({ role, person_id, ref, name })), details['chain'], 'chain');
+    row.same('document', evaluation.explanation, details['explanation'], 'explanation');
+    const { view, resolved, requirement, masked } = request;
+    row.same('document', digestOf({ view, resolved, evaluation, requirement, masked }), details['view_digest'], 'view, resolved, evaluation, requirement or masked');
+    if (submission === null) return;
+    row.same('action_digest', actionDigest(actionOf(submission)), details['action_digest']);
+    row.same('document', request.callback, callbackTarget(submission.callback), 'callback');
+    const { action_digest, requester, chain, policy_digest, grant_audience, expires_at } = request;
+    const judged = {
+      ...{ id, action_digest, resolved, tenant: this.tenant, requester, chain, policy_digest, grant_audience, expires_at },
+      ...(submission.reason === undefined ? {} : { reason: submission.reason }),
+      ...(submission.context === undefined ? {} : { context: submission.context }),
+      ...(requirement === null ? {} : { requirement }),
+    };
+    // Its parts are compared above; what only the digest covers is named by it. The brands of ids and digests are lost in the rows.
+    row.same('expires_at, grant_audience or document', requestDigest(judged as object as Parameters<typeof requestDigest>[0]), details['request_digest']);
+  }
+
+  decisions(): void {
+    const { decisions } = this.audited;
+    for (const decision of decisions) {
+      const leaf = this.#leaf('decision.recorded', (facts) => facts['decision'] === decision.id);
+      if (leaf === undefined) {
+        this.#leafless('decisions', decision.id, 'decision.recorded');
+        continue;
+      }
+      const row = this.#row('decisions', decision.id, leaf);
+      for (const fact of ['verdict', 'via', 'policy_digest'] as const) row.same(fact, decision[fact], leaf.facts[fact]);
+      row.same('decided_at', decision.decided_at, leaf.at);
+      row.same('person_id', decision.person_id, decision.person.id);
+      const { details } = leaf;
+      if (details === null) continue;
+      for (const part of ['person', 'reason', 'groups', 'action_digest', 'request_digest', 'view_digest', 'authenticated'] as const) row.same(part, decision[part], details[part]);
+    }
+    this.#eachLeaf('decision.recorded', 'decisions', 'decision', (id) => decisions.some((decision) => decision.id === id));
+  }
+
+  outcomes(): void {
+    const { request, outcomes, decisions } = this.audited;
+    for (const outcome of outcomes) {
+      const leaf = this.leaves.find(({ event, facts }) => isOutcome(event) && facts['outcome'] === outcome.id);
+      if (leaf === undefined) {
+        this.#leafless('outcomes', outcome.id, 'outcome.settled');
+        continue;
+      }
+      const row = this.#row('outcomes', outcome.id, leaf);
+      row.same('status', outcome.status, leaf.facts['status']);
+      row.same('sequence', outcome.sequence, leaf.facts['sequence']);
+      row.same('settled_at', outcome.settled_at, leaf.at);
+      const { details } = leaf;
+      if (details !== null) row.same('reason', outcome.reason, details['reason']);
+      if (request === null) continue;
+      const ids = details?.['decisions'] ?? outcome.data.decisions.map(({ id }) => id);
+      const counted = Array.isArray(ids) ? ids.flatMap((id) => decisions.filter((decision) => decision.id === id)) : [];
+      const { id, sequence, status, reason, settled_at } = outcome;
+      row.same('data', outcome.data, outcomeOf(request, counted, { id, sequence, status, reason, at: settled_at }).data);
+    }
+    for (const event of ['outcome.settled', 'outcome.revoked']) this.#eachLeaf(event, 'outcomes', 'outcome', (id) => outcomes.some((outcome) => outcome.id === id));
+  }
+
+  async grants({ sealer, verifyGrant }: Openers): Promise<void> {
+    const { grants } = this.audited;
+    for (const grant of grants) {
+      const leaf = this.#leaf('grant.issued', (facts) => facts['grant'] === grant.id);
+      if (leaf === undefined) {
+        this.#leafless('grants', grant.id, 'grant.issued');
+        continue;
+      }
+      const row = this.#row('grants', grant.id, leaf);
+      row.same('issued_at', grant.issued_at, leaf.at);
+      row.same('expires_at', grant.expires_at, leaf.facts['expires_at']);
+      if (leaf.details !== null) row.same('audience', grant.audience, leaf.details['audience']);
+      if (sealer === null || verifyGrant === null) continue;
+      const token = await sealer.open({ tenant: this.tenant, table: 'grants', row: grant.id, column: 'sealed_token' }, grant.sealed_token).then(fromUtf8, () => null);
+      const claims = token === null ? null : await verifyGrant(token);
+      const { request } = this.audited;
+      const stated = claims === null ? null : { id: claims.jti, aud: claims.aud, exp: claims.exp, request: claims.action_request, act: claims.act_digest, judged: claims.request_digest };
+      const expected = { id: grant.id, aud: grant.audience, exp: isInstant(grant.expires_at) ? Math.floor(epochMs(grant.expires_at) / 1000) : 0, request: grant.request_id, act: request?.action_digest, judged: request?.request_digest };
+      row.same('sealed_token', stated, expected);
+    }
+    this.#eachLeaf('grant.issued', 'grants', 'grant', (id) => grants.some((grant) => grant.id === id));
+  }
+
+  /** A callback has no leaf before it is attempted; where it goes and what it tells follow from the request and its outcomes. */
+  deliveries(): void {
+    const { request, outcomes, deliveries } = this.audited;
+    if (request === null) return;
+    for (const delivery of deliveries) {
+      const outcome = outcomes.find(({ sequence }) => sequence === delivery.sequence);
+      const wrong = (column: string): void => void this.findings.push({ table: 'deliveries', row: delivery.id, column, problem: `is not what the request ${request.id} and its outcomes say` });
+      if (!equal(delivery.target, request.callback)) wrong('target');
+      if (delivery.api_key_id !== request.requester.id) wrong('api_key_id');
+      if (outcome === undefined) wrong('sequence');
+      else if (delivery.event !== (outcome.status === 'revoked' ? 'outcome.revoked' : 'outcome.settled')) wrong('event');
+    }
+    if (request.callback === null) return;
+    for (const { id, sequence } of outcomes) {
+      if (!deliveries.some((delivery) => delivery.sequence === sequence)) this.findings.push({ table: 'deliveries', row: `of ${request.id}, sequence ${sequence}`, column: null, problem: `is missing: the outcome ${id} had to be delivered` });
+    }
+  }
+
+  attempts(): void {
+    const { attempts } = this.audited;
+    for (const { delivery_id, number, status, result } of attempts) {
+      const leaf = this.#leaf('delivery.attempted', (facts) => facts['delivery'] === delivery_id && facts['attempt'] === number);
+      const key = `${delivery_id} ${number}`;
+      if (leaf === undefined) {
+        this.#leafless('delivery_attempts', key, 'delivery.attempted');
+        continue;
+      }
+      const row = this.#row('delivery_attempts', key, leaf);
+      row.same('result', result, leaf.facts['result']);
+      row.same('status', status, leaf.facts['status']);
+    }
+    for (const leaf of this.leaves) {
+      const { delivery, attempt } = leaf.facts;
+      if (leaf.event === 'delivery.attempted' && !attempts.some(({ delivery_id, number }) => delivery_id === delivery && number === attempt)) this.#rowless('delivery_attempts', `${String(delivery)} ${String(attempt)}`, leaf);
+    }
+  }
+
+  /** Where the request stands, as its leaves have it. */
+  #state(row: RowCheck): void {
+    const { request } = this.audited;
+    if (request === null) return;
+    const last = this.leaves.filter(({ event }) => isOutcome(event)).toSorted((a, b) => Number(a.facts['sequence']) - Number(b.facts['sequence'])).at(-1);
+    const state = last === undefined ? row : this.#row('action_requests', request.id, last);
+    state.same('status', request.status, last?.facts['status'] ?? 'pending');
+    state.same('settled_at', request.settled_at, last?.at ?? null);
+    const redeemed = this.#leaf('grant.redeemed', () => true);
+    (redeemed === undefined ? row : this.#row('action_requests', request.id, redeemed)).same('redeemed_at', request.redeemed_at, redeemed?.at ?? null);
+  }
+
+  /** Columns that repeat the document, so that lists and rights find what they should. */
+  #searchColumns(row: RowCheck): void {
+    const { request } = this.audited;
+    if (request === null) return;
+    const { search, view, requester, chain, requirement } = request;
+    row.same('action', search.action, view.action);
+    row.same('actor_id', search.actor_id, view.actor.id);
+    row.same('resource_id', search.resource_id, view.resource.id);
+    row.same('requester_id', search.requester_id, requester.id);
+    row.same('chain_people', search.chain_people.toSorted(), [...new Set(chain.flatMap(({ person_id }) => person_id ?? []))].toSorted());
+    row.same('stage_groups', search.stage_groups.toSorted(), [...new Set((requirement?.stages ?? []).flatMap(({ all }) => all.map(({ group }) => group)))].toSorted());
+  }
+
+  #leaf(event: string, matches: (facts: JsonObject) => boolean): OpenedLeaf | undefined {
+    return this.leaves.find((leaf) => leaf.event === event && matches(leaf.facts));
+  }
+
+  #eachLeaf(event: string, table: string, member: string, hasRow: (id: string) => boolean): void {
+    for (const leaf of this.leaves) {
+      const id = leaf.facts[member];
+      if (leaf.event === event && typeof id === 'string' && !hasRow(id)) this.#rowless(table, id, leaf);
+    }
+  }
+
+  #row(table: string, row: string, leaf: OpenedLeaf): RowCheck {
+    return new RowCheck({ table, row }, leaf, this.findings);
+  }
+
+  #leafless(table: string, row: string, event: string): void {
+    this.findings.push({ table, row, column: null, problem: `has no leaf: the ledger has no ${event} of it` });
+  }
+
+  #rowless(table: string, row: string, leaf: OpenedLeaf | undefined): void {
+    this.findings.push({ table, row, column: null, problem: leaf === undefined ? 'is missing; other rows speak of it' : `is missing; ${leaf.place} (${leaf.event}) speaks of it` });
+  }
+}
+
+/** Compares a row's columns with what a leaf says. */
+class RowCheck {
+  constructor(
+    private readonly place: Pick<Finding, 'table' | 'row'>,
+    private readonly leaf: OpenedLeaf,
+    private readonly findings: Finding[],
+  ) {}
+
+  /** `part` names a member within the column. Short plain values are shown; what may be private is not. */
+  same(column: string, has: unknown, says: unknown, part?: string): void {
+    if (equal(has, says)) return;
+    const shown = SHOWN.has(column) ? `the row says ${JSON.stringify(has)}, the ledger ${JSON.stringify(says)}` : 'is not what the ledger says';
+    this.findings.push({ ...this.place, column: part === undefined ? column : `${column} (${part})`, problem: `${shown} (${this.leaf.place}, ${this.leaf.event})` });
+  }
+}
+
+/** Columns whose values are no secret: states, times and ids. */
+const SHOWN = new Set(['status', 'verdict', 'via', 'sequence', 'created_at', 'settled_at', 'decided_at', 'redeemed_at', 'issued_at', 'expires_at', 'policy_digest', 'person_id', 'result']);
+
+const isOutcome = (event: string): boolean => event === 'outcome.settled' || event === 'outcome.revoked';
+
+function equal(one: unknown, other: unknown): boolean {
+  return canonicalJson(plain(one)) === canonicalJson(plain(other));
+}
+
+/** As JSON says it: absent members are absent, nothing at all is null. */
+function plain(value: unknown): JsonValue {
+  // What JSON.parse returns is JSON.
+  return value === undefined ? null : (JSON.parse(JSON.stringify(value)) as JsonValue);
+}
+
+function callbackTarget(callback: object | undefined): object | null {
+  if (callback === undefined) return null;
+  return { kind: 'url' in callback ? 'url' : 'endpoint', ...callback };
+}

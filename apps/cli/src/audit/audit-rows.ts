@@ -1,0 +1,32 @@
+import { auditPolicies } from './audit-policies.js';
+import { auditRequest, type Openers } from './audit-request.js';
+import type { Finding } from './finding.js';
+import type { AuditSnapshot } from '@countersign/store';
+
+export interface RowsAudit {
+  findings: Finding[];
+  /** How many rows of which table were held against their leaves. */
+  rows: Record<string, number>;
+  /** Requests whose private parts were not compared. */
+  unopened: number;
+}
+
+/** Holds the rows of every request, and the policies, against the ledger. */
+export async function auditRows(snapshot: AuditSnapshot, tenant: string, openers: Openers): Promise<RowsAudit> {
+  const policies = await auditPolicies(snapshot, tenant);
+  const findings = [...policies.findings];
+  const rows = { action_requests: 0, decisions: 0, outcomes: 0, grants: 0, deliveries: 0, delivery_attempts: 0, policies: policies.policies };
+  let unopened = 0;
+  for await (const audited of snapshot.requests(tenant)) {
+    const audit = await auditRequest(audited, tenant, openers);
+    findings.push(...audit.findings);
+    if (!audit.opened) unopened += 1;
+    if (audited.request !== null) rows.action_requests += 1;
+    rows.decisions += audited.decisions.length;
+    rows.outcomes += audited.outcomes.length;
+    rows.grants += audited.grants.length;
+    rows.deliveries += audited.deliveries.length;
+    rows.delivery_attempts += audited.attempts.length;
+  }
+  return { findings, rows, unopened };
+}

@@ -1,0 +1,46 @@
+import { readConfig } from '@countersign/service';
+import { EXIT } from '../cli-error.js';
+import { type Command, readArguments } from '../command.js';
+import { type Check, fail, ok } from '../doctor/check.js';
+import { callbackCheck, databaseChecks, nodeCheck, quickstartCheck } from '../doctor/installation.js';
+import { serverChecks } from '../doctor/server.js';
+import { slackChecks } from '../doctor/slack.js';
+import { homeOf } from '../home.js';
+import { serviceUrl } from '../ledger/live-source.js';
+
+const USAGE = `Usage: countersign doctor [options]
+  Looks at an installation with the service's own environment, and says what to do about what is wrong.
+  --url URL                look at a running server, too
+  --home FOLDER            COUNTERSIGN_HOME (default .countersign)
+  --json                   the result as JSON
+  Exit codes: 0 nothing fails (warnings may be there), 1 something fails. A quickstart always does: it is no boundary.`;
+
+export const doctor: Command = {
+  name: 'doctor',
+  summary: 'look whether an installation is sound',
+  usage: USAGE,
+  async run(args, terminal) {
+    const { values } = readArguments(args, { url: { type: 'string' }, home: { type: 'string' }, json: { type: 'boolean', default: false } }, 0);
+    const url = values.url === undefined ? null : serviceUrl(values.url);
+    const checks: Check[] = [nodeCheck(process.versions.node)];
+    const read = readConfig({ ...terminal.env, COUNTERSIGN_HOME: homeOf(terminal, values.home) });
+    if (!read.ok) checks.push(...read.problems.map(({ variable, problem, fix }) => fail('configuration', `${variable} ${problem}`, fix)));
+    else {
+      const { config } = read;
+      checks.push(ok('configuration', 'can be read'), quickstartCheck(config), ...(await databaseChecks(config, terminal)), callbackCheck(config));
+      if (config.slack !== undefined) checks.push(...(await slackChecks(config.slack)));
+    }
+    if (url !== null) checks.push(...(await serverChecks(url)));
+    const failing = checks.filter(({ status }) => status === 'fail').length;
+    if (values.json) terminal.out(JSON.stringify({ ok: failing === 0, checks }, null, 2));
+    else {
+      const width = Math.max(...checks.map(({ name }) => name.length));
+      for (const { name, status, says, fix } of checks) {
+        terminal.out(`${status.padEnd(4)}  ${name.padEnd(width)}  ${says}`);
+        if (fix !== undefined) terminal.out(`${' '.repeat(width + 8)}→ ${fix}`);
+      }
+      terminal.out(failing === 0 ? 'Nothing fails.' : `${failing} of ${checks.length} checks fail.`);
+    }
+    return failing === 0 ? EXIT.fine : EXIT.wrong;
+  },
+};
