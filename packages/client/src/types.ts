@@ -1,0 +1,172 @@
+/*
+ * The wire's types, written out so that the package's declarations need no other package. A test holds them equal to the contracts.
+ * Instants are RFC 3339 UTC strings with milliseconds; digests are `sha256:` and 64 hexadecimal digits.
+ */
+
+export type JsonValue = null | boolean | number | string | JsonValue[] | { [member: string]: JsonValue };
+export type JsonObject = { [member: string]: JsonValue };
+
+export type Status = 'pending' | 'approved' | 'denied' | 'expired' | 'cancelled' | 'revoked';
+export type Verdict = 'approve' | 'deny';
+
+export interface Resource {
+  type: string;
+  id: string;
+  labels?: Record<string, string> | undefined;
+}
+
+export interface Actor {
+  /** agent, service, pipeline, person, or a kind of your own */
+  type: string;
+  id: string;
+  on_behalf_of?: { type: 'person'; id: string } | undefined;
+}
+
+/** The action exactly as it will run: what the action digest covers. */
+export interface Action {
+  action: string;
+  resource: Resource;
+  /** Plain JSON: everything that decides what runs. */
+  parameters?: object | undefined;
+  actor: Actor;
+  environment?: string | undefined;
+}
+
+/** Besides the action: what helps people judge, and where the outcome goes. */
+export interface SubmissionExtras {
+  reason?: string | undefined;
+  /** `run_url`, `diff`, `links`, `risk`, and members of your own. */
+  context?: object | undefined;
+  purpose?: string | undefined;
+  callback?: { url: string } | { endpoint_id: string } | undefined;
+  /** The API key (id or name) that redeems, when it is not the one that asks. */
+  grant_audience?: string | undefined;
+  /** How long people have, in seconds; policy's own time wins when it is shorter. */
+  timeout_seconds?: number | undefined;
+}
+
+export interface Authenticated {
+  issuer: string;
+  method: 'api_key' | 'personal_token' | 'session' | 'slack' | 'teams' | 'workload_token';
+  at: string;
+}
+
+export interface Decision {
+  id: string;
+  person: { id: string; email: string; name: string };
+  verdict: Verdict;
+  reason: string | null;
+  decided_at: string;
+  via: 'slack' | 'teams' | 'web' | 'api';
+  authenticated: Authenticated;
+}
+
+/** What a callback's `data` and an answer's `outcome` hold. */
+export interface Outcome {
+  id: string;
+  action_request: string;
+  /** Starts at 1 per request and rises with each event that its callback is told of. */
+  sequence: number;
+  status: Exclude<Status, 'pending'>;
+  action_digest: string;
+  request_digest: string;
+  policy_digest: string;
+  decisions: Decision[];
+  reason: string | null;
+  settled_at: string;
+  /** A single-use grant (compact JWS): in approved outcomes, for the requesting caller, while it can be redeemed. */
+  grant?: string | undefined;
+}
+
+export interface Requirement {
+  stages: { name: string; all: { group: string; quorum: number }[]; distinct_humans: number }[];
+  deny_threshold: number;
+  reason_required: { approve: boolean; deny: boolean };
+  timeout_seconds: number | null;
+  grant_ttl_seconds: number;
+  /** How long an approval may be used, in seconds from when it was settled. */
+  use_within_seconds: number;
+}
+
+/** A request as the service answers it. Values are masked: run your own copy of the action, never this one. */
+export interface ActionRequest {
+  id: string;
+  status: Status;
+  action_digest: string;
+  request_digest: string;
+  created_at: string;
+  expires_at: string;
+  /** The page on which people decide. */
+  url: string;
+  action: string;
+  resource: Resource;
+  parameters?: JsonObject | undefined;
+  actor: Actor;
+  environment?: string | undefined;
+  reason?: string | undefined;
+  context?: JsonObject | undefined;
+  purpose?: string | undefined;
+  requester: { type: 'api_key' | 'workload'; id: string; name: string; authenticated: Authenticated };
+  masked: { pointer: string; class: string; action: 'strip' | 'token'; detector: string; length: number }[];
+  evaluation: { effect: 'allow' | 'require' | 'deny'; rules: string[]; policy_digest: string; explanation: string };
+  requirement: Requirement | null;
+  decisions: Decision[];
+  outcome: Outcome | null;
+  redeemed_at: string | null;
+  /** Until when an approval may be used; null while there is none. */
+  use_until: string | null;
+  /** What the executor said came of it; null until it says so. */
+  report: { result: 'succeeded' | 'failed'; result_digest: string | null; detail: string | null; reported_at: string } | null;
+}
+
+export interface ActionRequestList {
+  data: ActionRequest[];
+  next_cursor: string | null;
+}
+
+/** A redemption: run the action now. */
+export interface RedeemAnswer {
+  grant_id: string;
+  action_request: string;
+  action_digest: string;
+  redeemed_at: string;
+}
+
+/** What came of a run. */
+export interface Report {
+  result: 'succeeded' | 'failed';
+  /** `sha256:…` of the result, in whatever form you keep it. */
+  result_digest?: string | undefined;
+  /** A sentence for the record; no secrets. */
+  detail?: string | undefined;
+}
+
+/** What a grant says; times are seconds since 1970. */
+export interface GrantClaims {
+  iss: string;
+  aud: string;
+  jti: string;
+  iat: number;
+  exp: number;
+  tenant: string;
+  action_request: string;
+  act_digest: string;
+  request_digest: string;
+  policy_digest: string;
+}
+
+/** An RFC 9457 problem. */
+export interface Problem {
+  type: string;
+  /** The stable name at the end of `type`. */
+  code: string;
+  title: string;
+  status: number;
+  detail: string;
+  errors?: { pointer: string; detail: string }[] | undefined;
+}
+
+/** A JWK Set (RFC 7517), as `/.well-known/jwks.json` gives it. */
+export interface Jwks {
+  keys: { kty?: string; crv?: string; x?: string; kid?: string }[];
+}
