@@ -1,6 +1,6 @@
-import type { Card, JsonValue } from '@countersign/contracts';
+import type { Card, JsonValue, RotatedKey } from '@countersign/contracts';
 import type { FlowDeps } from '@countersign/core/flow';
-import type { CredentialStore, DeliveryStore, DirectoryStore, LedgerStore, PolicyStore } from '@countersign/core/ports';
+import type { CredentialStore, DeliveryStore, DirectoryStore, LedgerStore, PolicyStore, SigningPurpose } from '@countersign/core/ports';
 import type { Logger } from '@countersign/service';
 import type { Waiters } from './waiters.js';
 
@@ -16,8 +16,10 @@ export interface IntakeDeps {
   ledger: Pick<LedgerStore, 'checkpoint' | 'leafHashes' | 'nodeHashes' | 'entries'>;
   /** Every public key that something of ours may be signed with, retired ones included (RFC 7517). */
   jwks: () => Promise<{ keys: object[] }>;
-  /** Every public key that a checkpoint of the ledger may be signed with, retired ones included: 32 bytes each. */
-  checkpointKeys: () => Promise<readonly Uint8Array[]>;
+  /** Every public key (32 bytes) that a checkpoint of the ledger may be signed with, retired ones included; the youngest stands last. */
+  checkpointKeys: () => Promise<readonly { kid: string; publicKey: Uint8Array; retired_at: string | null }[]>;
+  /** Retires the key that signs for a purpose and makes its successor; `by` is a person's id. */
+  rotateKey: (purpose: SigningPurpose, who: { tenant: string; by: string }) => Promise<RotatedKey>;
   /** How the chat platforms' own code draws a card, also when no account is connected. */
   previews: Record<'slack' | 'teams', (card: Card) => JsonValue>;
   /** The standing notice of a quickstart; null otherwise. */

@@ -7,6 +7,8 @@ import { actionRequestRoutes } from './routes/action-requests.js';
 import { callerRoutes } from './routes/callers.js';
 import { decisionRoutes } from './routes/decisions.js';
 import { discoveryRoutes } from './routes/discovery.js';
+import { grantRoutes } from './routes/grants.js';
+import { keyRoutes } from './routes/keys.js';
 import { ledgerRoutes } from './routes/ledger.js';
 import { liveRoutes } from './routes/live.js';
 import { operationRoutes } from './routes/operations.js';
@@ -20,10 +22,12 @@ export function createIntake(deps: IntakeDeps): { mount(): Mount } {
   const routes: Route[] = [
     ...actionRequestRoutes(deps),
     ...decisionRoutes(deps),
+    ...grantRoutes(deps),
     ...callerRoutes(deps),
     ...peopleRoutes(deps),
     ...operationRoutes(deps),
     ...liveRoutes(deps),
+    ...keyRoutes(deps),
     ...ledgerRoutes(deps),
     ...discoveryRoutes(deps, () => openApi),
   ];

@@ -32,3 +32,8 @@ export function readerFilter(reader: Reader): RequestFilter['reader'] {
 export function seesAll(person: Person): boolean {
   return person.roles.includes('auditor') || person.roles.includes('administrator');
 }
+
+/** Whether a person may change what all of the tenant depend on: an administrator, by a session or a token that says so. */
+export function administers({ person, scopes }: AuthenticatedPerson): boolean {
+  return person.roles.includes('administrator') && scopes.includes('admin');
+}

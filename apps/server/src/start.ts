@@ -59,6 +59,9 @@ export async function start(config: Config): Promise<Running> {
   }
 }
 
+/** How old the keys may be that we publish: whoever meets a signature by a new key looks for it here at once. */
+const PUBLISHED_KEYS_AGE_MS = 1_000;
+
 async function startRoles(parts: Parts, origins: () => readonly string[]): Promise<Mount[]> {
   const { config, world, notice } = parts;
   const has = (role: Config['roles'][number]): boolean => config.roles.includes(role);
@@ -79,13 +82,14 @@ async function startRoles(parts: Parts, origins: () => readonly string[]): Promi
       deliveries: world.store.deliveries,
       ledger: world.store.ledger,
       jwks: async () => {
-        await world.keyring.refreshIfStale();
+        await world.keyring.refreshIfStale(PUBLISHED_KEYS_AGE_MS);
         return world.keyring.jwks();
       },
       checkpointKeys: async () => {
-        await world.keyring.refreshIfStale();
-        return world.keyring.publicKeys('checkpoint').map(({ publicKey }) => publicKey);
+        await world.keyring.refreshIfStale(PUBLISHED_KEYS_AGE_MS);
+        return world.keyring.publicKeys('checkpoint');
       },
+      rotateKey: (purpose, who) => world.keyring.rotate(purpose, { ...who, via: 'api' }),
       previews: { slack: slackPreview, teams: teamsPreview },
       notice,
       origins,

@@ -33,6 +33,7 @@ export async function createWorld(config: Config, store: Store, announcer: Annou
   const master = config.masterKey === undefined ? await loadOrCreateMasterKeyring(path.join(config.home, 'master.key')) : parseMasterKeyring(config.masterKey.reveal());
   const sealer = new EnvelopeSealer(master);
   const keyring = await Keyring.open({ store: store.signingKeys, sealer, clock });
+  keepKeysFresh(keyring, shutdown);
   const waiters = new Waiters();
   const callbacks = callbackPolicy(config);
   const flow: FlowDeps = {
@@ -52,6 +53,15 @@ export async function createWorld(config: Config, store: Store, announcer: Annou
     defaultTimeoutSeconds: DEFAULT_TIMEOUT_SECONDS,
   };
   return { store, clock, sealer, keyring, waiters, callbacks, flow };
+}
+
+/** How often this process looks whether another one has rotated keys. A retired key signs for so long at most. */
+const KEYS_LOOK_MS = 30_000;
+
+function keepKeysFresh(keyring: Keyring, shutdown: Shutdown): void {
+  // A look that fails leaves the keys as they are; the database's absence is told elsewhere.
+  const timer = setInterval(() => void keyring.refresh().catch(() => undefined), KEYS_LOOK_MS);
+  shutdown.add('keys', async () => clearInterval(timer));
 }
 
 /** COUNTERSIGN_CALLBACK_ALLOW: absent, a quickstart may reach loopback; set but empty, nothing private is reached. */

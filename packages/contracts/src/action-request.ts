@@ -3,6 +3,7 @@ import { authenticatedSchema, decisionViewSchema } from './decision.js';
 import { evaluationSchema, requirementSchema, reversibilitySchema } from './evaluation.js';
 import { outcomeDataSchema, statusSchema } from './outcome.js';
 import { digestSchema, idSchema, instantSchema, jsonObjectSchema, jsonSchema, textSchema } from './primitives.js';
+import { reportViewSchema } from './report.js';
 
 const nameSchema = z
   .string()
@@ -135,6 +136,10 @@ export const actionRequestSchema = z
     decisions: z.array(decisionViewSchema),
     outcome: outcomeDataSchema.nullable(),
     redeemed_at: instantSchema.nullable(),
+    /** Until when an approval may be used; null while there is none. */
+    use_until: instantSchema.nullable(),
+    /** What the executor said came of it; null until it says so. */
+    report: reportViewSchema.nullable(),
   })
   .meta({ id: 'ActionRequest' });
 export type ActionRequest = z.infer<typeof actionRequestSchema>;

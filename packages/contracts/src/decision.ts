@@ -66,9 +66,16 @@ export const refusalCodes = [
   'not_revocable',
   'decider_not_allowed',
   'invalid_grant',
+  'grant_tenant_mismatch',
+  'grant_audience_mismatch',
   'grant_expired',
   'grant_revoked',
   'grant_already_redeemed',
+  'not_approved',
+  'approval_over',
+  'not_the_executor',
+  'not_redeemed',
+  'already_reported',
   'not_found',
 ] as const;
 export type RefusalCode = (typeof refusalCodes)[number];

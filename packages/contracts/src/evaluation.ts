@@ -32,6 +32,8 @@ export const requirementSchema = z.strictObject({
   timeout_seconds: z.int().min(1).nullable(),
   /** How long a grant lives, in seconds. */
   grant_ttl_seconds: z.int().min(1).max(900),
+  /** How long the approval itself may be used, in seconds from when it was settled: until then the requester gets fresh grants. */
+  use_within_seconds: z.int().min(1),
 });
 export type Requirement = z.infer<typeof requirementSchema>;
 

@@ -12,10 +12,12 @@ export const eventNames = [
   'grant.issued',
   'grant.redeemed',
   'grant.refused',
+  'execution.reported',
   'card.posted',
   'card.closed',
   'value.revealed',
   'policy.activated',
+  'key.rotated',
   'directory.loaded',
   'account.linked',
 ] as const;

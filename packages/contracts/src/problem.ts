@@ -21,6 +21,7 @@ export const problemCodes = [
   'environment_mismatch',
   'callback_not_allowed',
   'endpoint_unknown',
+  'receipt_not_ready',
   'rate_limited',
   'misdirected_request',
   'cross_site_request',

@@ -9,6 +9,7 @@ import type {
   Authenticated,
   EvaluationView,
   EventName,
+  ExecutionResult,
   JsonObject,
   MaskedValue,
   OutcomeData,
@@ -124,7 +125,7 @@ export type MaskedSubmission = Pick<
   'action' | 'resource' | 'parameters' | 'actor' | 'environment' | 'reason' | 'context' | 'purpose' | 'undo'
 >;
 
-/** An action request as stored. It never changes after it was opened but for status, version, settled_at, redeemed_at and revoked_at. */
+/** An action request as stored. It never changes after it was opened but for status, version, settled_at, use_until, redeemed_at and redeemed_by. */
 export interface ActionRequestRecord {
   tenant: string;
   id: string;
@@ -134,7 +135,11 @@ export interface ActionRequestRecord {
   created_at: string;
   expires_at: string;
   settled_at: string | null;
+  /** Until then an approval may be used; null while there is none. */
+  use_until: string | null;
   redeemed_at: string | null;
+  /** The id of the API key that redeemed; it alone reports what came of it. */
+  redeemed_by: string | null;
   action_digest: string;
   request_digest: string;
   view_digest: string;
@@ -209,6 +214,20 @@ export interface GrantRecord {
   sealed_token: Uint8Array;
 }
 
+/** What came of the action, as its executor says; once per request. */
+export interface ReportRecord {
+  request_id: string;
+  /** The API key that reports. */
+  by: string;
+  result: ExecutionResult;
+  result_digest: string | null;
+  /** Masked. */
+  detail: string | null;
+  reported_at: string;
+  /** HMAC-SHA256 over the canonical body under the record's key: tells a repetition from another report, and nothing else. */
+  fingerprint: string;
+}
+
 /** A callback to be delivered: made in the commit that settles. */
 export interface DeliveryRecord {
   /** `msg_…`, the webhook-id of every attempt. */
@@ -257,6 +276,7 @@ export interface CommitParts {
   decision?: DecisionRecord;
   outcome?: OutcomeRecord;
   grant?: GrantRecord;
+  report?: ReportRecord;
   delivery?: DeliveryRecord;
   /** Undelivered callbacks of this request with a smaller sequence become `superseded`. */
   supersede?: boolean;
@@ -281,7 +301,7 @@ export interface ChangeCommit extends CommitParts {
    * an instant demands now < instant (a grant's end).
    */
   time: 'live' | 'due' | 'any' | { before: string };
-  set: { status?: OutcomeStatus; settled_at?: string; redeemed_at?: string };
+  set: { status?: OutcomeStatus; settled_at?: string; use_until?: string; redeemed_at?: string; redeemed_by?: string };
 }
 
 export type OpenResult =
@@ -319,6 +339,8 @@ export interface RequestState {
   outcomes: OutcomeRecord[];
   /** The newest grant; null when none was issued. */
   grant: GrantRecord | null;
+  /** Null until the executor says what came of it. */
+  report: ReportRecord | null;
 }
 
 /** What deciding needs to know, read in one statement from rows, never from a cache. */
@@ -477,6 +499,11 @@ export interface SigningKeyStore {
    * may commit last, after the other process has looked.
    */
   insert(key: StoredSigningKey): Promise<void>;
+  /**
+   * Retires the key `retired` of its purpose and adds its successor, with the leaf that says so, all in one atomic statement. No effect
+   * where that key does not exist or signs no more: of two rotations at once one happens.
+   */
+  rotate(rotation: { retired: string; successor: StoredSigningKey; tenant: string; leaf: LeafRecord }): Promise<{ changed: boolean }>;
 }
 
 // ---------------------------------------------------------------- cards

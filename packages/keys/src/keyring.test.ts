@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { signGrant } from '@countersign/core/outcome';
 import type { Clock } from '@countersign/core/ports';
-import { formatInstant } from '@countersign/core/request';
+import { canonicalJson, formatInstant } from '@countersign/core/request';
 import { calculateJwkThumbprint } from 'jose';
 import fc from 'fast-check';
 import { randomBytes } from 'node:crypto';
@@ -22,6 +22,13 @@ class Rows implements SigningKeyStore {
   }
   async insert(key: StoredSigningKey): Promise<void> {
     if (!this.rows.some((row) => row.purpose === key.purpose && row.retired_at === null)) this.rows.push(key);
+  }
+  async rotate({ retired, successor }: Parameters<SigningKeyStore['rotate']>[0]): Promise<{ changed: boolean }> {
+    const old = this.rows.find((row) => row.kid === retired && row.purpose === successor.purpose && row.retired_at === null);
+    if (old === undefined) return { changed: false };
+    old.retired_at = successor.created_at;
+    this.rows.push(successor);
+    return { changed: true };
   }
   retire(purpose: string): void {
     for (const row of this.rows) if (row.purpose === purpose) row.retired_at ??= '2026-11-21T13:00:00.000Z';
@@ -60,6 +67,7 @@ describe('the keyring', () => {
         const store: SigningKeyStore = {
           list: scheduler.scheduleFunction(() => rows.list()),
           insert: scheduler.scheduleFunction((key: StoredSigningKey) => rows.insert(key)),
+          rotate: (rotation) => rows.rotate(rotation),
         };
         const opening = Promise.all(skews.map((skew) => Keyring.open({ store, sealer, clock: clockAt(NOON + skew) })));
         const keyrings = await scheduler.waitFor(opening);
@@ -161,11 +169,55 @@ describe('checking grants', () => {
     store.retire('outcome');
     const there = await Keyring.open({ store, sealer, clock });
     const fresh = await signGrant(claims, there.signer('outcome'));
-    // A keyring that has just looked does not look again for every forged kid.
-    expect(await check(fresh)).toBeNull();
-    clock.ms += 5_000;
+    // Though this keyring looked a moment ago.
     expect(await check(fresh)).toEqual(claims);
     expect(await check(old)).toEqual(claims);
+  });
+
+  test('D1: kids that nobody knows do not make it look without end', async () => {
+    const [rows, sealer, clock] = [new Rows(), newSealer(), clockAt(NOON)];
+    let looks = 0;
+    const list = rows.list.bind(rows);
+    rows.list = () => {
+      looks += 1;
+      return list();
+    };
+    const keyring = await Keyring.open({ store: rows, sealer, clock });
+    const check = grantVerifier(keyring);
+    const stranger = signerOf(randomBytes(32));
+    const before = looks;
+    for (let tries = 0; tries < 100; tries++) expect(await check(await signGrant(claims, stranger))).toBeNull();
+    expect(looks - before).toBe(10);
+    clock.ms += 5_000;
+    expect(await check(await signGrant(claims, stranger))).toBeNull();
+    expect(looks - before).toBe(11);
+  });
+
+  test('I9: what a key signs long after it was retired is no grant, for whoever stole it', async () => {
+    const [store, sealer, clock] = [new Rows(), newSealer(), clockAt(NOON)];
+    const keyring = await Keyring.open({ store, sealer, clock });
+    const check = grantVerifier(keyring);
+    const old = keyring.signer('outcome');
+    await keyring.rotate('outcome', { tenant: 'default', by: 'per_1', via: 'api' });
+    const at = (seconds: number) => ({ ...claims, iat: NOON / 1000 + seconds, exp: NOON / 1000 + seconds + 300 });
+    for (const seconds of [-600, 0, 120]) expect(await check(await signGrant(at(seconds), old))).toEqual(at(seconds));
+    for (const seconds of [121, 300, 86_400]) expect(await check(await signGrant(at(seconds), old))).toBeNull();
+    expect(await check(await signGrant(at(86_400), keyring.signer('outcome')))).toEqual(at(86_400));
+  });
+
+  test('there is one spelling of a grant: ours', async () => {
+    const keyring = await Keyring.open({ store: new Rows(), sealer: newSealer(), clock: clockAt(NOON) });
+    const check = grantVerifier(keyring);
+    const signer = keyring.signer('outcome');
+    const sign = async (header: string, payload: string): Promise<string> => {
+      const signed = [header, payload].map((part) => Buffer.from(part).toString('base64url')).join('.');
+      return `${signed}.${Buffer.from(await signer.sign(Buffer.from(signed))).toString('base64url')}`;
+    };
+    const header = canonicalJson({ alg: 'EdDSA', kid: signer.kid, typ: 'approval-grant+jwt' });
+    expect(await check(await sign(header, canonicalJson(claims)))).toEqual(claims);
+    expect(await check(await sign(header, JSON.stringify(claims)))).toBeNull();
+    expect(await check(await sign(JSON.stringify(JSON.parse(header), null, 1), canonicalJson(claims)))).toBeNull();
+    expect(await check(await sign(header, canonicalJson(claims).replace('"exp":2', '"exp":2.0')))).toBeNull();
   });
 
   test('a grant signed by the checkpoint key, or with other claims, is none', async () => {

@@ -1,6 +1,8 @@
+import type { RotatedKey } from '@countersign/contracts';
 import type { Clock, SealContext, Sealer, Signer, SigningKeyStore, SigningPurpose, StoredSigningKey } from '@countersign/core/ports';
 import { ED25519_KEY_BYTES, generateSeed, publicJwk, signerOf, type Ed25519Jwk, type PublicSigningKey } from './ed25519.js';
 import { KeysError } from './errors.js';
+import { rotationLeaf } from './rotation-leaf.js';
 import { signingPurposes } from './signing-purposes.js';
 
 export interface KeyringDeps {
@@ -9,16 +11,22 @@ export interface KeyringDeps {
   clock: Clock;
 }
 
-/** How long a keyring believes itself when it meets a key that it does not know, in milliseconds. */
+/** How long a keyring believes itself where it is asked to look again if need be, in milliseconds. */
 const STALE_AFTER_MS = 5_000;
+/** Within that time so many keys that are not known make it look again: another process's new ones are few, a forger's are many. */
+const MAX_LOOKS = 10;
 
 /**
  * The signing keys of an installation: for each purpose one that signs, and every one that ever did. Of several that are not retired the
- * earliest signs (by created_at, then kid). To rotate, retire the active key in the store: the next refresh anywhere makes its successor.
+ * earliest signs (by created_at, then kid).
+ *
+ * `rotate` retires the one that signs and makes its successor. Other processes go on signing with the old key until their next refresh, and
+ * what it signs verifies for ever: its public key stays published. Whether a retired key's grant still counts is `grantVerifier`'s to judge.
  */
 export class Keyring {
   #keys: readonly LoadedKey[] = [];
   #loadedAt = -Infinity;
+  #looks = { since: -Infinity, count: 0 };
   #loading: Promise<void> | null = null;
 
   private constructor(private readonly deps: KeyringDeps) {}
@@ -35,14 +43,14 @@ export class Keyring {
 
   /** The key that signs for a purpose now. Ask each time: a refresh may have changed it. */
   signer(purpose: SigningPurpose): Signer {
-    const active = this.#keys.find((key) => key.purpose === purpose && !key.retired);
+    const active = this.#keys.find((key) => key.purpose === purpose && key.retired_at === null);
     if (active === undefined) throw new KeysError('signing_key_unusable', `There is no key for ${purpose}.`);
     return active.signer;
   }
 
-  /** All keys whose signatures count for a purpose, old ones too. */
-  publicKeys(purpose: SigningPurpose): PublicSigningKey[] {
-    return this.#keys.filter((key) => key.purpose === purpose).map(({ signer: { kid, publicKey } }) => ({ kid, publicKey }));
+  /** All keys whose signatures count for a purpose, old ones too; the youngest stands last. */
+  publicKeys(purpose: SigningPurpose): PublishedKey[] {
+    return this.#keys.filter((key) => key.purpose === purpose).map(({ signer: { kid, publicKey }, retired_at }) => ({ kid, publicKey, retired_at }));
   }
 
   /** What `/.well-known/jwks.json` answers (RFC 7517): the keys of grants and callbacks. Checkpoints verify by `noteVerifierKey`, not by JWKS. */
@@ -56,9 +64,40 @@ export class Keyring {
     return this.#loading;
   }
 
-  /** Refreshes unless that happened within the last 5 seconds: for a kid that may be another process's new key, or a forger's. */
-  async refreshIfStale(): Promise<void> {
-    if (Date.parse(this.deps.clock.now()) - this.#loadedAt >= STALE_AFTER_MS) await this.refresh();
+  /** Refreshes unless that happened within the last 5 seconds, or the milliseconds given. */
+  async refreshIfStale(maxAgeMs = STALE_AFTER_MS): Promise<void> {
+    if (this.#now() - this.#loadedAt >= maxAgeMs) await this.refresh();
+  }
+
+  /** For a kid that is not known: it may be another process's new key, which is looked up at once, or a forger's, who is not served without end. */
+  async refreshForUnknownKey(): Promise<void> {
+    const now = this.#now();
+    if (now - this.#looks.since >= STALE_AFTER_MS) this.#looks = { since: now, count: 0 };
+    if (this.#looks.count >= MAX_LOOKS) return;
+    this.#looks.count += 1;
+    await this.#loading;
+    await this.refresh();
+  }
+
+  /**
+   * Retires the key that signs for the purpose and makes its successor, in one atomic statement with the ledger's leaf (`key.rotated`).
+   * Of rotations at once one happens, and all are told of it.
+   * @param who in whose tenant's ledger it is recorded, and who did it by which road: a person's id, or an account of the machine
+   */
+  async rotate(purpose: SigningPurpose, who: { tenant: string; by: string; via: 'api' | 'cli' }): Promise<RotatedKey> {
+    await this.#loading;
+    await this.refresh();
+    const retired = this.signer(purpose).kid;
+    const successor = await this.#newKey(purpose);
+    const leaf = await rotationLeaf(this.deps.sealer, { purpose, retired, active: successor.kid, at: successor.created_at, ...who });
+    await this.deps.store.rotate({ retired, successor, tenant: who.tenant, leaf });
+    await this.#loading;
+    await this.refresh();
+    return { purpose, retired, active: this.signer(purpose).kid };
+  }
+
+  #now(): number {
+    return Date.parse(this.deps.clock.now());
   }
 
   async #load(): Promise<void> {
@@ -75,10 +114,10 @@ export class Keyring {
       const purpose = signingPurposes.find((name) => name === row.purpose);
       // A purpose of a later version is not ours to judge.
       if (purpose !== undefined)
-        keys.push({ purpose, retired: row.retired_at !== null, signer: reusable(known.get(row.kid), purpose, row) ?? (await this.#open(purpose, row)) });
+        keys.push({ purpose, retired_at: row.retired_at, signer: reusable(known.get(row.kid), purpose, row) ?? (await this.#open(purpose, row)) });
     }
     this.#keys = keys;
-    this.#loadedAt = Date.parse(this.deps.clock.now());
+    this.#loadedAt = this.#now();
   }
 
   async #newKey(purpose: SigningPurpose): Promise<StoredSigningKey> {
@@ -105,9 +144,14 @@ export class Keyring {
   }
 }
 
+/** A public key with the instant from which on it signs no more; null for the one that signs. */
+export interface PublishedKey extends PublicSigningKey {
+  readonly retired_at: string | null;
+}
+
 interface LoadedKey {
   readonly purpose: SigningPurpose;
-  readonly retired: boolean;
+  readonly retired_at: string | null;
   readonly signer: Signer;
 }
 

@@ -16,7 +16,7 @@ export function commitParts(
   const members: string[] = [];
   let variant = '';
   const { tenant, requestId, gate } = at;
-  const { decision, outcome, grant, delivery } = commit;
+  const { decision, outcome, grant, report, delivery } = commit;
 
   if (decision !== undefined) {
     variant += 'd';
@@ -64,6 +64,20 @@ export function commitParts(
         values.add(grant.issued_at, 'timestamptz'),
         values.add(grant.expires_at, 'timestamptz'),
         values.add(grant.sealed_token, 'bytea'),
+      ].join(', ')} FROM ${gate})`);
+  }
+  if (report !== undefined) {
+    variant += 'r';
+    members.push(`report AS (INSERT INTO execution_reports (tenant, request_id, by, result, result_digest, detail, reported_at, fingerprint)
+      SELECT ${[
+        tenant,
+        values.add(report.request_id, 'text'),
+        values.add(report.by, 'text'),
+        values.add(report.result, 'text'),
+        values.add(report.result_digest, 'text'),
+        values.add(report.detail, 'text'),
+        values.add(report.reported_at, 'timestamptz'),
+        values.add(report.fingerprint, 'text'),
       ].join(', ')} FROM ${gate})`);
   }
   if (delivery !== undefined) {

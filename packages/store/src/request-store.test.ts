@@ -47,7 +47,7 @@ describe('opening', () => {
     await requests().open(commit);
     const state = await requests().state(TENANT, commit.request.id);
     expect(JSON.stringify(state?.request.view)).toBe(JSON.stringify(commit.request.view));
-    expect(state).toEqual({ request: { ...commit.request, sealed_payload: expect.anything() }, decisions: [], outcomes: [], grant: null });
+    expect(state).toEqual({ request: { ...commit.request, sealed_payload: expect.anything() }, decisions: [], outcomes: [], grant: null, report: null });
     expect(Buffer.from(state?.request.sealed_payload ?? [])).toEqual(commit.request.sealed_payload);
   });
 

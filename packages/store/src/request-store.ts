@@ -60,7 +60,9 @@ async function open(database: Database, commit: OpenCommit): Promise<OpenResult>
     values.add(request.created_at, 'timestamptz'),
     values.add(request.expires_at, 'timestamptz'),
     values.add(request.settled_at, 'timestamptz'),
+    values.add(request.use_until, 'timestamptz'),
     values.add(request.redeemed_at, 'timestamptz'),
+    values.add(request.redeemed_by, 'text'),
     values.add(request.action_digest, 'text'),
     values.add(request.request_digest, 'text'),
     values.add(request.view_digest, 'text'),
@@ -80,7 +82,7 @@ async function open(database: Database, commit: OpenCommit): Promise<OpenResult>
       ${policy} IS NULL OR EXISTS (SELECT FROM active_policies WHERE tenant = ${tenant} AND digest = ${policy}) AS policy_ok,
       EXISTS (SELECT FROM api_keys WHERE tenant = ${tenant} AND id = ${keyId} AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())) AS caller_ok),
     gate AS (INSERT INTO idempotency_keys (tenant, key_id, key, fingerprint, request_id, sealed_answer) ${gate} ON CONFLICT DO NOTHING RETURNING tenant),
-    request AS (INSERT INTO action_requests (tenant, id, status, version, created_at, expires_at, settled_at, redeemed_at, action_digest, request_digest, view_digest,
+    request AS (INSERT INTO action_requests (tenant, id, status, version, created_at, expires_at, settled_at, use_until, redeemed_at, redeemed_by, action_digest, request_digest, view_digest,
       policy_digest, grant_audience, action, actor_id, resource_id, requester_id, chain_people, stage_groups, document, sealed_payload) ${row})
     ${parts.members.map((member) => `, ${member}`).join('\n')}
     SELECT EXISTS (SELECT FROM gate) AS done, c.policy_ok, c.caller_ok, i.fingerprint, i.request_id, i.sealed_answer
@@ -137,6 +139,8 @@ async function change(database: Database, commit: ChangeCommit): Promise<ChangeR
     'version = r.version + 1',
     `status = coalesce(${values.add(commit.set.status ?? null, 'text')}, r.status)`,
     `settled_at = coalesce(${values.add(commit.set.settled_at ?? null, 'timestamptz')}, r.settled_at)`,
+    `use_until = coalesce(${values.add(commit.set.use_until ?? null, 'timestamptz')}, r.use_until)`,
+    `redeemed_by = coalesce(${values.add(commit.set.redeemed_by ?? null, 'text')}, r.redeemed_by)`,
     `redeemed_at = coalesce(${values.add(commit.set.redeemed_at ?? null, 'timestamptz')}, r.redeemed_at)`,
   ].join(', ');
   const parts = commitParts(values, commit, { tenant, requestId: id, gate: 'gate' });

@@ -1,5 +1,5 @@
 import type { Authenticated, OutcomeData, OutcomeStatus, PersonView, Status, Verdict, Via } from '@countersign/contracts';
-import type { ActionRequestRecord, DecisionRecord, GrantRecord, OutcomeRecord, Person, PersonRole, RequestState } from '@countersign/core/ports';
+import type { ActionRequestRecord, DecisionRecord, GrantRecord, OutcomeRecord, Person, PersonRole, ReportRecord, RequestState } from '@countersign/core/ports';
 
 /*
  * How rows of requests become records. The shapes are what our own statements select and our own inserts wrote, checked by the
@@ -20,7 +20,9 @@ export interface RequestRow {
   created_at: Date;
   expires_at: Date;
   settled_at: Date | null;
+  use_until: Date | null;
   redeemed_at: Date | null;
+  redeemed_by: string | null;
   action_digest: string;
   request_digest: string;
   view_digest: string;
@@ -57,9 +59,19 @@ interface OutcomeJson {
   data: OutcomeData;
 }
 
+interface ReportJson {
+  by: string;
+  result: ReportRecord['result'];
+  result_digest: string | null;
+  detail: string | null;
+  reported_at: string;
+  fingerprint: string;
+}
+
 export interface StateRow extends RequestRow {
   decisions: DecisionJson[] | null;
   outcomes: OutcomeJson[] | null;
+  report: ReportJson | null;
   grant_id: string | null;
   grant_audience_of: string | null;
   grant_issued_at: Date | null;
@@ -77,10 +89,11 @@ export interface PersonJson {
 }
 
 /** Selects what stateOf reads, from a table or subquery `r` of action_requests. */
-export const STATE_COLUMNS = `r.tenant, r.id, r.status, r.version, r.created_at, r.expires_at, r.settled_at, r.redeemed_at, r.action_digest, r.request_digest,
+export const STATE_COLUMNS = `r.tenant, r.id, r.status, r.version, r.created_at, r.expires_at, r.settled_at, r.use_until, r.redeemed_at, r.redeemed_by, r.action_digest, r.request_digest,
   r.view_digest, r.policy_digest, r.grant_audience, r.document, r.sealed_payload,
   (SELECT json_agg(d ORDER BY d.decided_at, d.id) FROM decisions d WHERE d.tenant = r.tenant AND d.request_id = r.id) AS decisions,
   (SELECT json_agg(o ORDER BY o.sequence) FROM outcomes o WHERE o.tenant = r.tenant AND o.request_id = r.id) AS outcomes,
+  (SELECT row_to_json(x) FROM execution_reports x WHERE x.tenant = r.tenant AND x.request_id = r.id) AS report,
   g.id AS grant_id, g.audience AS grant_audience_of, g.issued_at AS grant_issued_at, g.expires_at AS grant_expires_at, g.sealed_token AS grant_sealed_token`;
 
 export const STATE_JOINS = `LEFT JOIN LATERAL (
@@ -91,7 +104,13 @@ export const PERSON_JSON = `json_build_object('id', p.id, 'email', p.email, 'nam
   'groups', (SELECT json_agg(m.group_name ORDER BY m.group_name) FROM directory_memberships m WHERE m.tenant = p.tenant AND m.person_id = p.id))`;
 
 export function stateOf(row: StateRow): RequestState {
-  return { request: requestOf(row), decisions: (row.decisions ?? []).map(decisionOf), outcomes: (row.outcomes ?? []).map(outcomeOf), grant: grantOf(row) };
+  return {
+    request: requestOf(row),
+    decisions: (row.decisions ?? []).map(decisionOf),
+    outcomes: (row.outcomes ?? []).map(outcomeOf),
+    grant: grantOf(row),
+    report: reportOf(row),
+  };
 }
 
 export function personOf(json: PersonJson): Person {
@@ -121,7 +140,9 @@ export function requestOf(row: RequestRow): ActionRequestRecord {
     created_at: instant(row.created_at),
     expires_at: instant(row.expires_at),
     settled_at: instantOrNull(row.settled_at),
+    use_until: instantOrNull(row.use_until),
     redeemed_at: instantOrNull(row.redeemed_at),
+    redeemed_by: row.redeemed_by,
     action_digest: row.action_digest,
     request_digest: row.request_digest,
     view_digest: row.view_digest,
@@ -166,4 +187,10 @@ function grantOf(row: StateRow): GrantRecord | null {
   const { grant_id: id, grant_audience_of: audience, grant_issued_at: issued, grant_expires_at: expires, grant_sealed_token: sealed_token } = row;
   if (id === null || audience === null || issued === null || expires === null || sealed_token === null) return null;
   return { id, request_id: row.id, audience, issued_at: instant(issued), expires_at: instant(expires), sealed_token };
+}
+
+function reportOf({ id, report }: StateRow): ReportRecord | null {
+  if (report === null) return null;
+  const { by, result, result_digest, detail, reported_at, fingerprint } = report;
+  return { request_id: id, by, result, result_digest, detail, reported_at: instant(reported_at), fingerprint };
 }

@@ -65,7 +65,7 @@ describe('redeeming a grant', () => {
     ]) {
       expect(await redeem(bad)).toMatchObject({ status: 401, json: { code: 'invalid_grant' }, headers: { 'www-authenticate': expect.any(String) } });
     }
-    expect(await redeem(grant, other.key)).toMatchObject({ status: 401, json: { code: 'invalid_grant' } });
+    expect(await redeem(grant, other.key)).toMatchObject({ status: 403, json: { code: 'grant_audience_mismatch' } });
     expect(await redeem(grant, blind.key)).toMatchObject({ status: 401, json: { code: 'invalid_grant' } });
     expect(await redeem(grant, world.tokens.alice)).toMatchObject({ status: 403, json: { code: 'forbidden' } });
     expect(await redeem(grant)).toMatchObject({ status: 200 });
@@ -74,7 +74,7 @@ describe('redeeming a grant', () => {
   test('A4: a grant is for the audience that the request named', async () => {
     const executor = await world.newKey({ name: 'executor' });
     const { grant } = await approved({ grant_audience: executor.id });
-    expect(await redeem(grant)).toMatchObject({ status: 401, json: { code: 'invalid_grant' } });
+    expect(await redeem(grant)).toMatchObject({ status: 403, json: { code: 'grant_audience_mismatch' } });
     expect(await redeem(grant, executor.key)).toMatchObject({ status: 200 });
   });
 

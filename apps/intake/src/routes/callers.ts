@@ -1,30 +1,14 @@
-import { evaluationAnswerSchema, evaluationBodySchema, redeemAnswerSchema, redeemBodySchema } from '@countersign/contracts';
-import { evaluate, redeem } from '@countersign/core/flow';
+import { evaluationAnswerSchema, evaluationBodySchema } from '@countersign/contracts';
+import { evaluate } from '@countersign/core/flow';
 import { maskValue } from '@countersign/core/masking';
 import type { IntakeDeps } from '../deps.js';
 import { type Route, route } from '../http/route.js';
-import { refused, trouble } from '../problems.js';
+import { trouble } from '../problems.js';
 import { anyJsonSchema } from '../schemas.js';
 
-/** What a caller does besides asking: spend a grant, try policy out, have data masked. */
+/** What a caller does besides asking: try policy out, have data masked. */
 export function callerRoutes({ flow }: IntakeDeps): Route[] {
   return [
-    route({
-      method: 'post',
-      path: '/v1/grants/redeem',
-      name: 'redeemGrant',
-      tag: 'Grants',
-      summary: 'Spend a grant, once, right before the action runs. Anything but 200 means: do not run it',
-      who: 'caller',
-      body: redeemBodySchema,
-      answers: { 200: { description: 'Redeemed: run the action now', schema: redeemAnswerSchema } },
-      problems: ['invalid_grant', 'grant_expired', 'grant_revoked', 'action_mismatch', 'grant_already_redeemed', 'policy_changed'],
-      async handle({ reader: { caller }, body: { grant, action } }) {
-        const outcome = await redeem(flow, { caller, grant, action });
-        return outcome.kind === 'refused' ? refused(outcome) : { status: 200, json: outcome.answer };
-      },
-    }),
-
     route({
       method: 'post',
       path: '/v1/evaluations',

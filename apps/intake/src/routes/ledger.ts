@@ -1,4 +1,14 @@
-import { encodeEntryBundle, encodeTile, noteVerifierKey, parseCheckpoint, parseSignedNote, parseTilePath, type TileResource, tileWidth } from '@countersign/core/ledger';
+import {
+  encodeEntryBundle,
+  encodeTile,
+  noteVerifierKey,
+  parseCheckpoint,
+  parseSignedNote,
+  parseTilePath,
+  type TileResource,
+  tileWidth,
+} from '@countersign/core/ledger';
+import { ledgerKeysSchema } from '@countersign/contracts';
 import type { IntakeDeps } from '../deps.js';
 import { type Answer, type Route, route } from '../http/route.js';
 import { notFound, trouble } from '../problems.js';
@@ -54,8 +64,31 @@ export function ledgerRoutes({ ledger, checkpointKeys }: IntakeDeps): Route[] {
         const checkpoint = TENANT.test(tenant) ? await ledger.checkpoint(tenant) : null;
         if (checkpoint === null) return notFound('There is no such ledger, or nothing is in it yet.');
         const { origin } = parseCheckpoint(parseSignedNote(checkpoint.note).text);
-        const lines = (await checkpointKeys()).map((key) => `${noteVerifierKey(origin, key)}\n`);
+        const lines = (await checkpointKeys()).map((key) => `${noteVerifierKey(origin, key.publicKey)}\n`);
         return { status: 200, bytes: new TextEncoder().encode(lines.join('')), type: 'text/plain; charset=utf-8' };
+      },
+    }),
+
+    route({
+      method: 'get',
+      path: '/ledger/:tenant/keys',
+      name: 'ledgerKeys',
+      tag: 'Ledger',
+      summary: 'The same keys as JSON, with which of them signs now. What a retired key signed verifies for ever',
+      who: 'open',
+      parameters: { tenant: '`default`, unless there are more' },
+      answers: { 200: { description: 'The key that signs now stands last', schema: ledgerKeysSchema } },
+      problems: ['not_found'],
+      async handle({ params: { tenant = '' } }) {
+        const checkpoint = TENANT.test(tenant) ? await ledger.checkpoint(tenant) : null;
+        if (checkpoint === null) return notFound('There is no such ledger, or nothing is in it yet.');
+        const { origin } = parseCheckpoint(parseSignedNote(checkpoint.note).text);
+        const keys = (await checkpointKeys()).map(({ kid, publicKey, retired_at }) => ({
+          vkey: noteVerifierKey(origin, publicKey),
+          kid,
+          retired: retired_at !== null,
+        }));
+        return { status: 200, json: { origin, keys } };
       },
     }),
 

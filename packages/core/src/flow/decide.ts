@@ -9,7 +9,7 @@ import { newId } from '../request/index.js';
 import { type FlowDeps, MAX_PLANS } from './deps.js';
 import { policyInput } from './open.js';
 import { leafMaker, type OpenPayload, openPayload } from './record-key.js';
-import { announceSettled, expire, settlementParts, stateAfter, tooLate } from './settle.js';
+import { announceSettled, expire, settlementParts, stateAfter, tooLate, useUntil } from './settle.js';
 
 /** A verified person at a channel, and whether the credential may decide at all. */
 export interface Decider {
@@ -132,7 +132,7 @@ async function planDecide(deps: FlowDeps, input: DecideInput, context: DecidingC
           sequence: 1,
           reason: null,
           at,
-          grant_ttl_seconds: requirement.grant_ttl_seconds,
+          use: requirement,
         });
   return {
     kind: 'planned',
@@ -144,7 +144,7 @@ async function planDecide(deps: FlowDeps, input: DecideInput, context: DecidingC
       request_id: request.id,
       from: { version: request.version, status: 'pending' },
       time: 'live',
-      set: status === undefined ? {} : { status, settled_at: at },
+      set: status === undefined ? {} : { status, settled_at: at, ...(status === 'approved' ? { use_until: useUntil(at, requirement) } : {}) },
       decision,
       cards: true,
       ...settled,

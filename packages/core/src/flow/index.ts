@@ -3,11 +3,14 @@ export { type DecideInput, type DecideOutcome, type Decider, decide, waitingNow 
 export { type AttemptFacts, deliveryLeaf } from './delivery-leaf.js';
 export type { FlowDeps } from './deps.js';
 export { evaluate, type EvaluateOutcome } from './evaluate.js';
+export { freshGrant, type FreshGrantOutcome } from './fresh-grant.js';
 export { liveGrant } from './grant.js';
 export { maskSubmission, type NotAllowed, type NotAllowedCode, open, type OpenInput, type OpenOutcome } from './open.js';
 export { createPolicySource, type PolicySource } from './policies.js';
 export { recordedCards } from './recorded-cards.js';
+export { receiptOf, type ReceiptOutcome } from './receipt.js';
 export { redeem, type RedeemOutcome } from './redeem.js';
+export { report, type ReportOutcome } from './report.js';
 export { expire } from './settle.js';
 export { leafContext, leafMaker, openPayload, type OpenPayload } from './record-key.js';
 export { timelineOf } from './timeline.js';

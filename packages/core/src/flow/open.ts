@@ -21,7 +21,7 @@ import { CoreError } from '../errors.js';
 import { type FlowDeps, MAX_PLANS } from './deps.js';
 import { liveGrant } from './grant.js';
 import { leafMaker, newRecordKey, type OpenPayload, sealPayload } from './record-key.js';
-import { announceSettled, digestOfAction, settlementParts, type Settlement } from './settle.js';
+import { announceSettled, digestOfAction, settlementParts, type Settlement, useUntil } from './settle.js';
 
 export interface OpenInput {
   caller: Caller;
@@ -109,7 +109,8 @@ async function planOpen(
   const evaluation = bundle.evaluate(policyInput(submission, environment, at));
   const mismatch = environmentMismatch(evaluation);
   if (mismatch !== null) return mismatch;
-  const shown = maskSubmission(submission, evaluation, recordKey);
+  // A key of its own: the record's is told in receipts, and would let guesses at masked values be tried.
+  const shown = maskSubmission(submission, evaluation, deps.entropy.bytes(32));
   const judged = tighten(evaluation, shown, bundle);
   const explanation = joinExplanation(judged.evaluation.explanation, shown.view);
   const evaluationView: EvaluationView = {
@@ -137,7 +138,9 @@ async function planOpen(
     created_at: at,
     expires_at,
     settled_at: judged.evaluation.effect === 'require' ? null : at,
+    use_until: judged.evaluation.effect === 'allow' ? useUntil(at, bundle.defaults) : null,
     redeemed_at: null,
+    redeemed_by: null,
     action_digest,
     request_digest: requestDigest({
       id,
@@ -182,10 +185,10 @@ async function planOpen(
           sequence: 1,
           reason: explanation === '' ? null : explanation,
           at,
-          grant_ttl_seconds: bundle.defaults.grant_ttl_seconds,
+          use: bundle.defaults,
         };
   const settled = settlement === null ? null : await settlementParts(deps, request, payload, [], settlement);
-  const state: RequestState = { request, decisions: [], outcomes: settled === null ? [] : [settled.outcome], grant: settled?.grant ?? null };
+  const state: RequestState = { request, decisions: [], outcomes: settled === null ? [] : [settled.outcome], grant: settled?.grant ?? null, report: null };
   const answer = answerOf(state, { publicUrl: deps.publicUrl, grant: null });
   const commit: OpenCommit = {
     tenant,

@@ -1,7 +1,7 @@
 import type { Action, RedeemAnswer } from '@countersign/contracts';
 import { type Refusal, refuse, refusals } from '../decision/index.js';
 import { CoreError } from '../errors.js';
-import type { Caller, ChangeCommit, DecidingContext } from '../ports.js';
+import type { ActionRequestRecord, Caller, ChangeCommit, DecidingContext } from '../ports.js';
 import { epochMs, formatInstant, type Instant } from '../request/index.js';
 import { type FlowDeps, MAX_PLANS } from './deps.js';
 import { policyInput } from './open.js';
@@ -11,20 +11,23 @@ import { digestOfAction } from './settle.js';
 export type RedeemOutcome = { kind: 'redeemed'; answer: RedeemAnswer } | Refusal;
 
 /**
- * Spends a grant, once: forged or foreign, expired, revoked, for another action, spent already, in that order of
- * refusals. The one winner is found by compare-and-set on the request's row (A4, I9).
+ * Spends a grant, once. In this order it is refused: forged or malformed, of another tenant, for another audience, expired, revoked,
+ * for another action, spent already. The one winner is found by compare-and-set on the request's row, which all grants of a request
+ * share, in the one statement that also judges time by the database's clock and tells the ledger (A4, I9).
  */
 export async function redeem(deps: FlowDeps, input: { caller: Caller; grant: string; action: Action }): Promise<RedeemOutcome> {
   const { caller } = input;
   if (!caller.rights.redeem) return refuse('invalid_grant', `The API key "${caller.name}" may not redeem grants.`);
   const claims = await deps.verifyGrant(input.grant);
-  if (claims === null || claims.tenant !== caller.tenant || claims.iss !== deps.publicUrl) {
+  if (claims === null || claims.iss !== deps.publicUrl || isFromTheFuture(claims, deps)) {
     return refuse('invalid_grant', 'This is not a grant of ours, or it was altered.');
   }
+  if (claims.tenant !== caller.tenant) return refuse('grant_tenant_mismatch', 'This grant is for a request of another tenant.');
   for (let plans = 0; plans < MAX_PLANS; plans++) {
     const context = await deps.requests.decidingContext({ tenant: claims.tenant, request_id: claims.action_request, person_id: null });
-    if (context === null || !isAudience(claims.aud, caller, context, deps)) {
-      return refuse('invalid_grant', 'This grant is not for you: only the caller that asked, or the named audience, redeems it.');
+    if (context === null) return refuse('invalid_grant', 'This grant is for no request of ours.');
+    if (!isAudience(claims.aud, caller, context.request, deps)) {
+      return refuse('grant_audience_mismatch', 'This grant is not for you: only the caller that asked, or the named audience, redeems it.');
     }
     const { request } = context;
     const at = deps.clock.now();
@@ -44,7 +47,7 @@ export async function redeem(deps: FlowDeps, input: { caller: Caller; grant: str
       request_id: request.id,
       from: { version: request.version, status: 'approved' },
       time: { before: expiry },
-      set: { redeemed_at: at },
+      set: { redeemed_at: at, redeemed_by: caller.key_id },
       cards: true,
       leaves: [leaf('grant.redeemed', at, { grant: claims.jti }, { caller: caller.key_id, action_digest: claims.act_digest })],
     };
@@ -62,31 +65,36 @@ export async function redeem(deps: FlowDeps, input: { caller: Caller; grant: str
 type Claims = NonNullable<Awaited<ReturnType<FlowDeps['verifyGrant']>>>;
 
 /** A grant for the service itself is the requester's alone; another audience is the API key that it names, by id or name. */
-function isAudience(audience: string, caller: Caller, context: DecidingContext, deps: FlowDeps): boolean {
-  if (context.request.grant_audience !== audience) return false;
-  if (audience === deps.publicUrl) return context.request.requester.id === caller.key_id;
+export function isAudience(audience: string, caller: Caller, request: ActionRequestRecord, deps: Pick<FlowDeps, 'publicUrl'>): boolean {
+  if (request.grant_audience !== audience) return false;
+  if (audience === deps.publicUrl) return request.requester.id === caller.key_id;
   return audience === caller.key_id || audience === caller.name;
 }
 
 function refusalOf(claims: Claims, context: DecidingContext, action: Action, now: Instant): Refusal | null {
   const { request, grant } = context;
   if (claims.exp * 1000 <= epochMs(now)) return expired();
-  if (request.status === 'revoked') return refuse('grant_revoked', 'The approval was revoked before it was used.');
+  if (request.status === 'revoked') return refusals.grantRevoked();
   if (request.status !== 'approved' || grant === null) return refuse('invalid_grant', `The request is ${request.status}.`);
   const digest = digestOfAction(action);
   if (digest !== claims.act_digest || digest !== request.action_digest) {
     return refuse('action_mismatch', `This is not the action that was approved: its digest is ${digest}, the approved one is ${request.action_digest}.`);
   }
-  if (request.redeemed_at !== null) return refuse('grant_already_redeemed', `The grant was redeemed at ${request.redeemed_at}. A grant runs one action once.`);
-  return null;
+  return request.redeemed_at === null ? null : refusals.grantRedeemed(request.redeemed_at);
 }
 
 /** What the bundle in force denies does not run, also when it was approved under an older one. */
-async function deniedNow(deps: FlowDeps, context: DecidingContext, submission: Parameters<typeof policyInput>[0]): Promise<Refusal | null> {
+export async function deniedNow(deps: FlowDeps, context: DecidingContext, submission: Parameters<typeof policyInput>[0]): Promise<Refusal | null> {
   if (context.active_policy === context.request.policy_digest) return null;
   const bundle = await deps.policies.bundle(context.request.tenant, context.active_policy);
   const evaluation = bundle.evaluate(policyInput(submission, context.request.resolved.environment, deps.clock.now()));
   return evaluation.effect === 'deny' ? refusals.policyChanged(`rule ${evaluation.rules.join(', ')}`) : null;
 }
 
-const expired = (): Refusal => refuse('grant_expired', 'The grant has expired. Ask again.');
+/** A clock of ours may be ahead of another, not by more than this. */
+const MAX_SKEW_SECONDS = 60;
+
+/** A grant that was issued later than now was not issued by us, or by a clock that is not to be believed. */
+const isFromTheFuture = (claims: Claims, deps: FlowDeps): boolean => claims.iat * 1000 > epochMs(deps.clock.now()) + MAX_SKEW_SECONDS * 1000;
+
+const expired = (): Refusal => refuse('grant_expired', 'The grant has expired. While the approval lasts, the requester gets a fresh one.');

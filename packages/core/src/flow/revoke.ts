@@ -65,7 +65,7 @@ async function withdraw(
       sequence: judged.sequence,
       reason: judged.reason,
       at,
-      grant_ttl_seconds: 1,
+      use: null,
     });
     const commit: ChangeCommit = {
       tenant,

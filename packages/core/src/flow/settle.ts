@@ -1,7 +1,7 @@
-import type { GrantClaims, OutcomeStatus } from '@countersign/contracts';
-import type { ActionRequestRecord, ChangeCommit, CommitParts, DecisionRecord, DeliveryRecord, GrantRecord, RequestState } from '../ports.js';
+import { type GrantClaims, MAX_GRANT_LIFE_SECONDS, type OutcomeStatus } from '@countersign/contracts';
+import type { ActionRequestRecord, ChangeCommit, CommitParts, DecisionRecord, DeliveryRecord, GrantRecord, LeafRecord, RequestState } from '../ports.js';
 import { actionOf, callbackBytes, outcomeOf, signGrant } from '../outcome/index.js';
-import { actionDigest, addSeconds, epochMs, type Instant, newId, utf8 } from '../request/index.js';
+import { actionDigest, addSeconds, epochMs, formatInstant, type Instant, newId, utf8 } from '../request/index.js';
 import { refusals, type Refusal } from '../decision/index.js';
 import { type FlowDeps, MAX_PLANS } from './deps.js';
 import { leafMaker, type OpenPayload, openPayload } from './record-key.js';
@@ -12,8 +12,18 @@ export interface Settlement {
   sequence: number;
   reason: string | null;
   at: Instant;
-  grant_ttl_seconds: number;
+  /** How long the grant lives and the approval may be used; null where nothing is approved. */
+  use: ApprovalUse | null;
 }
+
+/** How an approval may be used, as policy says: both in seconds from when it was settled. */
+export interface ApprovalUse {
+  grant_ttl_seconds: number;
+  use_within_seconds: number;
+}
+
+/** Until when an approval of that instant may be used. */
+export const useUntil = (at: Instant, use: ApprovalUse): Instant => addSeconds(at, use.use_within_seconds);
 
 /**
  * What a commit that settles adds: the outcome, a grant when approved, the callback's exact bytes when the caller named
@@ -47,9 +57,10 @@ export async function settlementParts(
     ),
   ];
   let grant: { record: GrantRecord; token: string } | null = null;
-  if (settlement.status === 'approved') {
-    grant = await issueGrant(deps, request, settlement.at, settlement.grant_ttl_seconds, id('gr'));
-    leaves.push(leaf('grant.issued', settlement.at, { grant: grant.record.id, expires_at: grant.record.expires_at }, { audience: grant.record.audience }, 2));
+  if (settlement.status === 'approved' && settlement.use !== null) {
+    const { at, use } = settlement;
+    grant = await issueGrant(deps, request, { at, id: id('gr'), ttl: use.grant_ttl_seconds, until: useUntil(at, use) });
+    if (grant !== null) leaves.push(issuedLeaf(leaf, at, grant.record, 2));
   }
   const delivery = await deliveryOf(deps, request, outcome, grant?.token ?? null, id('msg'));
   return {
@@ -60,14 +71,30 @@ export async function settlementParts(
   };
 }
 
-async function issueGrant(deps: FlowDeps, request: ActionRequestRecord, at: Instant, ttl: number, id: string): Promise<{ record: GrantRecord; token: string }> {
-  const issuedSeconds = Math.floor(epochMs(at) / 1000);
+/** The leaf of a grant; `order` tells it from others of its commit. */
+export function issuedLeaf(leaf: ReturnType<typeof leafMaker>, at: Instant, { id, expires_at, audience }: GrantRecord, order = 0): LeafRecord {
+  return leaf('grant.issued', at, { grant: id, expires_at }, { audience }, order);
+}
+
+/**
+ * A grant that begins at `at`, lives for `ttl` seconds (900 at most) and never beyond `until`. Its times are whole seconds, rounded down.
+ * Null where less than a second is left.
+ */
+export async function issueGrant(
+  deps: Pick<FlowDeps, 'publicUrl' | 'signer' | 'sealer'>,
+  request: ActionRequestRecord,
+  life: { at: Instant; id: string; ttl: number; until: string },
+): Promise<{ record: GrantRecord; token: string } | null> {
+  const { at, id } = life;
+  const iat = Math.floor(epochMs(at) / 1000);
+  const exp = Math.min(iat + Math.min(life.ttl, MAX_GRANT_LIFE_SECONDS), Math.floor(Date.parse(life.until) / 1000));
+  if (exp <= iat) return null;
   const claims: GrantClaims = {
     iss: deps.publicUrl,
     aud: request.grant_audience,
     jti: id,
-    iat: issuedSeconds,
-    exp: issuedSeconds + ttl,
+    iat,
+    exp,
     tenant: request.tenant,
     action_request: request.id,
     act_digest: request.action_digest,
@@ -78,7 +105,7 @@ async function issueGrant(deps: FlowDeps, request: ActionRequestRecord, at: Inst
   const sealed_token = await deps.sealer.seal({ tenant: request.tenant, table: 'grants', row: id, column: 'sealed_token' }, utf8(token));
   return {
     token,
-    record: { id, request_id: request.id, audience: request.grant_audience, issued_at: at, expires_at: addSeconds(at, ttl), sealed_token },
+    record: { id, request_id: request.id, audience: request.grant_audience, issued_at: at, expires_at: formatInstant(exp * 1000), sealed_token },
   };
 }
 
@@ -111,12 +138,15 @@ export function stateAfter(state: RequestState, commit: ChangeCommit): RequestSt
       ...commit.set,
       status: commit.set.status ?? state.request.status,
       settled_at: commit.set.settled_at ?? state.request.settled_at,
+      use_until: commit.set.use_until ?? state.request.use_until,
       redeemed_at: commit.set.redeemed_at ?? state.request.redeemed_at,
+      redeemed_by: commit.set.redeemed_by ?? state.request.redeemed_by,
       version: commit.from.version + 1,
     },
     decisions: commit.decision === undefined ? state.decisions : [...state.decisions, commit.decision],
     outcomes: commit.outcome === undefined ? state.outcomes : [...state.outcomes, commit.outcome],
     grant: commit.grant ?? state.grant,
+    report: commit.report ?? state.report,
   };
 }
 
@@ -135,7 +165,7 @@ export async function expire(deps: FlowDeps, target: { tenant: string; request_i
       sequence: 1,
       reason: 'Nobody decided in time.',
       at,
-      grant_ttl_seconds: 1,
+      use: null,
     });
     const commit: ChangeCommit = {
       tenant: target.tenant,

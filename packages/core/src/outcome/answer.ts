@@ -1,6 +1,6 @@
-import type { ActionRequest } from '@countersign/contracts';
+import type { ActionRequest, ReportView } from '@countersign/contracts';
 import { requestUrlOf } from '../card/url.js';
-import type { RequestState } from '../ports.js';
+import type { ReportRecord, RequestState } from '../ports.js';
 import { decisionView } from './outcome.js';
 
 /**
@@ -34,5 +34,14 @@ export function answerOf(state: RequestState, options: { publicUrl: string; gran
     decisions: decisions.map(decisionView),
     outcome: last === undefined ? null : options.grant === null ? last.data : { ...last.data, grant: options.grant },
     redeemed_at: request.redeemed_at,
+    use_until: request.use_until,
+    report: reportView(state.report),
   };
+}
+
+/** A report as answers show it. */
+export function reportView(report: ReportRecord | null): ReportView | null {
+  if (report === null) return null;
+  const { result, result_digest, detail, reported_at } = report;
+  return { result, result_digest, detail, reported_at };
 }

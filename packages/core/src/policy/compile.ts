@@ -11,7 +11,7 @@ import { parseTemplate, type Template } from './explanation.js';
 import { compileGlob, GlobIndex, type Glob } from './globs.js';
 import { compareText } from './merge-requirements.js';
 import { didYouMean } from './nearest-name.js';
-import { compileRequirement, defaultGrantTtl, seconds } from './requirement.js';
+import { compileRequirement, defaultGrantTtl, defaultUseWithin, seconds } from './requirement.js';
 import type { BundleDefaults, BundleFile, CompiledBundle, CompileResult, PolicyProblem } from './types.js';
 
 /** Compiles the files of one bundle. The order of files, rules and members has no meaning, and does not change the digest. */
@@ -87,7 +87,14 @@ function compileDefaults(document: BundleDocument, report: Report): BundleDefaul
     } else if ((document.catalogue?.resources ?? []).length > 0)
       report('/defaults', 'a resource id that cannot be looked up in the catalogue needs people, and no one is named', { hint });
   }
-  return { outcome: defaults.outcome, undeclared, timeout_seconds: seconds(defaults.timeout), grant_ttl_seconds: defaultGrantTtl(defaults), require };
+  return {
+    outcome: defaults.outcome,
+    undeclared,
+    timeout_seconds: seconds(defaults.timeout),
+    grant_ttl_seconds: defaultGrantTtl(defaults),
+    use_within_seconds: defaultUseWithin(defaults),
+    require,
+  };
 }
 
 function compileGroups(document: BundleDocument, report: Report): string[] {

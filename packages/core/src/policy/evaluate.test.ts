@@ -56,6 +56,7 @@ rules:
       reason_required: { approve: true, deny: false },
       timeout_seconds: 1800,
       grant_ttl_seconds: 60,
+      use_within_seconds: 60,
     });
   });
   test('a rule that names nobody takes the people of the defaults', () => {

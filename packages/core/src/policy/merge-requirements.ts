@@ -16,6 +16,7 @@ export function mergeRequirements(a: Requirement, b: Requirement): Requirement {
     },
     timeout_seconds: smallerTimeout(a.timeout_seconds, b.timeout_seconds),
     grant_ttl_seconds: Math.min(a.grant_ttl_seconds, b.grant_ttl_seconds),
+    use_within_seconds: Math.min(a.use_within_seconds, b.use_within_seconds),
   };
 }
 

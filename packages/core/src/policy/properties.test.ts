@@ -129,7 +129,8 @@ function covers(strict: Requirement, lax: Requirement): boolean {
   });
   const timeout = lax.timeout_seconds === null || (strict.timeout_seconds !== null && strict.timeout_seconds <= lax.timeout_seconds);
   const reasons = (strict.reason_required.approve || !lax.reason_required.approve) && (strict.reason_required.deny || !lax.reason_required.deny);
-  return stages && timeout && reasons && strict.deny_threshold <= lax.deny_threshold && strict.grant_ttl_seconds <= lax.grant_ttl_seconds;
+  const lives = strict.grant_ttl_seconds <= lax.grant_ttl_seconds && strict.use_within_seconds <= lax.use_within_seconds;
+  return stages && timeout && reasons && lives && strict.deny_threshold <= lax.deny_threshold;
 }
 
 describe('whatever the bundle and the request', () => {
@@ -214,6 +215,7 @@ const requirement: fc.Arbitrary<Requirement> = require
       reason_required: fc.record({ approve: fc.boolean(), deny: fc.boolean() }),
       timeout_seconds: fc.option(fc.integer({ min: 1, max: 9999 })),
       grant_ttl_seconds: fc.integer({ min: 1, max: 900 }),
+      use_within_seconds: fc.integer({ min: 1, max: 86_400 }),
     }),
   );
 
@@ -233,7 +235,13 @@ describe('the stricter of two requirements', () => {
   });
 
   test('joins stages by name, so a stage put before others asks nobody twice', () => {
-    const terms = { deny_threshold: 1, reason_required: { approve: false, deny: false }, timeout_seconds: null, grant_ttl_seconds: 300 };
+    const terms = {
+      deny_threshold: 1,
+      reason_required: { approve: false, deny: false },
+      timeout_seconds: null,
+      grant_ttl_seconds: 300,
+      use_within_seconds: 300,
+    };
     const named = (name: string): Stage => ({ name, all: [{ group: name, quorum: 1 }], distinct_humans: 1 });
     const merged = mergeRequirements({ ...terms, stages: [named('owner')] }, { ...terms, stages: [named('legal'), named('owner')] });
     expect(merged.stages).toEqual([named('legal'), named('owner')]);

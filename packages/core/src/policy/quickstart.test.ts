@@ -29,6 +29,7 @@ describe('B1: the quickstart policy', () => {
       reason_required: { approve: false, deny: false },
       timeout_seconds: 4 * 3600,
       grant_ttl_seconds: 300,
+      use_within_seconds: 300,
     });
   });
 

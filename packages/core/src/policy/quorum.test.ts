@@ -14,10 +14,16 @@ const requirement = (...stages: Stage[]): Requirement => ({
   reason_required: { approve: false, deny: false },
   timeout_seconds: null,
   grant_ttl_seconds: 300,
+  use_within_seconds: 300,
 });
 const by = (person_id: string, ...groups: string[]): CountedApproval => ({ person_id, groups });
 
-const privilege = requirement(stage([['data-owners', 1], ['security', 1]]));
+const privilege = requirement(
+  stage([
+    ['data-owners', 1],
+    ['security', 1],
+  ]),
+);
 
 test('B3: both groups must agree, by two different people', () => {
   const alice = by('alice', 'data-owners');
@@ -65,7 +71,14 @@ function satisfiable(stages: Stage[], people: CountedApproval[]): boolean {
   const fill = (index: number, free: CountedApproval[]): boolean => {
     const group = places[index];
     if (group === undefined) return true;
-    return free.some((person) => person.groups.includes(group) && fill(index + 1, free.filter((other) => other !== person)));
+    return free.some(
+      (person) =>
+        person.groups.includes(group) &&
+        fill(
+          index + 1,
+          free.filter((other) => other !== person),
+        ),
+    );
   };
   return fill(0, people);
 }
@@ -83,7 +96,11 @@ test('B3: satisfied exactly when some assignment of distinct humans to all place
   fc.assert(
     fc.property(arbitraryStages, arbitraryPeople, fc.integer(), (stages, people, seed) => {
       const wanted = satisfiable(stages, people);
-      const shuffled = [...people].sort((left, right) => ((seed * (left.person_id.length + Number(left.person_id.at(-1)) * 7)) % 13) - ((seed * (right.person_id.length + Number(right.person_id.at(-1)) * 7)) % 13));
+      const shuffled = [...people].sort(
+        (left, right) =>
+          ((seed * (left.person_id.length + Number(left.person_id.at(-1)) * 7)) % 13) -
+          ((seed * (right.person_id.length + Number(right.person_id.at(-1)) * 7)) % 13),
+      );
       expect(progress(requirement(...stages), people).satisfied).toBe(wanted);
       expect(progress(requirement(...stages), shuffled).satisfied).toBe(wanted);
     }),

@@ -29,6 +29,8 @@ export interface BundleDefaults {
   timeout_seconds: number | null;
   /** How long a grant lives, in seconds. */
   grant_ttl_seconds: number;
+  /** How long an approval may be used, in seconds from when it was settled. */
+  use_within_seconds: number;
   /** Who decides where a requirement names nobody; null only where that cannot happen. */
   require: Requirement | null;
 }

@@ -1,4 +1,4 @@
-import { effectSchema, reversibilitySchema } from '@countersign/contracts';
+import { effectSchema, MAX_GRANT_LIFE_SECONDS, reversibilitySchema } from '@countersign/contracts';
 import { z } from 'zod';
 import { MAX_CATALOGUE_ENTRIES, MAX_RULES } from './limits.js';
 import { parseDuration } from './durations.js';
@@ -8,7 +8,7 @@ export const API_VERSION = 'countersign.dev/v1';
 export const KIND = 'PolicyBundle';
 
 const MAX_TIMEOUT_SECONDS = 30 * 86_400;
-const MAX_GRANT_TTL_SECONDS = 900;
+const MAX_USE_WITHIN_SECONDS = 30 * 86_400;
 
 const text = (max: number) => z.string().min(1).max(max);
 const name = (what: string) =>
@@ -41,21 +41,32 @@ const stage = z.strictObject({
 });
 export type StageDocument = z.infer<typeof stage>;
 
-const require = z.strictObject({
-  stages: z
-    .array(stage)
-    .min(1)
-    .max(20)
-    .refine((stages) => {
-      const names = stages.flatMap(({ name }) => (name === undefined ? [] : [name]));
-      return new Set(names).size === names.length;
-    }, 'two stages have the same name')
-    .optional(),
-  deny_threshold: z.int().min(1).max(50).optional(),
-  reason: z.enum(['approve', 'deny', 'both']).optional(),
-  timeout: duration(MAX_TIMEOUT_SECONDS).optional(),
-  grant_ttl: duration(MAX_GRANT_TTL_SECONDS).optional(),
-});
+/** How long a grant lives, under its name and its old one, and how long the approval may be used at all. */
+const usage = {
+  ttl: duration(MAX_GRANT_LIFE_SECONDS).optional(),
+  grant_ttl: duration(MAX_GRANT_LIFE_SECONDS).optional(),
+  use_within: duration(MAX_USE_WITHIN_SECONDS).optional(),
+};
+const oneTtl = ({ ttl, grant_ttl }: { ttl?: string | undefined; grant_ttl?: string | undefined }): boolean => ttl === undefined || grant_ttl === undefined;
+const TWO_TTLS = { message: 'ttl and grant_ttl are the same thing: write ttl alone', path: ['grant_ttl'] };
+
+const require = z
+  .strictObject({
+    stages: z
+      .array(stage)
+      .min(1)
+      .max(20)
+      .refine((stages) => {
+        const names = stages.flatMap(({ name }) => (name === undefined ? [] : [name]));
+        return new Set(names).size === names.length;
+      }, 'two stages have the same name')
+      .optional(),
+    deny_threshold: z.int().min(1).max(50).optional(),
+    reason: z.enum(['approve', 'deny', 'both']).optional(),
+    timeout: duration(MAX_TIMEOUT_SECONDS).optional(),
+    ...usage,
+  })
+  .refine(oneTtl, TWO_TTLS);
 export type RequireDocument = z.infer<typeof require>;
 
 /** `parameters.rows[*].iban`: a root, then members, indexes, `[*]` for all elements, and quoted keys. */
@@ -109,13 +120,15 @@ export const bundleSchema = z.strictObject({
     version: z.union([z.int().min(0), text(64)], 'a version is a whole number or text'),
     owner: text(256).optional(),
   }),
-  defaults: z.strictObject({
-    outcome: effectSchema,
-    undeclared: effectSchema.optional(),
-    timeout: duration(MAX_TIMEOUT_SECONDS).optional(),
-    grant_ttl: duration(MAX_GRANT_TTL_SECONDS).optional(),
-    require: require.optional(),
-  }),
+  defaults: z
+    .strictObject({
+      outcome: effectSchema,
+      undeclared: effectSchema.optional(),
+      timeout: duration(MAX_TIMEOUT_SECONDS).optional(),
+      ...usage,
+      require: require.optional(),
+    })
+    .refine(oneTtl, TWO_TTLS),
   groups: z.record(name('a group'), z.strictObject({ description: text(500).optional() })).optional(),
   catalogue: z
     .strictObject({
