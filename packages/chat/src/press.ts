@@ -80,4 +80,3 @@ function authenticatedBy(platform: PlatformName, press: Press): Authenticated {
 
 /** The words for a fault: nothing was decided. */
 export const FAULT_TEXT = 'Something failed on our side, so nothing was decided. Try again, or decide in the web inbox.';
-

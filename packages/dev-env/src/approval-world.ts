@@ -18,7 +18,16 @@ export async function createApprovalWorld(options: { accounts?: Partial<Record<P
   const database = await createTestDatabase();
   const store = openStore({ url: database.appUrl, connections: 5 });
   const announced: string[] = [];
-  const flow = await createFlow(store, announced);
+  let failing = 0;
+  const requests: FlowDeps['requests'] = {
+    ...store.requests,
+    async change(commit) {
+      if (failing === 0) return store.requests.change(commit);
+      failing -= 1;
+      throw new Error('the database did not answer');
+    },
+  };
+  const flow = await createFlow({ requests, policies: store.policies, signingKeys: store.signingKeys }, announced);
   const personId = () => newId('per', Date.now(), randomBytes(10));
   const people: Record<PersonName, string> = { dana: personId(), alice: personId(), bob: personId(), carol: personId(), olivia: personId() };
   const directory = directoryOf(people, options.accounts ?? {});
@@ -46,7 +55,7 @@ export async function createApprovalWorld(options: { accounts?: Partial<Record<P
       return outcome.answer;
     },
     state: stateOf,
-    async decide(person, requestId, verdict) {
+    async decide(person, requestId, verdict, reason) {
       const { request } = await stateOf(requestId);
       return decide(flow, {
         decider: {
@@ -58,6 +67,7 @@ export async function createApprovalWorld(options: { accounts?: Partial<Record<P
         },
         request_id: requestId,
         verdict,
+        ...(reason === undefined ? {} : { reason }),
         request_digest: request.request_digest,
       });
     },
@@ -72,6 +82,10 @@ export async function createApprovalWorld(options: { accounts?: Partial<Record<P
       await store.directory.replace(TENANT, { ...directory, people: directory.people.filter((entry) => entry.id !== people[person]) });
     },
     policy: (change) => activatePolicy(store, flow, change(quickstartPolicy())),
+    demandReasons: () => activatePolicy(store, flow, quickstartPolicy().replace('      timeout: 4h\n\n', '      timeout: 4h\n      reason: both\n\n')),
+    failNextDecision() {
+      failing += 1;
+    },
     async directory(change) {
       await store.directory.replace(TENANT, change(structuredClone(directory)));
     },
@@ -107,7 +121,7 @@ export interface ApprovalWorld {
   open(submission?: Partial<Submission>, ago?: number): Promise<ActionRequest>;
   state(requestId: string): Promise<RequestState>;
   /** Somebody decides in the web inbox. */
-  decide(person: PersonName, requestId: string, verdict: Verdict): Promise<DecideOutcome>;
+  decide(person: PersonName, requestId: string, verdict: Verdict, reason?: string): Promise<DecideOutcome>;
   /** The requester takes it back. */
   cancel(requestId: string): Promise<void>;
   /** Settles it as expired if its time is over. */
@@ -116,6 +130,10 @@ export interface ApprovalWorld {
   deactivate(person: PersonName): Promise<void>;
   /** Puts another policy in force, made from the quickstart's text. */
   policy(change: (quickstart: string) => string): Promise<void>;
+  /** Puts the quickstart's policy in force, with a reason asked for either verdict on exports of customer data. */
+  demandReasons(): Promise<void>;
+  /** The next change of a request, a decision for example, cannot be stored. */
+  failNextDecision(): void;
   /** The directory changes, as a new file of it would say. */
   directory(change: (now: DirectorySnapshot) => DirectorySnapshot): Promise<void>;
   /** Makes card tasks that wait for their next try due at once. */
@@ -135,7 +153,7 @@ const EXPORT: Submission = {
   environment: 'production',
 };
 
-async function createFlow(store: Store, announced: string[]): Promise<FlowDeps> {
+async function createFlow(store: Pick<Store, 'requests' | 'policies' | 'signingKeys'>, announced: string[]): Promise<FlowDeps> {
   const clock = { now: () => formatInstant(Date.now()) };
   const sealer = new EnvelopeSealer(parseMasterKeyring(`test:${randomBytes(32).toString('base64')}`));
   const keyring = await Keyring.open({ store: store.signingKeys, sealer, clock });

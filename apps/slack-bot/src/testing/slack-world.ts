@@ -1,0 +1,93 @@
+import { decide } from '@countersign/core/flow';
+import { type ApprovalWorld, createApprovalWorld, type PersonName } from '@countersign/dev-env/approval-world';
+import { serveHandler } from '@countersign/dev-env/serve-handler';
+import { type FakeSlack, startFakeSlack } from '@countersign/dev-env/slack';
+import { createSlackBot, type SlackBot } from '../index.js';
+
+/** The Slack bot on the real flows, before a fake Slack: channel #approvals, where everybody is a member. */
+export interface SlackWorld {
+  world: ApprovalWorld;
+  slack: FakeSlack;
+  /** The bot that Slack calls; `restart` puts another in its place. */
+  bot: SlackBot;
+  /** What the bot warned of. */
+  warnings: string[];
+  /** One more bot, which Slack does not know. */
+  createBot(options?: BotOptions): SlackBot;
+  restart(options?: BotOptions): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface BotOptions {
+  linkMode?: 'proof' | 'email';
+  socket?: boolean;
+}
+
+export const CHANNEL = { id: 'C0APPROVALS', name: 'approvals' };
+export const MALLORY = 'U0MALLORY';
+/** A person's account; bob has a second one besides. */
+export const accountOf = (name: string): string => `U0${name.toUpperCase()}`;
+export const SECOND_OF_BOB = 'U0BOB2';
+const NAMES: readonly PersonName[] = ['dana', 'alice', 'bob', 'carol', 'olivia'];
+
+export async function createSlackWorld(): Promise<SlackWorld> {
+  const warnings: string[] = [];
+  const slack = await startFakeSlack({
+    users: [
+      ...NAMES.map((name) => ({ id: accountOf(name), name, email: `${name}@example.com` })),
+      { id: SECOND_OF_BOB, name: 'bob.too', email: 'bob.too@example.com' },
+      { id: MALLORY, name: 'mallory', email: 'mallory@example.com' },
+    ],
+    channels: [CHANNEL],
+  });
+  const account = (user: string) => ({ platform: 'slack' as const, workspace: slack.teamId, user });
+  const accounts = Object.fromEntries(NAMES.map((name) => [name, [account(accountOf(name))]]));
+  const world = await createApprovalWorld({ accounts: { ...accounts, bob: [account(accountOf('bob')), account(SECOND_OF_BOB)] } });
+  const note = (fields: object, message: string) =>
+    void warnings.push(`${message}: ${'err' in fields && fields.err instanceof Error ? fields.err.message : JSON.stringify(fields)}`);
+
+  const createBot = (options: BotOptions = {}): SlackBot =>
+    createSlackBot({
+      config: {
+        botToken: slack.botToken,
+        signingSecret: slack.signingSecret,
+        appToken: options.socket === true ? slack.appToken : null,
+        apiUrl: slack.apiUrl,
+        channel: `#${CHANNEL.name}`,
+        linkMode: options.linkMode ?? 'proof',
+      },
+      tenant: world.tenant,
+      publicUrl: 'http://localhost:8080',
+      notice: null,
+      cards: world.store.cards,
+      requests: world.store.requests,
+      directory: world.store.directory,
+      decide: (input) => decide(world.flow, input),
+      clock: world.flow.clock,
+      log: { debug: () => {}, info: () => {}, warn: note, error: note },
+    });
+
+  const server = await serveHandler((request, response) => {
+    made.bot.mount().handler(request, response);
+  });
+  const made: SlackWorld = {
+    world,
+    slack,
+    bot: createBot(),
+    warnings,
+    createBot,
+    async restart(options) {
+      await made.bot.stop();
+      made.bot = createBot(options);
+    },
+    async close() {
+      await made.bot.stop();
+      server.close();
+      await slack.close();
+      await world.close();
+    },
+  };
+  slack.connect(`${server.url}/slack/events`);
+  await made.bot.start();
+  return made;
+}
