@@ -1,0 +1,122 @@
+import { decide } from '@countersign/core/flow';
+import { type ApprovalWorld, createApprovalWorld } from '@countersign/dev-env/approval-world';
+import { type FakeBotFramework, startFakeBotFramework } from '@countersign/dev-env/teams';
+import { randomUUID } from 'node:crypto';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { createTeamsBot, type TeamsBot, type TeamsBotConfig } from '../index.js';
+
+export const CHANNEL = '19:approvals@thread.tacv2';
+export const GROUP = '19:oncall@thread.v2';
+export const TENANT_ID = randomUUID();
+/** Entra object ids of the people of the tenant; all but mallory's are linked to persons. */
+export const PEOPLE = { dana: randomUUID(), alice: randomUUID(), bob: randomUUID(), carol: randomUUID(), olivia: randomUUID(), mallory: randomUUID() };
+export type TeamsName = keyof typeof PEOPLE;
+
+export interface TeamsRig {
+  readonly world: ApprovalWorld;
+  readonly teams: FakeBotFramework;
+  readonly bot: TeamsBot;
+  /** What the bot warned of. */
+  readonly warnings: string[];
+  readonly endpoint: string;
+  /** Another bot on the same store. */
+  createBot(change?: Partial<TeamsBotConfig>): TeamsBot;
+  /** Another bot in place of the first; and another Teams, where one is given. */
+  restart(change: Partial<TeamsBotConfig>, teams?: FakeBotFramework): Promise<void>;
+  /** An administrator allows a conversation that the bot is in. */
+  allow(conversation: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** The bot with Microsoft's SDK, the real store and flows, and a Bot Framework that speaks its wire. */
+export async function startTeamsRig(): Promise<TeamsRig> {
+  let teams = await startFakeBotFramework({
+    tenantId: TENANT_ID,
+    people: Object.entries(PEOPLE).map(([key, aadObjectId]) => ({ key, name: `${key} example`, email: `${key}@example.com`, aadObjectId })),
+    conversations: [
+      { id: CHANNEL, type: 'channel', name: 'Approvals', teamId: '19:team@thread.tacv2' },
+      { id: GROUP, type: 'groupChat', name: 'On call' },
+    ],
+  });
+  const account = (name: TeamsName) => [{ platform: 'teams' as const, workspace: TENANT_ID, user: PEOPLE[name] }];
+  const linked = { dana: account('dana'), alice: account('alice'), bob: account('bob'), carol: account('carol'), olivia: account('olivia') };
+  const world = await createApprovalWorld({ accounts: linked });
+  const warnings: string[] = [];
+  const note = (fields: object, message: string) =>
+    void warnings.push(`${message}: ${'err' in fields && fields.err instanceof Error ? fields.err.message : JSON.stringify(fields)}`);
+  const server = createServer((request, response) => {
+    bot.mount().handler(request, response);
+  });
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  // A TCP server that listens has an AddressInfo.
+  const { port } = server.address() as AddressInfo;
+
+  const createBot = (change: Partial<TeamsBotConfig> = {}): TeamsBot =>
+    createTeamsBot({
+      config: {
+        auth: 'on',
+        appType: 'SingleTenant',
+        appId: teams.appId,
+        appPassword: teams.appPassword,
+        tenantIds: [TENANT_ID],
+        openIdMetadataUrl: teams.openIdMetadataUrl,
+        linkMode: 'proof',
+        openPlaces: false,
+        ...change,
+      },
+      tenant: world.tenant,
+      publicUrl: 'http://localhost:8080',
+      notice: null,
+      cards: world.store.cards,
+      requests: world.store.requests,
+      directory: world.store.directory,
+      decide: (input) => decide(world.flow, input),
+      clock: world.flow.clock,
+      log: { info: () => {}, warn: note, error: note },
+      credentials: teams.credentialsFactory,
+    });
+
+  let bot = createBot();
+  const endpoint = `http://127.0.0.1:${String(port)}/api/messages`;
+  teams.connect(endpoint);
+  await bot.start();
+
+  return {
+    world,
+    get teams() {
+      return teams;
+    },
+    get bot() {
+      return bot;
+    },
+    warnings,
+    endpoint,
+    createBot,
+    async restart(change, other) {
+      await bot.stop();
+      if (other !== undefined) {
+        await teams.close();
+        teams = other;
+        teams.connect(endpoint);
+      }
+      bot = createBot(change);
+      await bot.start();
+    },
+    async allow(conversation) {
+      await teams.client.installIn(conversation, 'alice');
+      const place = (await world.store.cards.places(world.tenant, 'teams')).find((one) => one.place === conversation);
+      if (place === undefined) throw new Error('the bot does not know the conversation');
+      await world.store.cards.rememberPlace({ ...place, allowed: true });
+    },
+    async close() {
+      await bot.stop();
+      server.closeAllConnections();
+      server.close();
+      await teams.close();
+      await world.close();
+    },
+  };
+}
