@@ -1,6 +1,6 @@
 import type { Card, JsonValue, RotatedKey } from '@countersign/contracts';
-import type { FlowDeps } from '@countersign/core/flow';
-import type { CredentialStore, DeliveryStore, DirectoryStore, LedgerStore, PolicyStore, SigningPurpose } from '@countersign/core/ports';
+import type { EndpointDeps, FlowDeps } from '@countersign/core/flow';
+import type { CredentialStore, DeliveryStore, DirectoryStore, EndpointStore, LedgerStore, PolicyStore, SigningPurpose } from '@countersign/core/ports';
 import type { Logger } from '@countersign/service';
 import type { Waiters } from './waiters.js';
 
@@ -12,7 +12,8 @@ export interface IntakeDeps {
   directory: DirectoryStore;
   credentials: CredentialStore;
   policies: PolicyStore;
-  deliveries: Pick<DeliveryStore, 'list'>;
+  deliveries: Pick<DeliveryStore, 'list' | 'search' | 'get' | 'insert' | 'redrive'>;
+  endpoints: EndpointStore;
   ledger: Pick<LedgerStore, 'checkpoint' | 'leafHashes' | 'nodeHashes' | 'entries'>;
   /** Every public key that something of ours may be signed with, retired ones included (RFC 7517). */
   jwks: () => Promise<{ keys: object[] }>;
@@ -31,4 +32,9 @@ export interface IntakeDeps {
   bodyLimitBytes?: number;
   /** How often held requests look by themselves, and streams say that they live. 1.5 s and 15 s unless told. */
   times?: { lookMs: number; pingMs: number };
+}
+
+/** What the use cases of endpoints and deliveries take of it. */
+export function endpointDeps({ flow, endpoints, deliveries }: IntakeDeps): EndpointDeps {
+  return { ...flow, endpoints, deliveries };
 }

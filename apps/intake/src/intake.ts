@@ -6,9 +6,11 @@ import { openApiOf } from './openapi.js';
 import { actionRequestRoutes } from './routes/action-requests.js';
 import { callerRoutes } from './routes/callers.js';
 import { decisionRoutes } from './routes/decisions.js';
+import { deliveryRoutes } from './routes/deliveries.js';
 import { discoveryRoutes } from './routes/discovery.js';
 import { grantRoutes } from './routes/grants.js';
 import { keyRoutes } from './routes/keys.js';
+import { endpointRoutes } from './routes/endpoints.js';
 import { ledgerRoutes } from './routes/ledger.js';
 import { liveRoutes } from './routes/live.js';
 import { operationRoutes } from './routes/operations.js';
@@ -26,6 +28,8 @@ export function createIntake(deps: IntakeDeps): { mount(): Mount } {
     ...callerRoutes(deps),
     ...peopleRoutes(deps),
     ...operationRoutes(deps),
+    ...endpointRoutes(deps),
+    ...deliveryRoutes(deps),
     ...liveRoutes(deps),
     ...keyRoutes(deps),
     ...ledgerRoutes(deps),

@@ -57,6 +57,8 @@ export const problemTable: Readonly<Record<ProblemCode, { status: number; title:
   environment_mismatch: { status: 422, title: 'Not the environment of this key or resource' },
   callback_not_allowed: { status: 422, title: 'Callbacks may not go there' },
   endpoint_unknown: { status: 422, title: 'No such endpoint' },
+  endpoint_disabled: { status: 409, title: 'The endpoint is disabled' },
+  not_redrivable: { status: 409, title: 'This delivery cannot go again' },
   rate_limited: { status: 429, title: 'Too many requests' },
   misdirected_request: { status: 421, title: 'This service is not that host' },
   cross_site_request: { status: 403, title: 'The request came from another site' },

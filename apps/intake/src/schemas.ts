@@ -67,29 +67,5 @@ export const activePolicySchema = z
   .strictObject({ policy_digest: digestSchema, activated_at: instantSchema, activated_by: z.string() })
   .meta({ id: 'ActivePolicy' });
 
-export const deliveriesQuerySchema = z.strictObject({ action_request: idSchema('ar') });
-export const deliverySchema = z
-  .strictObject({
-    id: idSchema('msg'),
-    event: z.string(),
-    sequence: z.int(),
-    state: z.enum(['pending', 'delivered', 'dead', 'aborted', 'held', 'superseded']),
-    url: z.string().nullable(),
-    created_at: instantSchema,
-    next_attempt_at: instantSchema.nullable(),
-    attempts: z.array(
-      z.strictObject({
-        number: z.int(),
-        at: instantSchema,
-        finished_at: instantSchema.nullable(),
-        status: z.int().nullable(),
-        result: z.string().nullable(),
-        detail: z.string().nullable(),
-      }),
-    ),
-  })
-  .meta({ id: 'Delivery' });
-export const deliveryListSchema = z.strictObject({ data: z.array(deliverySchema), next_cursor: z.null() }).meta({ id: 'DeliveryList' });
-
 export const anyJsonSchema = jsonSchema;
 export const platformCardSchema = z.record(z.string(), jsonSchema).meta({ id: 'PlatformCard', description: "A card as the platform's own JSON" });

@@ -28,6 +28,11 @@ export function readerFilter(reader: Reader): RequestFilter['reader'] {
   return seesAll(person) ? { kind: 'all' } : { kind: 'person', person_id: person.id, groups: person.groups };
 }
 
+/** Who runs the service looks at endpoints and deliveries; operators too, for there is no payload in them. */
+export function seesOperations(person: Person): boolean {
+  return seesAll(person) || person.roles.includes('operator');
+}
+
 /** Whether a person's roles let them read everything of their tenant: requests (masked) and ledger entries. */
 export function seesAll(person: Person): boolean {
   return person.roles.includes('auditor') || person.roles.includes('administrator');

@@ -92,6 +92,7 @@ export function watchedStore(store: RequestStore, waiters: Waiters): RequestStor
     state: (tenant, id) => store.state(tenant, id),
     list: (tenant, filter) => store.list(tenant, filter),
     timeline: (tenant, id) => store.timeline(tenant, id),
+    subscription: (query) => store.subscription(query),
     due: (limit) => store.due(limit),
   };
 }

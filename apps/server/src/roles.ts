@@ -1,6 +1,6 @@
 import { createDecisions, type Decisions } from '@countersign/decisions';
-import { createDeliverer, createWebhookTransport } from '@countersign/delivery';
-import { decide, deliveryLeaf, expire, recordedCards } from '@countersign/core/flow';
+import { createCloudEventsTransport, createDeliverer, createWebhookTransport, type Transport } from '@countersign/delivery';
+import { decide, deliveryLeaf, endpointTarget, expire, recordedCards } from '@countersign/core/flow';
 import { maskText } from '@countersign/core/masking';
 import type { Announcer, ClaimedDelivery } from '@countersign/core/ports';
 import { openWebhookSecret } from '@countersign/identity';
@@ -30,20 +30,29 @@ const LOOK_MS = 5000;
 /** The role that expires, delivers and sequences. */
 export function startDecisions({ config, world, announcer, wakeups, log, metrics, shutdown }: Parts): Decisions {
   const { store, flow, clock, sealer, keyring } = world;
-  const transport = createWebhookTransport({
+  const posting = {
     policy: world.callbacks,
-    signer: { sign: (bytes) => keyring.signer('outcome').sign(bytes) },
+    signer: { sign: (bytes: Uint8Array) => keyring.signer('outcome').sign(bytes) },
     now: () => Date.parse(clock.now()),
-  });
+  };
+  /** By how the stored bytes are written. */
+  const transports = { standard: createWebhookTransport(posting), cloudevents: createCloudEventsTransport(posting) };
   const attempts = metrics.counter('delivery_attempts_total', 'Callback attempts by what came of them', ['result']);
   const seconds = metrics.histogram('delivery_attempt_seconds', 'Time of a callback attempt', [0.005, 0.02, 0.1, 0.5, 2, 5, 15]);
   const deliverer = createDeliverer({
     store: store.deliveries,
-    transport,
-    open: (delivery) => sealer.open({ tenant: delivery.tenant, table: 'deliveries', row: delivery.id, column: 'sealed_body' }, delivery.sealed_body),
-    targetOf: (delivery) => targetOf(world, delivery),
-    leafOf: (delivery, { result, status, next }) => deliveryLeaf(flow, delivery, { result, status, next: next.kind === 'retry' ? 'retry' : next.state }),
+    transport: transports.standard,
+    // A redriven delivery has the bytes of the first one, sealed in its place.
+    open: (delivery) => sealer.open({ tenant: delivery.tenant, table: 'deliveries', row: delivery.message_id, column: 'sealed_body' }, delivery.sealed_body),
+    targetOf: (delivery) => targetOf(world, delivery, transports[delivery.format ?? 'standard']),
+    // A test event tells of no request: it is no fact for the ledger.
+    leafOf: (delivery, { result, status, next }) =>
+      delivery.event === 'endpoint.tested' ? null : deliveryLeaf(flow, delivery, { result, status, next: next.kind === 'retry' ? 'retry' : next.state }),
     maskPreview: (text) => maskText(text, { paths: [], key: flow.entropy.bytes(32) }).masked,
+    ended(end) {
+      // Its place is free, and its endpoint's next event may be due.
+      if (end !== 'released') decisions.wake('deliveries');
+    },
     clock,
     random: Math.random,
     log,
@@ -68,7 +77,7 @@ export function startDecisions({ config, world, announcer, wakeups, log, metrics
     },
     async stopDelivering() {
       await deliverer.stop(AbortSignal.timeout(5000));
-      await transport.close();
+      await Promise.all(Object.values(transports).map((transport) => transport.close()));
     },
     checkpointSigner: () => keyring.signer('checkpoint'),
     origin: (tenant) => ledgerOrigin(config, tenant),
@@ -96,8 +105,12 @@ export function ledgerOrigin(config: Config, tenant: string): string {
   return `${config.http.publicUrl.replace(/^https?:\/\//, '')}/ledger/${tenant}`;
 }
 
-async function targetOf({ store, sealer }: World, delivery: ClaimedDelivery): ReturnType<Parameters<typeof createDeliverer>[0]['targetOf']> {
-  if (delivery.target.kind !== 'url') return { kind: 'unknown', detail: 'there is no such endpoint' };
+async function targetOf(world: World, delivery: ClaimedDelivery, transport: Transport): ReturnType<Parameters<typeof createDeliverer>[0]['targetOf']> {
+  const { store, sealer } = world;
+  if (delivery.target.kind === 'endpoint') {
+    const found = await endpointTarget({ endpoints: store.endpoints, sealer }, delivery.tenant, delivery.target.endpoint_id);
+    return found.kind === 'target' ? { ...found, transport } : found;
+  }
   const key = await store.credentials.apiKey(delivery.tenant, delivery.api_key_id);
   if (key === null) return { kind: 'unknown', detail: 'the API key that named the address does not exist any more' };
   return { kind: 'target', target: { url: delivery.target.url, hmacSecrets: [await openWebhookSecret(sealer, key)] } };
@@ -152,7 +165,11 @@ export async function startTeams(parts: Parts): Promise<TeamsBot | null> {
 }
 
 /** Starts a bot without waiting for its platform, wakes it for cards, and lets it look by itself. */
-function run({ wakeups, shutdown, log }: Parts, queue: 'cards-slack' | 'cards-teams', bot: { start(): Promise<void>; stop(): Promise<void>; work(): Promise<number> }): void {
+function run(
+  { wakeups, shutdown, log }: Parts,
+  queue: 'cards-slack' | 'cards-teams',
+  bot: { start(): Promise<void>; stop(): Promise<void>; work(): Promise<number> },
+): void {
   wakeups.on(queue, async () => void (await bot.work()));
   void bot.start().catch((error: unknown) => log.error({ err: error, queue }, 'The bot could not start; cards wait'));
   const timer = setInterval(() => void bot.work(), LOOK_MS);

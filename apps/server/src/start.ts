@@ -33,7 +33,16 @@ export async function start(config: Config): Promise<Running> {
     const notice = config.quickstart ? QUICKSTART_NOTICE : null;
     await loadPolicyAndDirectory(config, world);
     const quickstart = config.quickstart
-      ? await seedQuickstart({ home: config.home, tenant: TENANT, publicUrl: config.http.publicUrl, clock: world.clock, entropy: systemEntropy, sealer: world.sealer, credentials: store.credentials, directory: store.directory })
+      ? await seedQuickstart({
+          home: config.home,
+          tenant: TENANT,
+          publicUrl: config.http.publicUrl,
+          clock: world.clock,
+          entropy: systemEntropy,
+          sealer: world.sealer,
+          credentials: store.credentials,
+          directory: store.directory,
+        })
       : null;
     const parts: Parts = { config, world, announcer, wakeups, log, metrics, shutdown, notice };
     let http: HttpService | null = null;
@@ -80,6 +89,7 @@ async function startRoles(parts: Parts, origins: () => readonly string[]): Promi
       credentials: world.store.credentials,
       policies: world.store.policies,
       deliveries: world.store.deliveries,
+      endpoints: world.store.endpoints,
       ledger: world.store.ledger,
       jwks: async () => {
         await world.keyring.refreshIfStale(PUBLISHED_KEYS_AGE_MS);
@@ -106,7 +116,10 @@ async function loadPolicyAndDirectory(config: Config, world: World): Promise<voi
   const policy = config.policyPath ?? examples?.policy;
   const directory = config.directoryPath ?? examples?.directory;
   if (policy !== undefined) {
-    await activatePolicy({ policies: world.store.policies, clock: world.clock, entropy: systemEntropy }, { tenant: TENANT, source: policy, by: examples === null ? 'COUNTERSIGN_POLICY' : 'quickstart' });
+    await activatePolicy(
+      { policies: world.store.policies, clock: world.clock, entropy: systemEntropy },
+      { tenant: TENANT, source: policy, by: examples === null ? 'COUNTERSIGN_POLICY' : 'quickstart' },
+    );
   } else if ((await world.store.policies.active(TENANT)) === null) {
     throw new StartError('No policy is in force. Set COUNTERSIGN_POLICY to a policy file or folder.');
   }

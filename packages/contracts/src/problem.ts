@@ -21,6 +21,8 @@ export const problemCodes = [
   'environment_mismatch',
   'callback_not_allowed',
   'endpoint_unknown',
+  'endpoint_disabled',
+  'not_redrivable',
   'receipt_not_ready',
   'rate_limited',
   'misdirected_request',

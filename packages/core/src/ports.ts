@@ -7,6 +7,9 @@
  */
 import type {
   Authenticated,
+  CallbackEvent,
+  DisabledReason,
+  EndpointFormat,
   EvaluationView,
   EventName,
   ExecutionResult,
@@ -228,17 +231,20 @@ export interface ReportRecord {
   fingerprint: string;
 }
 
-/** A callback to be delivered: made in the commit that settles. */
+/** An event to be delivered: made in the commit that it tells of. */
 export interface DeliveryRecord {
   /** `msg_…`, the webhook-id of every attempt. */
   id: string;
+  /** The request; of a test event the endpoint. */
   request_id: string;
   api_key_id: string;
   target: CallbackTarget;
   sequence: number;
-  event: 'outcome.settled' | 'outcome.revoked';
+  event: CallbackEvent | 'endpoint.tested';
+  /** How the bytes are written; absent: `standard`. */
+  format?: EndpointFormat;
   created_at: string;
-  /** The exact bytes to send, sealed. */
+  /** The exact bytes to send, sealed at { table: 'deliveries', row: id, column: 'sealed_body' }. */
   sealed_body: Uint8Array;
 }
 
@@ -277,7 +283,8 @@ export interface CommitParts {
   outcome?: OutcomeRecord;
   grant?: GrantRecord;
   report?: ReportRecord;
-  delivery?: DeliveryRecord;
+  /** By sequence. */
+  deliveries?: DeliveryRecord[];
   /** Undelivered callbacks of this request with a smaller sequence become `superseded`. */
   supersede?: boolean;
   /** Every connected chat platform shall bring its cards of this request up to date. */
@@ -378,8 +385,22 @@ export interface RequestStore {
   list(tenant: string, filter: RequestFilter): Promise<RequestState[]>;
   /** The request's leaves in order, with their ledger positions where given. */
   timeline(tenant: string, request_id: string): Promise<(LeafRecord & { position: number | null })[]>;
+  /**
+   * What a registered endpoint wants to hear of the request, and the number of the last event that was. An endpoint that does not exist
+   * (any more) wants nothing. A commit that is planned on it names the request's version, so nobody takes the next number meanwhile.
+   */
+  subscription(query: { tenant: string; endpoint_id: string; request_id: string }): Promise<Subscription>;
   /** Pending requests whose time is over by the database's clock, oldest first. */
   due(limit: number): Promise<{ tenant: string; request_id: string }[]>;
+}
+
+export interface Subscription {
+  /** Null where there is no such endpoint. */
+  url: string | null;
+  events: CallbackEvent[];
+  format: EndpointFormat;
+  /** 0 where nothing was told yet. */
+  last_sequence: number;
 }
 
 export interface DirectoryStore {
@@ -577,6 +598,10 @@ export interface ClaimedDelivery extends DeliveryRecord {
   /** Rises with each claim; a write that names an older one is refused. */
   fence: number;
   attempted_at: string;
+  /** The delivery whose bytes and webhook-id these are: its own id, or of a redriven one that of the first. */
+  message_id: string;
+  /** Since when its endpoint is in its state; null for an address that never failed. */
+  endpoint_since: string | null;
 }
 
 export interface AttemptOutcome {
@@ -587,32 +612,154 @@ export interface AttemptOutcome {
   detail: string | null;
   /** The first bytes of the answer, masked; null when there was none. */
   answer_preview: string | null;
-  next: { kind: 'retry'; at: string } | { kind: 'end'; state: Exclude<DeliveryState, 'pending' | 'superseded'> };
-  leaf: LeafRecord;
+  /** The address that was tried; null when it did not come to that. */
+  url?: string | null;
+  duration_ms?: number | null;
+  /** What the attempt tells of the receiver: it takes events, or it does not; null: nothing. */
+  receiver?: 'up' | 'down' | null;
+  /** The receiver wants no more events: its endpoint is disabled with the attempt. */
+  disable?: Extract<DisabledReason, 'gone' | 'receiver_asked'> | null;
+  next: { kind: 'retry'; at: string } | { kind: 'end'; state: Exclude<DeliveryState, 'pending' | 'superseded'>; reason?: string };
+  /** Null for a test event: it tells of no request. */
+  leaf: LeafRecord | null;
+}
+
+/** How many attempts may be out at a time, over all workers. */
+export interface InFlightCaps {
+  per_endpoint: number;
+  per_tenant: number;
+}
+
+export interface DeliveryFilter {
+  state?: DeliveryState;
+  endpoint_id?: string;
+  request_id?: string;
+  /** Of this API key alone. */
+  api_key_id?: string;
+  from?: string;
+  to?: string;
+  limit: number;
+  /** Only deliveries older than this one (created_at, id), both exclusive. */
+  before?: { created_at: string; id: string };
 }
 
 export interface DeliveryStore {
   /**
-   * Claims due deliveries (FOR UPDATE SKIP LOCKED), inserts their attempt rows and leases them. Of one request only the
-   * lowest undelivered sequence is due. `id` narrows it to one.
+   * Claims due deliveries (FOR UPDATE SKIP LOCKED), inserts their attempt rows and leases them. Of one request only the lowest
+   * undelivered sequence is due; of a disabled endpoint nothing is: what was pending becomes `held`. Endpoints take turns, and tenants
+   * do. `id` narrows it to one, whatever the caps.
    */
-  claim(query: { limit: number; lease_seconds: number; id?: string }): Promise<ClaimedDelivery[]>;
+  claim(query: { limit: number; lease_seconds: number; caps?: InFlightCaps; id?: string }): Promise<ClaimedDelivery[]>;
+  /** Moves the end of the leases that are still held; the ids of those. */
+  renew(deliveries: ClaimedDelivery[], lease_seconds: number): Promise<string[]>;
   /** False when the fence is not the newest: somebody else has the delivery now. */
   finish(delivery: ClaimedDelivery, outcome: AttemptOutcome): Promise<boolean>;
   /** Gives back claims that were not attempted (a stop, a receiver known to be down); due at `due_at`, at once without. */
   release(deliveries: ClaimedDelivery[], due_at?: string): Promise<void>;
+  /** The deliveries of one request, by sequence. */
   list(tenant: string, request_id: string): Promise<DeliveryView[]>;
+  /** Newest first. */
+  search(tenant: string, filter: DeliveryFilter): Promise<DeliveryView[]>;
+  get(tenant: string, id: string): Promise<DeliveryView | null>;
+  /** A delivery that belongs to no commit of a request: a test event. */
+  insert(tenant: string, delivery: DeliveryRecord): Promise<void>;
+  /**
+   * Makes a new delivery of each that may go again: ended, not superseded, no approval that was revoked since, and no redrive of it under
+   * way. The new one has the old one's bytes and webhook-id. The pairs that were made.
+   */
+  redrive(tenant: string, pairs: readonly { id: string; redrive_of: string }[]): Promise<{ id: string; redrive_of: string }[]>;
 }
 
 export interface DeliveryView {
   id: string;
+  webhook_id: string;
   event: string;
+  /** Null for a test event. */
+  action_request: string | null;
+  endpoint_id: string | null;
+  api_key_id: string;
   sequence: number;
   state: DeliveryState;
+  /** Why it is dead, aborted, held or superseded. */
+  reason: string | null;
   url: string | null;
   created_at: string;
+  ended_at: string | null;
   next_attempt_at: string | null;
-  attempts: { number: number; at: string; finished_at: string | null; status: number | null; result: string | null; detail: string | null }[];
+  redrive_of: string | null;
+  attempts: {
+    number: number;
+    at: string;
+    finished_at: string | null;
+    url: string | null;
+    status: number | null;
+    result: string | null;
+    detail: string | null;
+    duration_ms: number | null;
+    answer_preview: string | null;
+  }[];
+}
+
+// ---------------------------------------------------------------- endpoints
+
+/** A place that deliveries go to: registered, or a bare URL that an API key named and that has failed once. */
+export interface EndpointRecord {
+  tenant: string;
+  id: string;
+  kind: 'registered' | 'bare';
+  url: string;
+  description: string | null;
+  events: CallbackEvent[];
+  format: EndpointFormat;
+  header_names: string[];
+  /** {name: value} as JSON, sealed at { table: 'endpoints', row: id, column: 'sealed_headers' }; null: none. */
+  sealed_headers: Uint8Array | null;
+  state: 'enabled' | 'disabled';
+  reason: DisabledReason | null;
+  since: string;
+  failing_since: string | null;
+  api_key_id: string | null;
+  created_by: string | null;
+  created_at: string;
+  updated_at: string;
+}
+
+/** A `whsec_…` secret, sealed at { table: 'endpoint_secrets', row: '<endpoint>/<id>', column: 'sealed_secret' }. */
+export interface EndpointSecretRecord {
+  id: string;
+  sealed_secret: Uint8Array;
+  created_at: string;
+  /** Until when it signs; null: it is the newest. */
+  retires_at: string | null;
+}
+
+export interface EndpointFilter {
+  kind?: EndpointRecord['kind'];
+  state?: EndpointRecord['state'];
+  limit: number;
+  before?: { created_at: string; id: string };
+}
+
+export type EndpointChange = Partial<Pick<EndpointRecord, 'url' | 'description' | 'events' | 'format' | 'header_names' | 'sealed_headers'>>;
+
+/** Endpoints; those that were deleted are not there for any of these. */
+export interface EndpointStore {
+  insert(endpoint: EndpointRecord, secret: EndpointSecretRecord): Promise<void>;
+  get(tenant: string, id: string): Promise<EndpointRecord | null>;
+  /** Newest first. */
+  list(tenant: string, filter: EndpointFilter): Promise<EndpointRecord[]>;
+  update(tenant: string, id: string, change: EndpointChange): Promise<EndpointRecord | null>;
+  /** Its undelivered events become `aborted`. False where there is none. */
+  remove(tenant: string, id: string): Promise<boolean>;
+  /**
+   * Disabling holds what waits; enabling forgets the failures and makes what is held due again, in order. `deliveries`: how many. Setting
+   * what is set changes nothing.
+   */
+  setState(tenant: string, id: string, state: EndpointRecord['state'], reason: DisabledReason | null): Promise<{ endpoint: EndpointRecord; deliveries: number } | null>;
+  /** A new newest secret; the ones before it sign until `overlap_seconds` from now at most, and at most `keep` of them. */
+  addSecret(tenant: string, id: string, secret: EndpointSecretRecord, rule: { overlap_seconds: number; keep: number }): Promise<boolean>;
+  /** Those in force by the database's clock, the newest first. */
+  secrets(tenant: string, id: string): Promise<EndpointSecretRecord[]>;
 }
 
 // ---------------------------------------------------------------- ledger

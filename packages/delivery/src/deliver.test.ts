@@ -27,11 +27,13 @@ class ManualClock {
 }
 
 /** The port's meaning in memory. */
-class MemoryStore implements Pick<DeliveryStore, 'claim' | 'finish' | 'release'> {
+class MemoryStore implements Pick<DeliveryStore, 'claim' | 'renew' | 'finish' | 'release'> {
   readonly rows: { record: DeliveryRecord; state: DeliveryState; dueAt: string; attempts: { number: number; end: AttemptOutcome | null }[]; fence: number }[] =
     [];
   readonly #clock: ManualClock;
   broken = false;
+  /** Since when the endpoint of every row is in its state. */
+  endpointSince: string | null = null;
   constructor(clock: ManualClock) {
     this.#clock = clock;
   }
@@ -68,9 +70,22 @@ class MemoryStore implements Pick<DeliveryStore, 'claim' | 'finish' | 'release'>
         row.fence += 1;
         row.dueAt = addSeconds(now, lease_seconds);
         row.attempts.push({ number: row.attempts.length + 1, end: null });
-        return { ...row.record, tenant: 'default', attempt: row.attempts.length, fence: row.fence, attempted_at: now };
+        return {
+          ...row.record,
+          tenant: 'default',
+          attempt: row.attempts.length,
+          fence: row.fence,
+          attempted_at: now,
+          message_id: row.record.id,
+          endpoint_since: this.endpointSince,
+        };
       }),
     );
+  }
+  renew(deliveries: ClaimedDelivery[], leaseSeconds: number): Promise<string[]> {
+    const held = deliveries.filter((delivery) => this.row(delivery.id).fence === delivery.fence && this.row(delivery.id).state === 'pending');
+    for (const delivery of held) this.row(delivery.id).dueAt = addSeconds(this.#clock.now(), leaseSeconds);
+    return Promise.resolve(held.map((delivery) => delivery.id));
   }
   finish(delivery: ClaimedDelivery, outcome: AttemptOutcome): Promise<boolean> {
     if (this.broken) return Promise.reject(new Error('the database is away'));
@@ -140,7 +155,6 @@ function setUp(change: Partial<DelivererOptions> = {}) {
   const store = new MemoryStore(clock);
   const transport = createWebhookTransport({ policy: { allow: [], loopback: true }, now: () => Date.parse(clock.now()) });
   closers.push(() => transport.close());
-  const gone: string[] = [];
   const errors: unknown[] = [];
   const options: DelivererOptions = {
     store,
@@ -159,13 +173,12 @@ function setUp(change: Partial<DelivererOptions> = {}) {
       sealed_private: null,
     }),
     maskPreview: (text) => text.replaceAll(/\d/g, '#'),
-    endpointGone: (delivery) => Promise.resolve(void gone.push(delivery.id)),
     clock,
     random: () => 0.5,
     log: { info: () => {}, error: (fields) => void errors.push(fields['err']) },
     ...change,
   };
-  return { clock, store, gone, errors, options, deliverer: createDeliverer(options) };
+  return { clock, store, errors, options, deliverer: createDeliverer(options) };
 }
 
 describe('an attempt', () => {
@@ -217,8 +230,8 @@ describe('an attempt', () => {
     expect(store.row(id).attempts[0]?.end).toMatchObject({ result: 'http_error', status: 503, answer_preview: 'call ###-####' });
   });
 
-  test('I5: gone ends aborted and tells of the endpoint; blocked and unknown end dead; held is held', async () => {
-    const { store, deliverer, gone } = setUp({
+  test('I5: gone ends aborted and disables the endpoint; blocked and unknown end dead; for a disabled one no attempt is made', async () => {
+    const { store, deliverer } = setUp({
       targetOf: ({ target }) =>
         Promise.resolve(
           target.kind === 'url'
@@ -233,14 +246,15 @@ describe('an attempt', () => {
     store.add({ url: 'https://169.254.169.254/' });
     store.add({ target: { kind: 'endpoint', endpoint_id: 'ep_off' } });
     store.add({ target: { kind: 'endpoint', endpoint_id: 'ep_none' } });
-    expect(await deliverer.runDue(10)).toEqual(['ended', 'ended', 'ended', 'ended']);
+    expect(await deliverer.runDue(10)).toEqual(['ended', 'ended', 'released', 'ended']);
     expect(store.rows.map((row) => [row.state, row.attempts[0]?.end?.result])).toEqual([
       ['aborted', 'gone'],
       ['dead', 'blocked_address'],
-      ['held', 'held'],
+      ['pending', undefined],
       ['dead', 'unknown'],
     ]);
-    expect(gone).toEqual(['msg_1']);
+    expect(store.row('msg_1').attempts[0]?.end).toMatchObject({ disable: 'gone', receiver: 'up', next: { reason: 'gone' } });
+    expect(store.row('msg_2').attempts[0]?.end).toMatchObject({ next: { reason: 'blocked_address' }, detail: expect.stringContaining('169.254.169.254') });
     expect(arrivals).toHaveLength(1);
   });
 

@@ -2,6 +2,7 @@
  * The delivery engine: claims due callbacks, attempts them, writes down what came of it. It holds no truth. The store's lease and
  * fence keep two workers from ending one attempt; a worker that dies leaves its claims to come due again by themselves (I5).
  */
+import { endpointKeyOf } from '@countersign/core/outcome';
 import type { AttemptOutcome, ClaimedDelivery, Clock, DeliveryStore, LeafRecord } from '@countersign/core/ports';
 import { addSeconds, epochMs, formatInstant, type Instant } from '@countersign/core/request';
 import { nextAttempt } from './retry-schedule.js';
@@ -9,18 +10,19 @@ import { type Entry, TargetGates } from './target-gates.js';
 import type { AttemptResult, Target, Transport } from './transport.js';
 
 export interface DelivererOptions {
-  store: Pick<DeliveryStore, 'claim' | 'finish' | 'release'>;
+  store: Pick<DeliveryStore, 'claim' | 'renew' | 'finish' | 'release'>;
+  /** Where the target names none. */
   transport: Transport;
   /** Unseals the stored bytes of the callback. */
   open(delivery: ClaimedDelivery): Promise<Uint8Array>;
   /** Where the callback goes now, and with which secrets; asked for each attempt. */
   targetOf(delivery: ClaimedDelivery): Promise<TargetAnswer>;
   /** The ledger leaf `delivery.attempted`, committed with the attempt's end. */
-  leafOf(delivery: ClaimedDelivery, attempt: AttemptEnd): LeafRecord | Promise<LeafRecord>;
+  leafOf(delivery: ClaimedDelivery, attempt: AttemptEnd): LeafRecord | null | Promise<LeafRecord | null>;
   /** Masks the receiver's words before they are kept. */
   maskPreview(text: string): string;
-  /** Called when a receiver said that it wants no more events; the message itself has ended already. */
-  endpointGone?(delivery: ClaimedDelivery): Promise<void>;
+  /** Called as each claim ends: a place is free, and what waited for it may be claimed. */
+  ended?(end: ClaimEnd): void;
   clock: Clock;
   /** Evenly spread in [0, 1). */
   random(): number;
@@ -30,8 +32,8 @@ export interface DelivererOptions {
 }
 
 export type TargetAnswer =
-  | { kind: 'target'; target: Target }
-  /** The endpoint is disabled: the event waits until it is enabled. */
+  | { kind: 'target'; target: Target; transport?: Transport }
+  /** The endpoint was disabled since the claim: no attempt is made, and the next claim holds the event until it is enabled. */
   | { kind: 'held'; detail: string }
   /** There is no such endpoint or key any more: the event is dead, and listed. */
   | { kind: 'unknown'; detail: string };
@@ -42,12 +44,14 @@ export type AttemptEnd = Omit<AttemptOutcome, 'leaf'>;
 export interface DeliveryLimits {
   /** Attempts at a time. */
   inFlight: number;
-  /** Attempts at a time for one endpoint; a bare URL is an endpoint of its own per API key, origin and path. */
+  /** Attempts at a time for one endpoint, over all workers; a bare URL is an endpoint of its own per API key, origin and path. */
   inFlightPerTarget: number;
-  /** Longer than an attempt can last; what a dead worker held comes due again after it. */
+  /** Attempts at a time for one tenant, over all workers; less than `inFlight`, so that one tenant leaves room for others. */
+  inFlightPerTenant: number;
+  /** Renewed while an attempt lasts; what a dead worker held comes due again after it. */
   leaseSeconds: number;
 }
-export const DEFAULT_LIMITS: DeliveryLimits = { inFlight: 64, inFlightPerTarget: 8, leaseSeconds: 20 };
+export const DEFAULT_LIMITS: DeliveryLimits = { inFlight: 128, inFlightPerTarget: 8, inFlightPerTenant: 64, leaseSeconds: 10 };
 
 /** How long a claim that finds its endpoint busy waits for a place at it, before it is given back. */
 const BUSY_WAIT_MS = 250;
@@ -67,7 +71,7 @@ export interface DeliveryMetrics {
 
 /**
  * What became of one claim.
- * `delivered`, `retry`, `ended` (dead, aborted or held): written. `released`: given back unattempted, the endpoint is busy or down.
+ * `delivered`, `retry`, `ended` (dead or aborted): written. `released`: given back unattempted, the endpoint is busy or down.
  * `lost`: another worker has it. `unknown`: the end could not be written; the lease runs out and the delivery is attempted again.
  */
 export type ClaimEnd = 'delivered' | 'retry' | 'ended' | 'released' | 'lost' | 'unknown';
@@ -92,7 +96,9 @@ export function createDeliverer(options: DelivererOptions): Deliverer {
   const { store, transport, clock, log } = options;
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const gates = new TargetGates(limits.inFlightPerTarget);
-  const cutOff = new AbortController();
+  const out = new Set<Out>();
+  const renewEveryMs = (limits.leaseSeconds * 1000) / 3;
+  let renewing: NodeJS.Timeout | null = null;
   const running = new Set<Promise<unknown>>();
   let places = limits.inFlight;
   let waiting: (() => void)[] = [];
@@ -104,7 +110,9 @@ export function createDeliverer(options: DelivererOptions): Deliverer {
     async stop(deadline) {
       stopping = true;
       wake();
-      const cut = () => cutOff.abort();
+      const cut = () => {
+        for (const { cutOff } of out) cutOff.abort();
+      };
       if (deadline?.aborted) cut();
       else deadline?.addEventListener('abort', cut, { once: true });
       while (running.size > 0) await Promise.allSettled(running);
@@ -126,32 +134,73 @@ export function createDeliverer(options: DelivererOptions): Deliverer {
     const claimedAtMs = epochMs(clock.now());
     let claims: ClaimedDelivery[] = [];
     try {
-      claims = await store.claim({ limit: reserved, lease_seconds: limits.leaseSeconds, ...which });
+      const caps = { per_endpoint: limits.inFlightPerTarget, per_tenant: limits.inFlightPerTenant };
+      claims = await store.claim({ limit: reserved, lease_seconds: limits.leaseSeconds, caps, ...which });
     } finally {
       free(reserved - claims.length);
     }
     // In the order of the claim: of two events of a request the earlier goes first.
-    return Promise.all(claims.map((delivery) => attend(delivery, claimedAtMs).finally(() => free(1))));
+    return Promise.all(
+      claims.map(async (delivery) => {
+        const end = await attend(delivery, claimedAtMs).finally(() => free(1));
+        options.ended?.(end);
+        return end;
+      }),
+    );
+  }
+
+  /** Leases that are needed longer are renewed together; who has lost one is told. */
+  async function renew(): Promise<void> {
+    const asked = [...out];
+    const askedAtMs = epochMs(clock.now());
+    try {
+      const held = new Set(
+        await store.renew(
+          asked.map(({ delivery }) => delivery),
+          limits.leaseSeconds,
+        ),
+      );
+      for (const each of asked) {
+        if (held.has(each.delivery.id)) each.leaseEndMs = askedAtMs + limits.leaseSeconds * 1000;
+        else each.cutOff.abort();
+      }
+    } catch (error) {
+      log.error({ err: error }, 'leases of deliveries could not be renewed; they may be attempted by another worker');
+    }
+  }
+
+  function takeOut(delivery: ClaimedDelivery, claimedAtMs: number): Out {
+    const taken: Out = { delivery, cutOff: new AbortController(), leaseEndMs: claimedAtMs + limits.leaseSeconds * 1000 };
+    out.add(taken);
+    renewing ??= setInterval(() => void renew(), renewEveryMs).unref();
+    return taken;
+  }
+
+  function bringBack(taken: Out): void {
+    out.delete(taken);
+    if (out.size > 0 || renewing === null) return;
+    clearInterval(renewing);
+    renewing = null;
   }
 
   /** One claim to its end. Never throws: what goes wrong is logged, and the lease brings the delivery back. */
   async function attend(delivery: ClaimedDelivery, claimedAtMs: number): Promise<ClaimEnd> {
     const fields = { delivery: delivery.id, action_request: delivery.request_id, attempt: delivery.attempt };
+    const taken = takeOut(delivery, claimedAtMs);
     try {
       if (stopping) return await giveBack(delivery);
-      const key = targetKey(delivery);
-      const entry = await entryFor(key);
+      const key = `${delivery.tenant} ${endpointKeyOf(delivery)}`;
+      const entry = await entryFor(key, delivery.endpoint_since);
       if (!entry.entered) return await giveBack(delivery, entry.retryAtMs === null ? addSeconds(clock.now(), BUSY_SECONDS) : formatInstant(entry.retryAtMs));
-      let end: AttemptEnd | null = null;
-      let verdict: boolean | null = null;
-      let disable = false;
+      let end: AttemptEnd | 'lost' | 'held' = 'lost';
       try {
         if (stopping) return await giveBack(delivery);
-        ({ end, verdict, disable } = await attempt(delivery, claimedAtMs));
+        end = await attempt(taken);
       } finally {
-        gates.leave(key, verdict, epochMs(clock.now()));
+        gates.leave(key, verdictOf(end), epochMs(clock.now()));
       }
-      if (end === null) return 'lost';
+      if (end === 'held') return await giveBack(delivery);
+      if (end === 'lost') return 'lost';
       const written = await store.finish(delivery, { ...end, leaf: await options.leafOf(delivery, end) });
       if (!written) {
         log.info(fields, 'another worker took the delivery over');
@@ -159,72 +208,86 @@ export function createDeliverer(options: DelivererOptions): Deliverer {
       }
       options.metrics?.attempted(end.result, epochMs(clock.now()) - claimedAtMs);
       log.info({ ...fields, result: end.result, status: end.status, detail: end.detail, next: end.next }, 'delivery attempted');
-      if (disable) await options.endpointGone?.(delivery);
       if (end.next.kind === 'retry') return 'retry';
       return end.next.state === 'delivered' ? 'delivered' : 'ended';
     } catch (error) {
       log.error({ ...fields, err: error }, 'the delivery attempt could not be written down');
       return 'unknown';
+    } finally {
+      bringBack(taken);
     }
   }
 
   /** Takes a place at the endpoint. Who waits for one keeps none of the places that all share. */
-  async function entryFor(key: string): Promise<Entry> {
+  async function entryFor(key: string, since: string | null): Promise<Entry> {
     const now = (): number => epochMs(clock.now());
-    const entry = gates.enter(key, now());
+    const entry = gates.enter(key, now(), since);
     if (entry.entered || entry.retryAtMs !== null) return entry;
     free(1);
-    const later = await gates.enterSoon(key, now, BUSY_WAIT_MS);
+    const later = await gates.enterSoon(key, now, BUSY_WAIT_MS, since);
     // May fall below none for a moment: the attempt that made way is still being written down.
     places -= 1;
     return later;
   }
 
-  /** Makes the attempt. `verdict` is what it says of the receiver: up, down, or (null) nothing. */
-  async function attempt(delivery: ClaimedDelivery, claimedAtMs: number): Promise<{ end: AttemptEnd | null; verdict: boolean | null; disable: boolean }> {
+  /** Makes the attempt. `lost`: the lease ran out before anything was sent. */
+  async function attempt(taken: Out): Promise<AttemptEnd | 'lost' | 'held'> {
+    const { delivery, cutOff } = taken;
     try {
       const answer = await options.targetOf(delivery);
-      if (answer.kind !== 'target') {
-        const state = answer.kind === 'held' ? 'held' : 'dead';
-        return { end: endOf(answer.kind, answer.detail, { kind: 'end', state }), verdict: null, disable: false };
-      }
+      if (answer.kind === 'held') return 'held';
+      if (answer.kind === 'unknown') return endOf('unknown', answer.detail, { kind: 'end', state: 'dead', reason: 'unknown_endpoint' });
       const body = await options.open(delivery);
       const now = epochMs(clock.now());
       // A worker that was stopped and continued: the lease is over and the work is somebody else's.
-      if (now >= claimedAtMs + limits.leaseSeconds * 1000) return { end: null, verdict: null, disable: false };
-      const message = { id: delivery.id, type: delivery.event, body, attempt: delivery.attempt, timestamp: Math.floor(now / 1000) };
-      return conclude(delivery, await transport.attempt(message, answer.target, cutOff.signal));
+      if (now >= taken.leaseEndMs) return 'lost';
+      const message = { id: delivery.message_id, type: delivery.event, body, attempt: delivery.attempt, timestamp: Math.floor(now / 1000) };
+      const startedMs = performance.now();
+      const result = await (answer.transport ?? transport).attempt(message, answer.target, cutOff.signal);
+      return { ...conclude(delivery, result), url: answer.target.url, duration_ms: Math.round(performance.now() - startedMs) };
     } catch (error) {
       // A fault of ours (a key that does not open, a directory that does not answer) is no verdict on the receiver, and must not lose the event.
       log.error({ delivery: delivery.id, err: error }, 'the delivery attempt failed on our side');
-      return { end: endOf('internal_error', null, retry(delivery)), verdict: null, disable: false };
+      return endOf('internal_error', null, retry(delivery));
     }
   }
 
-  function conclude(delivery: ClaimedDelivery, result: AttemptResult): { end: AttemptEnd; verdict: boolean | null; disable: boolean } {
+  function conclude(delivery: ClaimedDelivery, result: AttemptResult): AttemptEnd {
     switch (result.kind) {
       case 'delivered':
-        return { end: endOf('delivered', null, { kind: 'end', state: 'delivered' }, result.status), verdict: true, disable: result.disable };
-      case 'gone':
-        return { end: endOf('gone', null, { kind: 'end', state: 'aborted' }, result.status), verdict: true, disable: result.disable };
+        return {
+          ...endOf('delivered', null, { kind: 'end', state: 'delivered' }, result.status),
+          receiver: 'up',
+          disable: result.disable ? 'receiver_asked' : null,
+        };
+      case 'gone': {
+        const disable = !result.disable ? null : result.status === 410 ? 'gone' : 'receiver_asked';
+        const end = endOf('gone', null, { kind: 'end', state: 'aborted', reason: disable ?? 'receiver_aborted' }, result.status, masked(result.answerPreview));
+        return { ...end, receiver: 'up', disable };
+      }
       case 'blocked':
-        return { end: endOf('blocked_address', result.detail, { kind: 'end', state: 'dead' }), verdict: null, disable: false };
+        return endOf('blocked_address', result.detail, { kind: 'end', state: 'dead', reason: 'blocked_address' });
       case 'failed': {
         const cancelled = result.reason === 'cancelled';
         const next = cancelled ? ({ kind: 'retry', at: clock.now() } as const) : retry(delivery, result.retryAfterSeconds);
-        const preview = result.answerPreview === undefined ? null : options.maskPreview(result.answerPreview);
-        return { end: endOf(result.reason, result.detail, next, result.status ?? null, preview), verdict: cancelled ? null : false, disable: false };
+        return { ...endOf(result.reason, result.detail, next, result.status ?? null, masked(result.answerPreview)), receiver: cancelled ? null : 'down' };
       }
     }
   }
 
   function retry(delivery: ClaimedDelivery, retryAfterSeconds?: number): AttemptEnd['next'] {
+    // Somebody looks at what comes of a test now, not tomorrow.
+    if (delivery.event === 'endpoint.tested') return { kind: 'end', state: 'dead', reason: 'test_failed' };
     const delay = nextAttempt(delivery.attempt, options.random(), retryAfterSeconds);
-    return delay === 'exhausted' ? { kind: 'end', state: 'dead' } : { kind: 'retry', at: addSeconds(clock.now(), delay) };
+    return delay === 'exhausted' ? { kind: 'end', state: 'dead', reason: 'attempts_exhausted' } : { kind: 'retry', at: addSeconds(clock.now(), delay) };
   }
 
   function endOf(result: string, detail: string | null, next: AttemptEnd['next'], status: number | null = null, preview: string | null = null): AttemptEnd {
     return { finished_at: clock.now(), status, result, detail, answer_preview: preview, next };
+  }
+
+  function masked(preview: string | undefined): string | null {
+    return preview === undefined ? null : options.maskPreview(preview);
   }
 
   async function giveBack(delivery: ClaimedDelivery, dueAt?: Instant): Promise<ClaimEnd> {
@@ -248,9 +311,17 @@ export function createDeliverer(options: DelivererOptions): Deliverer {
   }
 }
 
-/** What counts as one endpoint for breaker and caps: a registered one, or an API key's origin and path. */
-function targetKey({ target, tenant, api_key_id }: Pick<ClaimedDelivery, 'target' | 'tenant' | 'api_key_id'>): string {
-  if (target.kind === 'endpoint') return `${tenant} ${target.endpoint_id}`;
-  const { origin, pathname } = new URL(target.url);
-  return `${tenant} ${api_key_id} ${origin}${pathname}`;
+/** A claim that this worker has, until it is given back or written down. */
+interface Out {
+  delivery: ClaimedDelivery;
+  /** Ends the attempt: the service stops, or the lease is somebody else's. */
+  cutOff: AbortController;
+  /** By our clock, counted from before the lease was asked for. */
+  leaseEndMs: number;
+}
+
+/** What an attempt says of the receiver: up, down, or (null) nothing. */
+function verdictOf(end: AttemptEnd | 'lost' | 'held'): boolean | null {
+  if (typeof end === 'string') return null;
+  return end.receiver === 'up' ? true : end.receiver === 'down' ? false : null;
 }

@@ -18,6 +18,7 @@ export {
   type WebhookVerification,
 } from './standard-webhooks.js';
 export type { AttemptResult, FailedAttempt, FailureReason, OutboundMessage, Target, Transport } from './transport.js';
+export { createCloudEventsTransport, type CloudEventsOptions } from './cloudevents/index.js';
 export { createWebhookTransport, type WebhookOptions } from './webhook/index.js';
 export {
   createDeliverer,

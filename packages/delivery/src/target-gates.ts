@@ -9,6 +9,8 @@ interface Gate {
   breaker: Breaker;
   inFlight: number;
   lastMs: number;
+  /** The endpoint's state that the breaker belongs to. */
+  since: string | null;
 }
 
 /** How many wait for a place at one endpoint; more are told that it is busy. */
@@ -25,19 +27,22 @@ export class TargetGates {
     this.#cap = cap;
   }
 
-  /** Takes a place for one attempt, after those who wait already; a place taken must be left. */
-  enter(key: string, nowMs: number): Entry {
+  /**
+   * Takes a place for one attempt, after those who wait already; a place taken must be left.
+   * @param since since when the endpoint is in its state: who enabled it again wants it tried, whatever its breaker remembers.
+   */
+  enter(key: string, nowMs: number, since: string | null = null): Entry {
     if (this.#queues.has(key)) return { entered: false, retryAtMs: null };
-    return this.#take(key, nowMs);
+    return this.#take(key, nowMs, since);
   }
 
-  #take(key: string, nowMs: number): Entry {
+  #take(key: string, nowMs: number, since: string | null): Entry {
     this.#forget(nowMs);
-    const gate = this.#gates.get(key) ?? { breaker: CLOSED, inFlight: 0, lastMs: nowMs };
+    const gate = this.#gateOf(key, nowMs, since);
     if (gate.inFlight >= this.#cap) return { entered: false, retryAtMs: null };
     const admission = admit(gate.breaker, nowMs);
     if (!admission.admitted) return { entered: false, retryAtMs: admission.retryAtMs };
-    this.#gates.set(key, { breaker: admission.breaker, inFlight: gate.inFlight + 1, lastMs: nowMs });
+    this.#gates.set(key, { breaker: admission.breaker, inFlight: gate.inFlight + 1, lastMs: nowMs, since: gate.since });
     return { entered: true };
   }
 
@@ -45,8 +50,8 @@ export class TargetGates {
    * As enter, but where the endpoint is merely busy it waits up to `waitMs` for a place, in the order of the calls: most attempts take
    * milliseconds, and to give a claim back costs more.
    */
-  async enterSoon(key: string, now: () => number, waitMs: number): Promise<Entry> {
-    const entry = this.enter(key, now());
+  async enterSoon(key: string, now: () => number, waitMs: number, since: string | null = null): Promise<Entry> {
+    const entry = this.enter(key, now(), since);
     const queue = this.#queues.get(key) ?? [];
     if (entry.entered || entry.retryAtMs !== null || queue.length >= QUEUE_LENGTH) return entry;
     return new Promise((resolve) => {
@@ -55,7 +60,7 @@ export class TargetGates {
         queue.splice(queue.indexOf(done), 1);
         if (queue.length === 0) this.#queues.delete(key);
         // At once, so that nobody who comes meanwhile takes the place.
-        resolve(this.#take(key, now()));
+        resolve(this.#take(key, now(), since));
       };
       const timer = setTimeout(done, waitMs);
       queue.push(done);
@@ -68,8 +73,15 @@ export class TargetGates {
     const gate = this.#gates.get(key);
     if (!gate) return;
     const breaker = verdict === null ? abandoned(gate.breaker, nowMs) : ended(gate.breaker, verdict, nowMs);
-    this.#gates.set(key, { breaker, inFlight: gate.inFlight - 1, lastMs: nowMs });
+    this.#gates.set(key, { ...gate, breaker, inFlight: gate.inFlight - 1, lastMs: nowMs });
     this.#queues.get(key)?.[0]?.();
+  }
+
+  /** A bare URL has no state until its first failure is written down: that it has one then changes nothing. */
+  #gateOf(key: string, nowMs: number, since: string | null): Gate {
+    const known = this.#gates.get(key) ?? { breaker: CLOSED, inFlight: 0, lastMs: nowMs, since };
+    if (since === null || known.since === since) return known;
+    return { ...known, since, breaker: known.since === null ? known.breaker : CLOSED };
   }
 
   /** Drops what nobody asked about for an hour: longer than any breaker remembers. Looks once a minute. */

@@ -18,10 +18,12 @@ export interface Target {
   url: string;
   /** Secrets in force, the newest first; an old one stays while a rotation overlaps. */
   hmacSecrets: readonly string[];
+  /** Headers that the endpoint wants besides; ours win. */
+  headers?: Readonly<Record<string, string>>;
 }
 
 export interface Transport {
-  readonly kind: 'webhook';
+  readonly kind: 'webhook' | 'cloudevents';
   /**
    * Makes one attempt. What the network and the receiver do is a result, never a throw; a throw is a fault of ours.
    * When `signal` aborts, the attempt ends at once as `failed` with reason `cancelled`; its bytes may have left.
@@ -39,7 +41,7 @@ export type AttemptResult =
   /** The address is denied: terminal, nothing was sent. */
   | { kind: 'blocked'; detail: string }
   /** The receiver wants this message no more; with `disable` no other at this endpoint either. */
-  | { kind: 'gone'; status: number; disable: boolean };
+  | { kind: 'gone'; status: number; disable: boolean; answerPreview?: string };
 
 export interface FailedAttempt {
   kind: 'failed';

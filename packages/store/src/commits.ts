@@ -1,4 +1,5 @@
-import type { CommitParts, LeafRecord } from '@countersign/core/ports';
+import { endpointKeyOf } from '@countersign/core/outcome';
+import type { CommitParts, DeliveryRecord, LeafRecord } from '@countersign/core/ports';
 import type { Values } from './database.js';
 
 /**
@@ -16,7 +17,7 @@ export function commitParts(
   const members: string[] = [];
   let variant = '';
   const { tenant, requestId, gate } = at;
-  const { decision, outcome, grant, report, delivery } = commit;
+  const { decision, outcome, grant, report, deliveries = [] } = commit;
 
   if (decision !== undefined) {
     variant += 'd';
@@ -80,27 +81,16 @@ export function commitParts(
         values.add(report.fingerprint, 'text'),
       ].join(', ')} FROM ${gate})`);
   }
-  if (delivery !== undefined) {
+  deliveries.forEach((delivery, index) => {
     variant += 'm';
-    members.push(`delivery AS (INSERT INTO deliveries (tenant, id, request_id, api_key_id, target, sequence, event, created_at, sealed_body)
-      SELECT ${[
-        tenant,
-        values.add(delivery.id, 'text'),
-        values.add(delivery.request_id, 'text'),
-        values.add(delivery.api_key_id, 'text'),
-        values.add(JSON.stringify(delivery.target), 'json'),
-        values.add(delivery.sequence, 'int'),
-        values.add(delivery.event, 'text'),
-        values.add(delivery.created_at, 'timestamptz'),
-        values.add(delivery.sealed_body, 'bytea'),
-      ].join(', ')} FROM ${gate})`);
-  }
+    members.push(`delivery${index} AS (${deliveryInsert(values, tenant, delivery)} FROM ${gate})`);
+  });
   if (commit.supersede === true) {
     variant += 's';
     // What is on the wire already keeps its fence and may still say how it ended; what is not yet will never go out.
-    members.push(`superseded AS (UPDATE deliveries SET state = 'superseded' FROM ${gate}
+    members.push(`superseded AS (UPDATE deliveries SET state = 'superseded', reason = 'revoked', ended_at = now() FROM ${gate}
       WHERE deliveries.tenant = ${tenant} AND deliveries.request_id = ${requestId}
-        AND deliveries.state IN ('pending', 'held') AND deliveries.sequence < ${values.add(delivery?.sequence ?? outcome?.sequence ?? 2_147_483_647, 'int')})`);
+        AND deliveries.state IN ('pending', 'held') AND deliveries.sequence < ${values.add(deliveries[0]?.sequence ?? outcome?.sequence ?? 2_147_483_647, 'int')})`);
   }
   if (commit.cards) {
     variant += 'c';
@@ -110,6 +100,24 @@ export function commitParts(
   }
   const leaves = leafMembers(values, tenant, commit.leaves, gate);
   return { members: [...members, ...leaves.members], variant: variant + leaves.variant };
+}
+
+/** The outbox row of an event, as the beginning of a statement. Its endpoint may be disabled: a claim finds out, and holds it. */
+export function deliveryInsert(values: Values, tenant: string, delivery: DeliveryRecord): string {
+  return `INSERT INTO deliveries (tenant, id, request_id, api_key_id, target, endpoint_key, sequence, event, format, created_at, sealed_body)
+      SELECT ${[
+        tenant,
+        values.add(delivery.id, 'text'),
+        values.add(delivery.request_id, 'text'),
+        values.add(delivery.api_key_id, 'text'),
+        values.add(JSON.stringify(delivery.target), 'json'),
+        values.add(endpointKeyOf(delivery), 'text'),
+        values.add(delivery.sequence, 'int'),
+        values.add(delivery.event, 'text'),
+        values.add(delivery.format ?? 'standard', 'text'),
+        values.add(delivery.created_at, 'timestamptz'),
+        values.add(delivery.sealed_body, 'bytea'),
+      ].join(', ')}`;
 }
 
 /** Leaves without a position, and the sequencer's note of them. */

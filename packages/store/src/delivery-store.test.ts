@@ -48,7 +48,7 @@ describe('claiming', () => {
       target: { kind: 'url', url: 'https://caller.example.com/hook' },
     });
     expect((await deliveries().list(TENANT, request))[0]?.attempts).toEqual([
-      { number: 1, at: claimed.attempted_at, finished_at: null, status: null, result: null, detail: null },
+      { number: 1, at: claimed.attempted_at, finished_at: null, url: null, status: null, result: null, detail: null, duration_ms: null, answer_preview: null },
     ]);
     expect(await deliveries().claim({ limit: 10, lease_seconds: 60 })).toEqual([]);
   });
@@ -77,7 +77,7 @@ describe('claiming', () => {
       time: 'any',
       set: { status: 'revoked' },
       outcome: anOutcome(request, 2, 'revoked'),
-      delivery: aDelivery(request, 2),
+      deliveries: [aDelivery(request, 2)],
       cards: false,
       leaves: [aLeaf(request)],
     });

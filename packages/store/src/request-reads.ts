@@ -1,4 +1,4 @@
-import type { Agent, DecidingContext, LeafRecord, OpeningContext, RequestFilter, RequestState } from '@countersign/core/ports';
+import type { Agent, DecidingContext, LeafRecord, OpeningContext, RequestFilter, RequestState, Subscription } from '@countersign/core/ports';
 import type { EventName } from '@countersign/contracts';
 import { type Database, Values } from './database.js';
 import { StoreError } from './errors.js';
@@ -104,6 +104,18 @@ export async function timeline(database: Database, tenant: string, requestId: st
     values: [tenant, requestId],
   });
   return rows.map((row) => ({ ...row, at: instant(row.at), position: row.position === null ? null : Number(row.position) }));
+}
+
+export async function subscription(database: Database, query: { tenant: string; endpoint_id: string; request_id: string }): Promise<Subscription> {
+  const [row] = await database.run<{ url: string | null; events: Subscription['events'] | null; format: Subscription['format'] | null; last_sequence: number }>(
+    {
+      name: 'subscription',
+      text: `SELECT e.url, e.events, e.format, (SELECT coalesce(max(d.sequence), 0)::int FROM deliveries d WHERE d.tenant = $1 AND d.request_id = $3) AS last_sequence
+      FROM (SELECT) AS one LEFT JOIN endpoints e ON e.tenant = $1 AND e.id = $2 AND e.kind = 'registered' AND e.deleted_at IS NULL`,
+      values: [query.tenant, query.endpoint_id, query.request_id],
+    },
+  );
+  return { url: row?.url ?? null, events: row?.events ?? [], format: row?.format ?? 'standard', last_sequence: row?.last_sequence ?? 0 };
 }
 
 export async function due(database: Database, limit: number): Promise<{ tenant: string; request_id: string }[]> {

@@ -56,7 +56,7 @@ describe('opening', () => {
     const { id } = commit.request;
     const outcome = anOutcome(id, 1, 'approved');
     const grant = aGrant(id);
-    await requests().open({ ...commit, cards: false, outcome, grant, delivery: aDelivery(id, 1), leaves: [aLeaf(id), aLeaf(id, 'outcome.settled')] });
+    await requests().open({ ...commit, cards: false, outcome, grant, deliveries: [aDelivery(id, 1)], leaves: [aLeaf(id), aLeaf(id, 'outcome.settled')] });
     const state = await requests().state(TENANT, id);
     expect(state?.outcomes).toEqual([outcome]);
     expect(state?.grant).toEqual({ ...grant, sealed_token: expect.anything() });
@@ -135,7 +135,7 @@ describe('opening', () => {
   test('I4: a part that cannot be written takes everything with it', async () => {
     const commit = anOpening();
     const bad = { ...aDelivery(commit.request.id, 1), id: await firstDelivery() };
-    await expect(requests().open({ ...commit, delivery: bad })).rejects.toMatchObject({ name: 'StoreError', code: 'refused' });
+    await expect(requests().open({ ...commit, deliveries: [bad] })).rejects.toMatchObject({ name: 'StoreError', code: 'refused' });
     expect(await count('action_requests', 'id', commit.request.id)).toBe(0);
     expect(await count('ledger_leaves', 'subject', commit.request.id)).toBe(0);
     expect(await count('idempotency_keys', 'request_id', commit.request.id)).toBe(0);
@@ -254,7 +254,7 @@ describe('changing', () => {
       time: 'any' as const,
       set: { status: 'revoked' as const },
       outcome: anOutcome(id, 2, 'revoked'),
-      delivery: aDelivery(id, 2),
+      deliveries: [aDelivery(id, 2)],
       supersede: true,
       cards: true,
       leaves: [aLeaf(id, 'outcome.revoked')],
@@ -272,7 +272,7 @@ describe('reading', () => {
   test('deciding sees the request, its decisions, and the people as the directory has them now', async () => {
     const id = await opened();
     const commit = aSettling(id, ALICE);
-    const { outcome: _outcome, grant: _grant, delivery: _delivery, ...press } = commit;
+    const { outcome: _outcome, grant: _grant, deliveries: _deliveries, ...press } = commit;
     await requests().change({ ...press, set: {} });
     const context = await requests().decidingContext({ tenant: TENANT, request_id: id, person_id: BOB });
     expect(context?.active_policy).toBe(POLICY);
@@ -284,7 +284,7 @@ describe('reading', () => {
 
   test('I3: the database itself keeps one decision per person and request', async () => {
     const id = await opened();
-    const { outcome: _o, grant: _g, delivery: _d, ...press } = aSettling(id, ALICE);
+    const { outcome: _o, grant: _g, deliveries: _d, ...press } = aSettling(id, ALICE);
     await requests().change({ ...press, set: {} });
     const second = { ...press, set: {}, from: { version: 2, status: 'pending' as const }, decision: aDecision(id, ALICE), leaves: [aLeaf(id)] };
     await expect(requests().change(second)).rejects.toMatchObject({ code: 'refused' });

@@ -2,7 +2,7 @@ import type { ChangeCommit, ChangeResult, LeafRecord, OpenCommit, OpenResult, Re
 import { commitParts, leafMembers } from './commits.js';
 import { type Database, Values } from './database.js';
 import { StoreError } from './errors.js';
-import { decidingContext, due, list, openingContext, state, timeline } from './request-reads.js';
+import { decidingContext, due, list, openingContext, state, subscription, timeline } from './request-reads.js';
 import { documentOf } from './rows.js';
 
 /** The flows' port on PostgreSQL: each commit is one statement, so one round trip and one transaction. */
@@ -16,6 +16,7 @@ export function requestStore(database: Database): RequestStore {
     state: (tenant, requestId) => state(database, tenant, requestId),
     list: (tenant, filter) => list(database, tenant, filter),
     timeline: (tenant, requestId) => timeline(database, tenant, requestId),
+    subscription: (query) => subscription(database, query),
     due: (limit) => due(database, limit),
   };
 }

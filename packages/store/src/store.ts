@@ -3,6 +3,7 @@ import type {
   CredentialStore,
   DeliveryStore,
   DirectoryStore,
+  EndpointStore,
   LedgerStore,
   PolicyStore,
   RequestStore,
@@ -14,6 +15,7 @@ import { credentialStore } from './credential-store.js';
 import { Database, type DatabaseOptions } from './database.js';
 import { deliveryStore } from './delivery-store.js';
 import { directoryStore } from './directory-store.js';
+import { endpointStore } from './endpoint-store.js';
 import { ledgerStore } from './ledger-store.js';
 import { policyStore } from './policy-store.js';
 import { requestStore } from './request-store.js';
@@ -28,6 +30,7 @@ export interface Store {
   policies: PolicyStore;
   cards: CardStore;
   deliveries: DeliveryStore;
+  endpoints: EndpointStore;
   ledger: LedgerStore;
   signingKeys: SigningKeyStore;
   sweep: SweepStore;
@@ -47,6 +50,7 @@ export function openStore(options: DatabaseOptions): Store {
     policies: policyStore(database),
     cards: cardStore(database),
     deliveries: deliveryStore(database),
+    endpoints: endpointStore(database),
     ledger: ledgerStore(database),
     signingKeys: signingKeyStore(database),
     sweep: sweepStore(database),

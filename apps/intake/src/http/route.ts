@@ -46,12 +46,12 @@ export interface Call<W extends Who, Body, Query> {
 
 /** What a route says of itself: the router, 405 answers and the OpenAPI document all come from it. */
 export interface RouteFacts {
-  method: 'get' | 'post' | 'delete';
+  method: 'get' | 'post' | 'patch' | 'delete';
   /** As Express writes it: `/v1/action-requests/:id`. */
   path: string;
   /** Unique; OpenAPI's operationId. */
   name: string;
-  tag: 'Action requests' | 'Decisions' | 'Grants' | 'Policy' | 'Masking' | 'People' | 'Ledger' | 'Service';
+  tag: 'Action requests' | 'Decisions' | 'Grants' | 'Policy' | 'Masking' | 'People' | 'Ledger' | 'Endpoints' | 'Deliveries' | 'Service';
   summary: string;
   who: Who;
   /** What the path's parameters are, for readers. */

@@ -49,11 +49,6 @@ export function actionRequestRoutes(deps: IntakeDeps): Route[] {
       async handle({ reader: { caller }, body, header }) {
         const key = idempotencyKeyOf(header('idempotency-key'));
         if (typeof key !== 'string') return key;
-        if (body.callback !== undefined && 'endpoint_id' in body.callback) {
-          return trouble('endpoint_unknown', 'There is no such endpoint.', {
-            errors: [{ pointer: '/callback/endpoint_id', detail: 'names no endpoint of yours' }],
-          });
-        }
         const slot = `${caller.key_id} ${key}`;
         if (running.has(slot)) return stillRunning();
         running.add(slot);

@@ -170,6 +170,7 @@ export async function createApiWorld(options: { pingMs?: number; lookMs?: number
     credentials: store.credentials,
     policies: store.policies,
     deliveries: store.deliveries,
+    endpoints: store.endpoints,
     ledger: store.ledger,
     jwks: () => Promise.resolve(keyring.jwks()),
     checkpointKeys: () => Promise.resolve(keyring.publicKeys('checkpoint')),

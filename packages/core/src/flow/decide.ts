@@ -5,7 +5,9 @@ import { CoreError } from '../errors.js';
 import { type CompiledBundle, mergeRequirements } from '../policy/index.js';
 import { isApprover, mayDecide, progress } from '../policy/quorum.js';
 import type { ChangeCommit, DecidingContext, DecisionRecord, Person, RequestState } from '../ports.js';
+import { decisionCallback } from '../outcome/index.js';
 import { newId } from '../request/index.js';
+import { callbackPlan, deliveryOf } from './callbacks.js';
 import { type FlowDeps, MAX_PLANS } from './deps.js';
 import { policyInput } from './open.js';
 import { leafMaker, type OpenPayload, openPayload } from './record-key.js';
@@ -61,6 +63,7 @@ export async function decide(deps: FlowDeps, input: DecideInput): Promise<Decide
         const settled = plan.commit.set.status !== undefined;
         if (settled) announceSettled(deps);
         else {
+          if (plan.commit.deliveries?.length) deps.announcer.announce('deliveries');
           deps.announcer.announce('cards');
           deps.announcer.announce('decisions');
         }
@@ -123,13 +126,24 @@ async function planDecide(deps: FlowDeps, input: DecideInput, context: DecidingC
   const denials = context.decisions.filter(({ verdict }) => verdict === 'deny').length + (decision.verdict === 'deny' ? 1 : 0);
   const status = denials >= requirement.deny_threshold ? ('denied' as const) : after.satisfied ? ('approved' as const) : undefined;
   const leaf = leafMaker(deps, { tenant: request.tenant, subject: request.id, recordKey: payload.recordKey });
-  const recorded = leaf('decision.recorded', at, { decision: decision.id, verdict: decision.verdict, via: decision.via, policy_digest: current.digest }, decisionDetails(decision));
+  const recorded = leaf(
+    'decision.recorded',
+    at,
+    { decision: decision.id, verdict: decision.verdict, via: decision.via, policy_digest: current.digest },
+    decisionDetails(decision),
+  );
+  const waiting_for = status === undefined ? waitingFor(after) : null;
+  const callback = await callbackPlan(deps, request, context.outcomes);
+  const told = callback.wants('decision.recorded')
+    ? await deliveryOf(deps, request, callback.format, decisionCallback(request, decision, callback.last + 1, waiting_for))
+    : null;
   const settled =
     status === undefined
       ? null
       : await settlementParts(deps, request, payload, [...context.decisions, decision], {
           status,
-          sequence: 1,
+          sequence: callback.last + (told === null ? 1 : 2),
+          callback,
           reason: null,
           at,
           use: requirement,
@@ -137,7 +151,7 @@ async function planDecide(deps: FlowDeps, input: DecideInput, context: DecidingC
   return {
     kind: 'planned',
     decision,
-    waiting_for: status === undefined ? waitingFor(after) : null,
+    waiting_for,
     commit: {
       tenant: request.tenant,
       active_policy: current.digest,
@@ -148,6 +162,7 @@ async function planDecide(deps: FlowDeps, input: DecideInput, context: DecidingC
       decision,
       cards: true,
       ...settled,
+      deliveries: [...(told === null ? [] : [told]), ...(settled?.deliveries ?? [])],
       leaves: [recorded, ...(settled?.leaves ?? [])],
     },
   };

@@ -2,6 +2,21 @@ export { cancel, revoke, type Withdrawer, type WithdrawOutcome } from './revoke.
 export { type DecideInput, type DecideOutcome, type Decider, decide, waitingNow } from './decide.js';
 export { type AttemptFacts, deliveryLeaf } from './delivery-leaf.js';
 export type { FlowDeps } from './deps.js';
+export {
+  changeEndpoint,
+  type EndpointDeps,
+  type EndpointRefusal,
+  endpointTarget,
+  endpointView,
+  OLD_SECRETS,
+  redriveMany,
+  redriveOne,
+  registerEndpoint,
+  rotateEndpointSecret,
+  SECRET_OVERLAP_SECONDS,
+  setEndpointState,
+  testEndpoint,
+} from './endpoints.js';
 export { evaluate, type EvaluateOutcome } from './evaluate.js';
 export { freshGrant, type FreshGrantOutcome } from './fresh-grant.js';
 export { liveGrant } from './grant.js';

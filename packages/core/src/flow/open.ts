@@ -1,13 +1,14 @@
 import type { ActionRequest, EvaluationView, JsonObject, JsonValue, Submission } from '@countersign/contracts';
 import { chainOf } from '../decision/index.js';
 import { type MaskResult, maskValue } from '../masking/index.js';
-import { answerOf } from '../outcome/index.js';
+import { answerOf, openedCallback } from '../outcome/index.js';
 import type { CompiledBundle, Evaluation, ExplanationPart, PolicyInput } from '../policy/index.js';
 import type { ActionRequestRecord, Caller, CallbackTarget, MaskedSubmission, OpenCommit, OpeningContext, RequestState, SealContext } from '../ports.js';
 import {
   addSeconds,
   canonicalJson,
   checkRights,
+  coversHost,
   type Digest,
   digestOf,
   fromUtf8,
@@ -18,6 +19,7 @@ import {
   utf8,
 } from '../request/index.js';
 import { CoreError } from '../errors.js';
+import { callbackPlan, deliveryOf } from './callbacks.js';
 import { type FlowDeps, MAX_PLANS } from './deps.js';
 import { liveGrant } from './grant.js';
 import { leafMaker, newRecordKey, type OpenPayload, sealPayload } from './record-key.js';
@@ -59,9 +61,8 @@ export async function open(deps: FlowDeps, input: OpenInput): Promise<OpenOutcom
     const checked = deps.checkCallback(submission.callback.url);
     if (!checked.ok) return { kind: 'not_allowed', code: 'callback_not_allowed', pointer: '/callback/url', text: checked.reason };
   }
-  if (submission.callback !== undefined && 'endpoint_id' in submission.callback) {
-    return { kind: 'not_allowed', code: 'endpoint_unknown', pointer: '/callback/endpoint_id', text: 'There is no such endpoint. Name a callback URL instead.' };
-  }
+  const endpoint = await endpointProblem(deps, caller, submission);
+  if (endpoint !== null) return endpoint;
   const refs = [submission.actor.on_behalf_of?.id, submission.actor.type === 'person' ? submission.actor.id : undefined, caller.owner];
   for (let plans = 0; plans < MAX_PLANS; plans++) {
     const context = await deps.requests.openingContext({
@@ -77,6 +78,7 @@ export async function open(deps: FlowDeps, input: OpenInput): Promise<OpenOutcom
       case 'committed':
         deps.announcer.announce('cards');
         if (plan.state.request.status !== 'pending') announceSettled(deps);
+        else if (plan.commit.deliveries?.length) deps.announcer.announce('deliveries');
         deps.announcer.announce('decisions');
         return { kind: 'opened', answer: answerOf(plan.state, { publicUrl: deps.publicUrl, grant: await liveGrant(deps, plan.state) }) };
       case 'replay':
@@ -92,15 +94,19 @@ export async function open(deps: FlowDeps, input: OpenInput): Promise<OpenOutcom
   throw new CoreError('contention', `Policy changed ${MAX_PLANS} times while a request was being opened.`);
 }
 
+/** A registered endpoint must exist, and the key may name it by its host, as it may name a bare URL. */
+async function endpointProblem(deps: FlowDeps, caller: Caller, { callback }: Submission): Promise<NotAllowed | null> {
+  if (callback === undefined || !('endpoint_id' in callback)) return null;
+  const pointer = '/callback/endpoint_id';
+  const { url } = await deps.requests.subscription({ tenant: caller.tenant, endpoint_id: callback.endpoint_id, request_id: '' });
+  if (url === null) return { kind: 'not_allowed', code: 'endpoint_unknown', pointer, text: 'There is no such endpoint.' };
+  if (coversHost(caller.rights.callback_hosts, url)) return null;
+  return { kind: 'not_allowed', code: 'callback_not_allowed', pointer, text: `The API key "${caller.name}" may not name this callback host.` };
+}
+
 type Plan = { kind: 'planned'; commit: OpenCommit; state: RequestState } | NotAllowed;
 
-async function planOpen(
-  deps: FlowDeps,
-  input: OpenInput,
-  environment: string | undefined,
-  context: OpeningContext,
-  bundle: CompiledBundle,
-): Promise<Plan> {
+async function planOpen(deps: FlowDeps, input: OpenInput, environment: string | undefined, context: OpeningContext, bundle: CompiledBundle): Promise<Plan> {
   const { caller, submission } = input;
   const { tenant } = caller;
   const at = deps.clock.now();
@@ -177,12 +183,17 @@ async function planOpen(
     { effect: evaluationView.effect, rules: evaluationView.rules, policy_digest: bundle.digest },
     openedDetails(request),
   );
+  const callback = await callbackPlan(deps, request, []);
+  const told = callback.wants('action_request.opened')
+    ? await deliveryOf(deps, request, callback.format, openedCallback(request, callback.last + 1, deps.publicUrl))
+    : null;
   const settlement: Settlement | null =
     request.status === 'pending'
       ? null
       : {
           status: request.status === 'approved' ? 'approved' : 'denied',
-          sequence: 1,
+          sequence: callback.last + (told === null ? 1 : 2),
+          callback,
           reason: explanation === '' ? null : explanation,
           at,
           use: bundle.defaults,
@@ -203,6 +214,7 @@ async function planOpen(
     },
     cards: request.status === 'pending',
     ...settled,
+    deliveries: [...(told === null ? [] : [told]), ...(settled?.deliveries ?? [])],
     leaves: [opened, ...(settled?.leaves ?? [])],
   };
   return { kind: 'planned', commit, state };
@@ -212,7 +224,12 @@ async function planOpen(
 export function environmentMismatch({ environmentConflict }: Evaluation): NotAllowed | null {
   if (environmentConflict === undefined) return null;
   const { given, catalogue } = environmentConflict;
-  return { kind: 'not_allowed', code: 'environment_mismatch', pointer: '/environment', text: `The catalogue says that this resource is in ${catalogue}, not ${given}.` };
+  return {
+    kind: 'not_allowed',
+    code: 'environment_mismatch',
+    pointer: '/environment',
+    text: `The catalogue says that this resource is in ${catalogue}, not ${given}.`,
+  };
 }
 
 /** What policy judges: the request unmasked, in the environment that the credential fixes where it does. */

@@ -3,6 +3,7 @@ import { linkOf, type Refusal, refusals } from '../decision/index.js';
 import { CoreError } from '../errors.js';
 import { isApprover } from '../policy/quorum.js';
 import type { Caller, ChangeCommit, DecidingContext, Person, RequestState } from '../ports.js';
+import { callbackPlan } from './callbacks.js';
 import { type FlowDeps, MAX_PLANS } from './deps.js';
 import { openPayload } from './record-key.js';
 import { announceSettled, settlementParts, stateAfter, tooLate } from './settle.js';
@@ -17,7 +18,7 @@ export function cancel(deps: FlowDeps, by: Withdrawer, request_id: string): Prom
   return withdraw(deps, by, request_id, (context, person) => {
     if (!isRequester(by, context, person)) return refusals.notTheRequester();
     if (context.request.status !== 'pending') return tooLate(context, outcomeText(context));
-    return { from: 'pending', to: 'cancelled', sequence: 1, reason: `Cancelled by ${nameOf(by, person)}.` };
+    return { from: 'pending', to: 'cancelled', reason: `Cancelled by ${nameOf(by, person)}.` };
   });
 }
 
@@ -31,15 +32,13 @@ export function revoke(deps: FlowDeps, by: Withdrawer, request_id: string): Prom
     const { request } = context;
     if (request.status !== 'approved') return refusals.notRevocable(outcomeText(context) ?? 'it is not approved');
     if (request.redeemed_at !== null) return refusals.notRevocable(`the grant was redeemed at ${request.redeemed_at}`);
-    const last = context.outcomes.at(-1)?.sequence ?? 1;
-    return { from: 'approved', to: 'revoked', sequence: last + 1, reason: `Revoked by ${nameOf(by, person)}.` };
+    return { from: 'approved', to: 'revoked', reason: `Revoked by ${nameOf(by, person)}.` };
   });
 }
 
 interface Withdrawal {
   from: 'pending' | 'approved';
   to: 'cancelled' | 'revoked';
-  sequence: number;
   reason: string;
 }
 
@@ -59,10 +58,12 @@ async function withdraw(
     const judged = judge(context, person);
     if ('kind' in judged) return { ...judged, state: context };
     const payload = await openPayload(deps.sealer, context.request);
+    const callback = await callbackPlan(deps, context.request, context.outcomes);
     const at = deps.clock.now();
     const parts = await settlementParts(deps, context.request, payload, context.decisions, {
       status: judged.to,
-      sequence: judged.sequence,
+      sequence: callback.last + 1,
+      callback,
       reason: judged.reason,
       at,
       use: null,

@@ -1,8 +1,9 @@
 import { type GrantClaims, MAX_GRANT_LIFE_SECONDS, type OutcomeStatus } from '@countersign/contracts';
-import type { ActionRequestRecord, ChangeCommit, CommitParts, DecisionRecord, DeliveryRecord, GrantRecord, LeafRecord, RequestState } from '../ports.js';
-import { actionOf, callbackBytes, outcomeOf, signGrant } from '../outcome/index.js';
+import type { ActionRequestRecord, ChangeCommit, CommitParts, DecisionRecord, GrantRecord, LeafRecord, RequestState } from '../ports.js';
+import { actionOf, outcomeCallback, outcomeOf, signGrant } from '../outcome/index.js';
 import { actionDigest, addSeconds, epochMs, formatInstant, type Instant, newId, utf8 } from '../request/index.js';
 import { refusals, type Refusal } from '../decision/index.js';
+import { type CallbackPlan, callbackPlan, deliveryOf } from './callbacks.js';
 import { type FlowDeps, MAX_PLANS } from './deps.js';
 import { leafMaker, type OpenPayload, openPayload } from './record-key.js';
 import { CoreError } from '../errors.js';
@@ -10,6 +11,8 @@ import { CoreError } from '../errors.js';
 export interface Settlement {
   status: OutcomeStatus;
   sequence: number;
+  /** What its callback wants to hear. */
+  callback: CallbackPlan;
   reason: string | null;
   at: Instant;
   /** How long the grant lives and the approval may be used; null where nothing is approved. */
@@ -36,7 +39,7 @@ export async function settlementParts(
   payload: OpenPayload,
   decisions: readonly DecisionRecord[],
   settlement: Settlement,
-): Promise<Required<Pick<CommitParts, 'outcome' | 'leaves'>> & Pick<CommitParts, 'grant' | 'delivery'>> {
+): Promise<Required<Pick<CommitParts, 'outcome' | 'leaves'>> & Pick<CommitParts, 'grant' | 'deliveries'>> {
   const { tenant } = request;
   const id = <P extends Parameters<typeof newId>[0]>(prefix: P) => newId(prefix, settlement.at, deps.entropy.bytes(10));
   const leaf = leafMaker(deps, { tenant, subject: request.id, recordKey: payload.recordKey });
@@ -62,12 +65,13 @@ export async function settlementParts(
     grant = await issueGrant(deps, request, { at, id: id('gr'), ttl: use.grant_ttl_seconds, until: useUntil(at, use) });
     if (grant !== null) leaves.push(issuedLeaf(leaf, at, grant.record, 2));
   }
-  const delivery = await deliveryOf(deps, request, outcome, grant?.token ?? null, id('msg'));
+  const { callback } = settlement;
+  const delivery = callback.wants(event) ? await deliveryOf(deps, request, callback.format, outcomeCallback(outcome, grant?.token ?? null)) : null;
   return {
     outcome,
     leaves,
     ...(grant === null ? {} : { grant: grant.record }),
-    ...(delivery === null ? {} : { delivery }),
+    ...(delivery === null ? {} : { deliveries: [delivery] }),
   };
 }
 
@@ -109,27 +113,6 @@ export async function issueGrant(
   };
 }
 
-async function deliveryOf(
-  deps: FlowDeps,
-  request: ActionRequestRecord,
-  outcome: ReturnType<typeof outcomeOf>,
-  grant: string | null,
-  id: string,
-): Promise<DeliveryRecord | null> {
-  if (request.callback === null) return null;
-  const context = { tenant: request.tenant, table: 'deliveries', row: id, column: 'sealed_body' };
-  return {
-    id,
-    request_id: request.id,
-    api_key_id: request.requester.id,
-    target: request.callback,
-    sequence: outcome.sequence,
-    event: outcome.status === 'revoked' ? 'outcome.revoked' : 'outcome.settled',
-    created_at: outcome.settled_at,
-    sealed_body: await deps.sealer.seal(context, callbackBytes(outcome, grant)),
-  };
-}
-
 /** The state as the commit leaves it, without reading it again. */
 export function stateAfter(state: RequestState, commit: ChangeCommit): RequestState {
   return {
@@ -160,9 +143,11 @@ export async function expire(deps: FlowDeps, target: { tenant: string; request_i
     if (state === null || state.request.status !== 'pending') return state;
     const payload = await openPayload(deps.sealer, state.request);
     const at = deps.clock.now();
+    const callback = await callbackPlan(deps, state.request, state.outcomes);
     const parts = await settlementParts(deps, state.request, payload, state.decisions, {
       status: 'expired',
-      sequence: 1,
+      sequence: callback.last + 1,
+      callback,
       reason: 'Nobody decided in time.',
       at,
       use: null,

@@ -1,3 +1,13 @@
 export { answerOf, reportView } from './answer.js';
 export { actionOf, DEFAULT_GRANT_TTL_SECONDS, GRANT_TYPE, signGrant } from './grant.js';
-export { callbackBytes, decisionView, outcomeOf } from './outcome.js';
+export {
+  CALLBACK_AIM_BYTES,
+  callbackBytes,
+  decisionCallback,
+  endpointKeyOf,
+  type Envelope,
+  openedCallback,
+  outcomeCallback,
+  type RequestCallback,
+} from './callback.js';
+export { decisionView, outcomeOf } from './outcome.js';

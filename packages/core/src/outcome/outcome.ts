@@ -1,7 +1,5 @@
-import type { Callback, DecisionView, OutcomeData, OutcomeStatus } from '@countersign/contracts';
+import type { DecisionView, OutcomeData, OutcomeStatus } from '@countersign/contracts';
 import type { ActionRequestRecord, DecisionRecord, OutcomeRecord } from '../ports.js';
-import { utf8 } from '../request/bytes.js';
-import { canonicalJson } from '../request/canonical-json.js';
 
 /** A decision as answers and callbacks show it. */
 export function decisionView(decision: DecisionRecord): DecisionView {
@@ -36,14 +34,4 @@ export function outcomeOf(
     settled_at: settled.at,
     data,
   };
-}
-
-/** The exact bytes of a callback: RFC 8785 canonical JSON, stored sealed, signed and sent verbatim. */
-export function callbackBytes(outcome: OutcomeRecord, grant: string | null): Uint8Array {
-  const body: Callback = {
-    type: outcome.status === 'revoked' ? 'outcome.revoked' : 'outcome.settled',
-    timestamp: outcome.settled_at,
-    data: grant === null ? outcome.data : { ...outcome.data, grant },
-  };
-  return utf8(canonicalJson(body));
 }

@@ -45,7 +45,8 @@ function soleEnvironment(rights: KeyRights): string | undefined {
   return rights.environments.length === 1 && first !== undefined && !first.endsWith('*') ? first : undefined;
 }
 
-function coversHost(hosts: readonly string[], url: string): boolean {
+/** Whether a key that may name these callback hosts may name this address. */
+export function coversHost(hosts: readonly string[], url: string): boolean {
   if (hosts.includes('*')) return true;
   return URL.canParse(url) && hosts.includes(new URL(url).hostname);
 }

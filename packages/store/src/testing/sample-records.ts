@@ -162,7 +162,7 @@ export function aSettling(requestId: string, personId: string, version = 1): Cha
     decision: aDecision(requestId, personId),
     outcome: anOutcome(requestId, 1, 'approved'),
     grant: aGrant(requestId),
-    delivery: aDelivery(requestId, 1),
+    deliveries: [aDelivery(requestId, 1)],
     cards: true,
     leaves: [aLeaf(requestId, 'decision.recorded'), aLeaf(requestId, 'outcome.settled')],
   };

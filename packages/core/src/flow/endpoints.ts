@@ -1,0 +1,215 @@
+import type { EndpointBody, EndpointPatch, EndpointView } from '@countersign/contracts';
+import { callbackBytes } from '../outcome/index.js';
+import type {
+  DeliveryFilter,
+  DeliveryStore,
+  DeliveryView,
+  EndpointChange,
+  EndpointRecord,
+  EndpointSecretRecord,
+  EndpointStore,
+  SealContext,
+} from '../ports.js';
+import { addSeconds, base64, canonicalJson, fromUtf8, newId, newUuid, utf8 } from '../request/index.js';
+import type { FlowDeps } from './deps.js';
+
+/** What the use cases of endpoints need of the world. */
+export type EndpointDeps = Pick<FlowDeps, 'sealer' | 'clock' | 'entropy' | 'announcer' | 'checkCallback' | 'publicUrl'> & {
+  endpoints: EndpointStore;
+  deliveries: Pick<DeliveryStore, 'insert' | 'get' | 'search' | 'redrive'>;
+};
+
+/** After a rotation the secrets before it sign for a day more: time for receivers to learn the new one. */
+export const SECRET_OVERLAP_SECONDS = 86_400;
+/** How many old secrets sign at most (Standard Webhooks: keep the header small). */
+export const OLD_SECRETS = 10;
+
+export type EndpointRefusal = { kind: 'not_allowed'; pointer: string; text: string } | { kind: 'unknown' } | { kind: 'disabled' };
+
+/** Registers an endpoint; its secret is told this once. */
+export async function registerEndpoint(
+  deps: EndpointDeps,
+  by: { tenant: string; person_id: string },
+  body: EndpointBody,
+): Promise<{ kind: 'registered'; endpoint: EndpointRecord; secret: string } | EndpointRefusal> {
+  const checked = deps.checkCallback(body.url);
+  if (!checked.ok) return { kind: 'not_allowed', pointer: '/url', text: checked.reason };
+  const at = deps.clock.now();
+  const id = newId('ep', at, deps.entropy.bytes(10));
+  const made = await makeSecret(deps, by.tenant, id);
+  const endpoint: EndpointRecord = {
+    tenant: by.tenant,
+    id,
+    kind: 'registered',
+    url: body.url,
+    description: body.description ?? null,
+    events: body.events ?? ['outcome.settled', 'outcome.revoked'],
+    format: body.format ?? 'standard',
+    ...(await sealHeaders(deps, by.tenant, id, body.headers ?? {})),
+    state: 'enabled',
+    reason: null,
+    since: at,
+    failing_since: null,
+    api_key_id: null,
+    created_by: by.person_id,
+    created_at: at,
+    updated_at: at,
+  };
+  await deps.endpoints.insert(endpoint, made.record);
+  return { kind: 'registered', endpoint, secret: made.secret };
+}
+
+/** Changes a registered endpoint; events under way go to the new address, in the format that they were written in. */
+export async function changeEndpoint(
+  deps: EndpointDeps,
+  tenant: string,
+  id: string,
+  patch: EndpointPatch,
+): Promise<{ kind: 'changed'; endpoint: EndpointRecord } | EndpointRefusal> {
+  const { headers, url, description, events, format } = patch;
+  const checked = url === undefined ? null : deps.checkCallback(url);
+  if (checked !== null && !checked.ok) return { kind: 'not_allowed', pointer: '/url', text: checked.reason };
+  const change: EndpointChange = {
+    ...(url === undefined ? {} : { url }),
+    ...(description === undefined ? {} : { description }),
+    ...(events === undefined ? {} : { events }),
+    ...(format === undefined ? {} : { format }),
+    ...(headers === undefined ? {} : await sealHeaders(deps, tenant, id, headers)),
+  };
+  const endpoint = await deps.endpoints.update(tenant, id, change);
+  return endpoint === null ? { kind: 'unknown' } : { kind: 'changed', endpoint };
+}
+
+/** Enables or disables. What is held goes out, in order, when it is enabled. */
+export async function setEndpointState(
+  deps: EndpointDeps,
+  tenant: string,
+  id: string,
+  state: EndpointRecord['state'],
+): Promise<{ endpoint: EndpointRecord; deliveries: number } | null> {
+  const set = await deps.endpoints.setState(tenant, id, state, state === 'disabled' ? 'administrator' : null);
+  if (set !== null && state === 'enabled') deps.announcer.announce('deliveries');
+  return set;
+}
+
+/** A new secret. The old ones sign for SECRET_OVERLAP_SECONDS more, at most OLD_SECRETS of them. Null where there is no such endpoint. */
+export async function rotateEndpointSecret(deps: EndpointDeps, tenant: string, id: string): Promise<{ secret: string; previous_valid_until: string } | null> {
+  const made = await makeSecret(deps, tenant, id);
+  const rotated = await deps.endpoints.addSecret(tenant, id, made.record, { overlap_seconds: SECRET_OVERLAP_SECONDS, keep: OLD_SECRETS });
+  return rotated ? { secret: made.secret, previous_valid_until: addSeconds(deps.clock.now(), SECRET_OVERLAP_SECONDS) } : null;
+}
+
+/** Sends an event that tells of nothing. It is one attempt, never repeated. */
+export async function testEndpoint(deps: EndpointDeps, tenant: string, id: string, by: string): Promise<{ kind: 'sent'; delivery: string } | EndpointRefusal> {
+  const endpoint = await deps.endpoints.get(tenant, id);
+  if (endpoint === null || endpoint.kind !== 'registered') return { kind: 'unknown' };
+  if (endpoint.state === 'disabled') return { kind: 'disabled' };
+  const at = deps.clock.now();
+  const delivery = newId('msg', at, deps.entropy.bytes(10));
+  const bytes = callbackBytes(
+    { type: 'endpoint.tested', timestamp: at, data: { endpoint: id } },
+    { format: endpoint.format, id: delivery, source: deps.publicUrl, subject: id },
+  );
+  await deps.deliveries.insert(tenant, {
+    id: delivery,
+    request_id: id,
+    api_key_id: by,
+    target: { kind: 'endpoint', endpoint_id: id },
+    sequence: 1,
+    event: 'endpoint.tested',
+    format: endpoint.format,
+    created_at: at,
+    sealed_body: await deps.sealer.seal({ tenant, table: 'deliveries', row: delivery, column: 'sealed_body' }, bytes),
+  });
+  deps.announcer.announce('deliveries');
+  return { kind: 'sent', delivery };
+}
+
+/** Where events of a registered endpoint go now, with every secret in force. */
+export async function endpointTarget(
+  deps: Pick<EndpointDeps, 'endpoints' | 'sealer'>,
+  tenant: string,
+  id: string,
+): Promise<{ kind: 'target'; target: { url: string; hmacSecrets: string[]; headers: Record<string, string> } } | { kind: 'held' | 'unknown'; detail: string }> {
+  const endpoint = await deps.endpoints.get(tenant, id);
+  if (endpoint === null) return { kind: 'unknown', detail: 'there is no such endpoint any more' };
+  if (endpoint.state === 'disabled') return { kind: 'held', detail: 'the endpoint is disabled' };
+  const secrets = await deps.endpoints.secrets(tenant, id);
+  const hmacSecrets = await Promise.all(
+    secrets.map(async (secret) => fromUtf8(await deps.sealer.open(secretContext(tenant, id, secret.id), secret.sealed_secret))),
+  );
+  // Sealed by sealHeaders alone: names with values.
+  const headers =
+    endpoint.sealed_headers === null
+      ? {}
+      : (JSON.parse(fromUtf8(await deps.sealer.open(headersContext(tenant, id), endpoint.sealed_headers))) as Record<string, string>);
+  return { kind: 'target', target: { url: endpoint.url, hmacSecrets, headers } };
+}
+
+/** Sends one delivery again, as a new record; null where it may not go again. */
+export async function redriveOne(deps: EndpointDeps, tenant: string, id: string): Promise<DeliveryView | null> {
+  const [made] = await redriven(deps, tenant, [id]);
+  return made === undefined ? null : deps.deliveries.get(tenant, made.id);
+}
+
+/** Sends again what fits the filter, the oldest first of those that it finds. */
+export async function redriveMany(
+  deps: EndpointDeps,
+  tenant: string,
+  filter: DeliveryFilter,
+): Promise<{ data: { id: string; redrive_of: string }[]; more: boolean }> {
+  const found = await deps.deliveries.search(tenant, filter);
+  return {
+    data: await redriven(
+      deps,
+      tenant,
+      found.toReversed().map(({ id }) => id),
+    ),
+    more: found.length === filter.limit,
+  };
+}
+
+async function redriven(deps: EndpointDeps, tenant: string, ids: readonly string[]): Promise<{ id: string; redrive_of: string }[]> {
+  const at = deps.clock.now();
+  const made = await deps.deliveries.redrive(
+    tenant,
+    ids.map((redrive_of) => ({ id: newId('msg', at, deps.entropy.bytes(10)), redrive_of })),
+  );
+  if (made.length > 0) deps.announcer.announce('deliveries');
+  return made;
+}
+
+/** As answers show it: no secret, no header's value. */
+export function endpointView(endpoint: EndpointRecord): EndpointView {
+  const { id, kind, url, description, events, format, header_names, state, reason, since, failing_since, api_key_id, created_at, updated_at } = endpoint;
+  return { id, kind, url, description, events, format, header_names, state, reason, since, failing_since, api_key_id, created_at, updated_at };
+}
+
+async function makeSecret(
+  deps: Pick<EndpointDeps, 'clock' | 'entropy' | 'sealer'>,
+  tenant: string,
+  endpoint: string,
+): Promise<{ secret: string; record: EndpointSecretRecord }> {
+  const at = deps.clock.now();
+  const id = newUuid(at, deps.entropy.bytes(10));
+  const secret = `whsec_${base64(deps.entropy.bytes(32))}`;
+  return { secret, record: { id, sealed_secret: await deps.sealer.seal(secretContext(tenant, endpoint, id), utf8(secret)), created_at: at, retires_at: null } };
+}
+
+async function sealHeaders(
+  deps: Pick<EndpointDeps, 'sealer'>,
+  tenant: string,
+  id: string,
+  headers: Record<string, string>,
+): Promise<Pick<EndpointRecord, 'header_names' | 'sealed_headers'>> {
+  const header_names = Object.keys(headers);
+  return { header_names, sealed_headers: header_names.length === 0 ? null : await deps.sealer.seal(headersContext(tenant, id), utf8(canonicalJson(headers))) };
+}
+
+const secretContext = (tenant: string, endpoint: string, id: string): SealContext => ({
+  tenant,
+  table: 'endpoint_secrets',
+  row: `${endpoint}/${id}`,
+  column: 'sealed_secret',
+});
+const headersContext = (tenant: string, id: string): SealContext => ({ tenant, table: 'endpoints', row: id, column: 'sealed_headers' });

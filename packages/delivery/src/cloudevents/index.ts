@@ -1,0 +1,1 @@
+export { createCloudEventsTransport, type CloudEventsOptions } from './cloudevents-transport.js';
