@@ -117,6 +117,8 @@ function readRoles(names: readonly string[], problems: ConfigProblem[]): readonl
   const unknown = names.filter((name) => !ROLES.some((role) => role === name));
   if (unknown.length > 0) {
     problems.push({ variable: '--role', problem: `there is no role ${unknown.map((name) => JSON.stringify(name)).join(', ')}`, fix: `Use one or more of ${ROLES.join(', ')}, or leave --role out for all of them.` });
+    // What follows from the roles cannot be judged.
+    return ROLES;
   }
   return ROLES.filter((role) => names.includes(role));
 }

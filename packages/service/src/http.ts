@@ -76,6 +76,8 @@ export async function createHttpService(options: HttpServiceOptions): Promise<Ht
     active.set(response, context);
     response.once('close', () => {
       active.delete(response);
+      // server.close() looked for idle connections once; one that carried a stream or a held answer becomes idle only now.
+      if (closing !== undefined) setImmediate(() => server.closeIdleConnections());
       if (!response.writableFinished) context.abort('client_gone');
       const ms = performance.now() - startedAt;
       const status = response.writableFinished ? response.statusCode : 499;

@@ -77,6 +77,10 @@ export async function launch(options: LaunchOptions): Promise<Postmaster> {
   });
   let gone: string | null = null;
   void exited.then((how) => (gone = how));
+  const { pid } = child;
+  // From the first moment on: a start that is given up (Ctrl-C, kill -9) leaves no server either.
+  const watchdog = pid === undefined ? null : options.lifeline === 'this-process' ? watchOurselves(pid) : watchProcess(pid, options.lifeline.pid);
+  void exited.then(() => watchdog?.kill('SIGKILL'));
   const deadline = Date.now() + START_TIMEOUT_MS;
   for (;;) {
     const status = await readStatus(dataFolder);
@@ -88,10 +92,7 @@ export async function launch(options: LaunchOptions): Promise<Postmaster> {
     }
     await delay(5);
   }
-  const pid = child.pid;
   if (pid === undefined) throw new StoreError('server_failed', 'The embedded PostgreSQL has no process id.');
-  const watchdog = options.lifeline === 'this-process' ? watchOurselves(pid) : watchProcess(pid, options.lifeline.pid);
-  void exited.then(() => watchdog?.kill('SIGKILL'));
   child.unref();
   return {
     pid,
