@@ -110,23 +110,45 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
   };
 }
 
-/** Starts the server and waits until it has ended by itself. */
-export async function runToEnd(options: ServerOptions & { home: string }): Promise<EndedServer> {
+/** A server whose start a test does not wait for. */
+export interface StartingServer {
+  /** To its process group, as a terminal sends it. */
+  signal(signal: NodeJS.Signals): void;
+  /** Resolves when it has ended, with what came of it. */
+  ended(): Promise<EndedServer>;
+}
+
+/** Starts the server and waits for nothing. Ask `ended`, else nobody cleans up. */
+export async function beginServer(options: ServerOptions & { home: string }): Promise<StartingServer> {
   const at = performance.now();
   const started = launch({ ...options, port: options.port ?? (await freePort()) });
-  try {
-    await until(
-      () => started.end() !== null,
-      `the end of a server that should not start; it said:\n${started.stdout()}${started.stderr()}`,
-      options.withinMs ?? 30_000,
-    );
-    const ms = performance.now() - at;
-    // What it told to end may need a moment to do so; what stays is left behind.
-    await until(() => started.processes().length === 0, 'the end of its processes', 5000).catch(() => {});
-    return { code: started.end()?.code ?? null, stdout: started.stdout(), stderr: started.stderr(), ms, left: started.processes() };
-  } finally {
-    started.killAll();
-  }
+  return {
+    signal: started.signal,
+    async ended() {
+      try {
+        await until(
+          () => started.end() !== null,
+          () => `the end of a server that should not start; it said:\n${tailOf(started.stdout() + started.stderr())}`,
+          options.withinMs ?? 30_000,
+        );
+        const ms = performance.now() - at;
+        // What was told to end may need a moment to do so; what stays is left behind.
+        await until(
+          () => started.processes().length === 0,
+          () => 'the end of its processes',
+          10_000,
+        ).catch(() => {});
+        return { code: started.end()?.code ?? null, stdout: started.stdout(), stderr: started.stderr(), ms, left: started.processes() };
+      } finally {
+        started.killAll();
+      }
+    },
+  };
+}
+
+/** Starts the server and waits until it has ended by itself. */
+export async function runToEnd(options: ServerOptions & { home: string }): Promise<EndedServer> {
+  return (await beginServer(options)).ended();
 }
 
 interface Launched {
@@ -144,12 +166,13 @@ let launches = 0;
 
 function launch(options: ServerOptions & { home: string; port: number }): Launched {
   const mark = `${process.pid}-${(launches += 1)}`;
+  const before = new Set(processesOf(mark, options.home));
   const args = options.args ?? [];
-  const [program, ...before] =
+  const [program, ...words] =
     options.command === 'npm start'
       ? ['npm', 'start', ...(args.length > 0 ? ['--'] : [])]
       : [process.execPath, path.join(root, 'apps', 'server', 'dist', 'main.js')];
-  const child = spawn(program, [...before, ...args], {
+  const child = spawn(program, [...words, ...args], {
     cwd: root,
     // A group of its own, as the foreground job of a terminal has it.
     detached: true,
@@ -171,7 +194,8 @@ function launch(options: ServerOptions & { home: string; port: number }): Launch
     end: () => end,
     stdout,
     stderr,
-    processes: () => processesOf(mark, options.home),
+    // Another server may work in the same home already.
+    processes: () => processesOf(mark, options.home).filter((pid) => !before.has(pid)),
     signal(signal) {
       if (child.pid !== undefined) send(-child.pid, signal);
     },
