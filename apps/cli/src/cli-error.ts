@@ -22,7 +22,12 @@ export class CliError extends Error {
 
 export const EXIT = { fine: 0, wrong: 1, usage: 2 } as const;
 
-/** What an error says, in one line. */
+/** What an error says. */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  return typeof error === 'object' && error !== null && 'message' in error ? String(error.message) : String(error);
+}
+
+/** Whether an error of the system has that code: `ENOENT`. */
+export function hasCode(error: unknown, code: string): boolean {
+  return typeof error === 'object' && error !== null && 'code' in error && error.code === code;
 }

@@ -101,19 +101,12 @@ export async function openAuditSnapshot(url: string): Promise<AuditSnapshot> {
     await client.end().catch(() => {});
     throw new StoreError('unavailable', `The database cannot be reached: ${cause instanceof Error ? cause.message : 'no answer'}.`, { cause });
   }
-  const rows = async <Row extends pg.QueryResultRow>(text: string, values: unknown[]): Promise<Row[]> => {
-    try {
-      return (await client.query<Row>(text, values)).rows;
-    } catch (cause) {
-      const missing = cause instanceof pg.DatabaseError && cause.code === '42P01';
-      throw new StoreError(
-        missing ? 'refused' : 'unavailable',
-        missing
-          ? 'This is no database of Countersign, or it was not migrated.'
-          : `The database could not be read: ${cause instanceof Error ? cause.message : 'no answer'}.`,
-        { cause },
-      );
-    }
+  // One connection runs one query at a time; those that are asked for together wait for each other here.
+  let turn: Promise<unknown> = Promise.resolve();
+  const rows = <Row extends pg.QueryResultRow>(text: string, values: unknown[]): Promise<Row[]> => {
+    const found = turn.then(() => client.query<Row>(text, values)).then((result) => result.rows, unreadable);
+    turn = found.catch(() => {});
+    return found;
   };
   return {
     tenants: async () => (await rows<{ id: string }>('SELECT id FROM tenants ORDER BY id', [])).map(({ id }) => id),
@@ -141,6 +134,12 @@ export async function openAuditSnapshot(url: string): Promise<AuditSnapshot> {
     },
     close: () => client.end(),
   };
+}
+
+function unreadable(cause: unknown): never {
+  const missing = cause instanceof pg.DatabaseError && cause.code === '42P01';
+  const why = cause instanceof Error ? cause.message : 'no answer';
+  throw new StoreError(missing ? 'refused' : 'unavailable', missing ? 'This is no database of Countersign, or it was not migrated.' : `The database could not be read: ${why}.`, { cause });
 }
 
 type Rows = <Row extends pg.QueryResultRow>(text: string, values: unknown[]) => Promise<Row[]>;

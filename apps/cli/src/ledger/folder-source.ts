@@ -3,7 +3,7 @@ import { readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { readEntries, tilePath } from '@countersign/core/ledger';
-import { CliError } from '../cli-error.js';
+import { CliError, hasCode } from '../cli-error.js';
 import { type LogSource, onlyLatest } from './log-source.js';
 
 /** The files of an export; those of C2SP tlog-tiles by their names there. */
@@ -62,7 +62,7 @@ function noteOf(line: string): string {
 
 async function readIfThere(file: string): Promise<Uint8Array | null> {
   return readFile(file).catch((cause: unknown) => {
-    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return null;
+    if (hasCode(cause, 'ENOENT')) return null;
     throw new CliError('unusable', `${file} cannot be read.`, { cause });
   });
 }

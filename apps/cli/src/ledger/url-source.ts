@@ -22,7 +22,8 @@ export async function urlSource({ url, tenant, tokens }: ServerOptions): Promise
       const answer = await fetch(address, { redirect: 'error', signal: AbortSignal.timeout(30_000), ...(token === undefined ? {} : { headers: { authorization: `Bearer ${token}` } }) });
       return { status: answer.status, bytes: new Uint8Array(await answer.arrayBuffer()) };
     } catch (cause) {
-      const why = cause instanceof Error && cause.cause instanceof Error ? cause.cause.message : messageOf(cause);
+      // fetch hides what happened in the cause.
+      const why = messageOf((cause as { cause?: unknown }).cause ?? cause);
       throw new CliError('unusable', `${url} does not answer: ${why}.`, { cause });
     }
   };
