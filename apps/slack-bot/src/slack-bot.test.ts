@@ -3,7 +3,7 @@ import { visibleText } from '@countersign/dev-env/slack';
 import { ACTIONS } from './render.js';
 import { createSlackWorld, type SlackWorld } from './testing/slack-world.js';
 
-/* What is Slack's own; what every platform guarantees is shown by conformance.test.ts. */
+/* What is Slack's own; what every platform guarantees is shown by platform.test.ts. */
 
 let made: SlackWorld;
 let world: SlackWorld['world'];

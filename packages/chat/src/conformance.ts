@@ -43,8 +43,7 @@ export function platformConformance(name: string, makeHarness: () => Promise<Pla
     const list = Object.entries(without).map(([feature, why]) => `${feature}: ${why}`);
     test(`does not have: ${list.join('; ') || 'nothing is missing'}`, () => {
       // Each feature that is said to be missing leaves rows out, and has a reason; nothing else is left out.
-      const features = new Set(left.map(({ needs }) => needs));
-      expect([...features].toSorted()).toEqual(Object.keys(without).toSorted());
+      expect(new Set(left.map(({ needs }) => needs))).toEqual(new Set(Object.keys(without)));
       for (const [feature, why] of Object.entries(without)) expect({ feature, words: why.split(' ').length > 3 }).toEqual({ feature, words: true });
     });
   });

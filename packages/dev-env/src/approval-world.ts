@@ -82,7 +82,7 @@ export async function createApprovalWorld(options: { accounts?: Partial<Record<P
       await store.directory.replace(TENANT, { ...directory, people: directory.people.filter((entry) => entry.id !== people[person]) });
     },
     policy: (change) => activatePolicy(store, flow, change(quickstartPolicy())),
-    demandReasons: () => activatePolicy(store, flow, quickstartPolicy().replace('      timeout: 4h\n\n', '      timeout: 4h\n      reason: both\n\n')),
+    demandReasons: () => askForReasons(store, flow),
     failNextDecision() {
       failing += 1;
     },
@@ -214,7 +214,12 @@ async function createCaller(store: Store, owner: string): Promise<Caller> {
 /** The quickstart's own policy, so that what tests show holds for what newcomers start with. */
 const quickstartPolicy = (): string => readFileSync(new URL('../../../apps/server/src/quickstart/policy.yaml', import.meta.url), 'utf8');
 
-async function activatePolicy(store: Store, flow: FlowDeps, text = quickstartPolicy()): Promise<void> {
+/** Puts the quickstart's policy in force, with a reason asked for either verdict on exports of customer data. */
+export function askForReasons(store: Pick<Store, 'policies'>, flow: FlowDeps): Promise<void> {
+  return activatePolicy(store, flow, quickstartPolicy().replace('      timeout: 4h\n\n', '      timeout: 4h\n      reason: both\n\n'));
+}
+
+async function activatePolicy(store: Pick<Store, 'policies'>, flow: FlowDeps, text = quickstartPolicy()): Promise<void> {
   const compiled = compileBundle([{ path: 'policy.yaml', text }]);
   if (!compiled.ok) throw new Error(JSON.stringify(compiled.problems));
   const { digest, canonical } = compiled.bundle;
