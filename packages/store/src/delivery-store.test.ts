@@ -175,3 +175,228 @@ test('I15: another tenant sees no deliveries', async () => {
   const request = await settled();
   expect(await deliveries().list('other', request)).toEqual([]);
 });
+
+/** A settled request whose callback goes to an address of its own. */
+async function settledAt(path: string): Promise<string> {
+  const commit = anOpening();
+  await fixture.store.requests.open(commit);
+  const settling = aSettling(commit.request.id, ALICE);
+  const target = { kind: 'url', url: `https://caller.example.com${path}` } as const;
+  await fixture.store.requests.change({ ...settling, deliveries: [{ ...aDelivery(commit.request.id, 1), target }] });
+  return commit.request.id;
+}
+
+const claims = async (query: { limit?: number; per_endpoint?: number; per_tenant?: number }) =>
+  deliveries().claim({ limit: query.limit ?? 100, lease_seconds: 60, caps: { per_endpoint: query.per_endpoint ?? 100, per_tenant: query.per_tenant ?? 100 } });
+
+describe('turns', () => {
+  test('I15: a backlog of one endpoint keeps nobody waiting, however long it is', async () => {
+    await Promise.all(Array.from({ length: 60 }, () => settledAt('/slow')));
+    const late = await settledAt('/late');
+    const first = await claims({ limit: 10, per_endpoint: 8 });
+    expect(first).toHaveLength(9);
+    expect(first.map((delivery) => delivery.request_id)).toContain(late);
+    // All its places are taken: the next claim takes none of it, and what comes due for another at once.
+    const later = await settledAt('/later');
+    expect((await claims({ limit: 10, per_endpoint: 8 })).map((delivery) => delivery.request_id)).toEqual([later]);
+    const [ended] = first.filter((delivery) => delivery.request_id !== late);
+    if (ended === undefined) throw new Error('nothing was claimed');
+    await deliveries().finish(ended, outcome(ended, { kind: 'end', state: 'delivered' }));
+    expect(await claims({ limit: 10, per_endpoint: 8 })).toHaveLength(1);
+  });
+
+  test('I15: tenants take turns, and one has no more out than its cap', async () => {
+    await Promise.all(Array.from({ length: 20 }, (_, index) => settledAt(`/noisy/${index}`)));
+    await Promise.all([settledAt('/quiet/1'), settledAt('/quiet/2')]);
+    await fixture.sql(`INSERT INTO tenants (id) VALUES ('quiet') ON CONFLICT DO NOTHING`);
+    await fixture.sql(`UPDATE deliveries SET tenant = 'quiet' WHERE state = 'pending' AND endpoint_key LIKE '%/quiet/%'`);
+    const first = await claims({ limit: 4, per_tenant: 6 });
+    expect(first.map((delivery) => delivery.tenant).toSorted()).toEqual([TENANT, TENANT, 'quiet', 'quiet']);
+    expect(await claims({ per_tenant: 6 })).toHaveLength(4);
+    expect(await claims({ per_tenant: 6 })).toEqual([]);
+  });
+
+  test('of one endpoint the oldest goes first', async () => {
+    const requests = [await settledAt('/order'), await settledAt('/order'), await settledAt('/order')];
+    const got: string[] = [];
+    for (const _ of requests) {
+      const [claimed] = await claims({ per_endpoint: 1 });
+      if (claimed === undefined) throw new Error('nothing was due');
+      got.push(claimed.request_id);
+      await deliveries().finish(claimed, outcome(claimed, { kind: 'end', state: 'delivered' }));
+    }
+    expect(got).toEqual(requests);
+  });
+});
+
+describe('leases', () => {
+  test('a lease that is renewed is not taken over; one that another worker took is not renewed', async () => {
+    await settledAt('/lease');
+    const claimed = await claimOne();
+    await timeIsOver(claimed.id);
+    expect(await deliveries().renew([claimed], 60)).toEqual([claimed.id]);
+    expect(await claims({})).toEqual([]);
+    await timeIsOver(claimed.id);
+    const taken = await claimOne();
+    expect(await deliveries().renew([claimed], 60)).toEqual([]);
+    expect(await deliveries().renew([taken, claimed], 60)).toEqual([taken.id]);
+    expect(await deliveries().finish(taken, outcome(taken, { kind: 'retry', at: at(0) }))).toBe(true);
+    expect(await deliveries().renew([taken], 60)).toEqual([]);
+  });
+});
+
+describe('endpoints that fail', () => {
+  const failed = (claimed: ClaimedDelivery, next: AttemptOutcome['next'], more: Partial<AttemptOutcome>) =>
+    deliveries().finish(claimed, { ...outcome(claimed, next, 'http_error'), ...more });
+  const endpoint = async (path: string) =>
+    (await fixture.store.endpoints.list(TENANT, { limit: 100 })).find((candidate) => candidate.url === `https://caller.example.com${path}`);
+  const stateOf = async (request: string) => (await deliveries().list(TENANT, request)).map(({ state, reason }) => [state, reason]);
+
+  test('a bare URL is an endpoint of its own from its first failure on, per key, origin and path, and well again after a success', async () => {
+    await settledAt('/own?run=1');
+    const claimed = await claimOne();
+    await failed(claimed, { kind: 'retry', at: at(0) }, { receiver: 'down' });
+    expect(await endpoint('/own')).toMatchObject({ kind: 'bare', state: 'enabled', api_key_id: claimed.api_key_id, failing_since: expect.any(String) });
+    const again = await claimOne();
+    await failed(again, { kind: 'end', state: 'delivered' }, { receiver: 'up' });
+    expect(await endpoint('/own')).toMatchObject({ state: 'enabled', failing_since: null });
+  });
+
+  test('I5: 410 disables it with the attempt; what waits is held, and goes out in order when it is enabled', async () => {
+    const first = await settledAt('/gone');
+    const waiting = [await settledAt('/gone'), await settledAt('/gone')];
+    const claimed = await claimOne();
+    expect(claimed.request_id).toBe(first);
+    await failed(claimed, { kind: 'end', state: 'aborted', reason: 'gone' }, { receiver: 'up', disable: 'gone' });
+    expect(await claims({})).toEqual([]);
+    const later = await settledAt('/gone');
+    expect(await claims({})).toEqual([]);
+    expect([await stateOf(first), ...(await Promise.all([...waiting, later].map(stateOf)))]).toEqual([
+      [['aborted', 'gone']],
+      [['held', 'endpoint_disabled']],
+      [['held', 'endpoint_disabled']],
+      [['held', 'endpoint_disabled']],
+    ]);
+    const disabled = await endpoint('/gone');
+    expect(disabled).toMatchObject({ kind: 'bare', state: 'disabled', reason: 'gone' });
+    expect(await fixture.store.endpoints.setState(TENANT, disabled?.id ?? '', 'enabled', null)).toMatchObject({
+      deliveries: 3,
+      endpoint: { state: 'enabled', reason: null },
+    });
+    const got: string[] = [];
+    for (;;) {
+      const [next] = await claims({ per_endpoint: 1 });
+      if (next === undefined) break;
+      expect(next.endpoint_since).toEqual(expect.any(String));
+      got.push(next.request_id);
+      await deliveries().finish(next, outcome(next, { kind: 'end', state: 'delivered' }));
+    }
+    expect(got).toEqual([...waiting, later]);
+  });
+
+  test('nothing delivered for 120 hours disables it; a minute less does not', async () => {
+    await settledAt('/failing');
+    await failed(await claimOne(), { kind: 'retry', at: at(0) }, { receiver: 'down' });
+    const failingFor = (interval: string) => fixture.sql(`UPDATE endpoints SET failing_since = now() - $1::interval WHERE url LIKE '%/failing'`, [interval]);
+    await failingFor('119 hours 59 minutes');
+    await failed(await claimOne(), { kind: 'retry', at: at(0) }, { receiver: 'down' });
+    expect(await endpoint('/failing')).toMatchObject({ state: 'enabled' });
+    await failingFor('120 hours 1 second');
+    await failed(await claimOne(), { kind: 'retry', at: at(0) }, { receiver: 'down' });
+    expect(await endpoint('/failing')).toMatchObject({ state: 'disabled', reason: 'failing' });
+  });
+
+  test('I5: enabling while a claim holds its events leaves none behind', async () => {
+    for (let round = 0; round < 10; round += 1) {
+      const path = `/race/${round}`;
+      const requests = await Promise.all(Array.from({ length: 5 }, () => settledAt(path)));
+      const claimed = await claimOne();
+      await failed(claimed, { kind: 'retry', at: at(0) }, { receiver: 'down', disable: 'receiver_asked' });
+      const id = (await endpoint(path))?.id ?? '';
+      await Promise.all([
+        claims({ per_endpoint: 0 }),
+        claims({ per_endpoint: 0 }),
+        fixture.store.endpoints.setState(TENANT, id, 'enabled', null),
+        claims({ per_endpoint: 0 }),
+      ]);
+      const states = (await Promise.all(requests.map(stateOf))).flat().map(([state]) => state);
+      expect(states).toEqual(requests.map(() => 'pending'));
+    }
+  });
+});
+
+describe('redriving', () => {
+  async function dead(): Promise<{ request: string; id: string }> {
+    const request = await settled();
+    const claimed = await claimOne();
+    await deliveries().finish(claimed, outcome(claimed, { kind: 'end', state: 'dead', reason: 'attempts_exhausted' }, 'timeout'));
+    return { request, id: claimed.id };
+  }
+  const newIds = (of: readonly string[]) => of.map((redrive_of) => ({ id: aDelivery('', 1).id, redrive_of }));
+
+  test('makes a new delivery with the same bytes and webhook-id, and keeps the old one as it ended', async () => {
+    const { request, id } = await dead();
+    const [made] = await deliveries().redrive(TENANT, newIds([id]));
+    const [old, fresh] = await deliveries().list(TENANT, request);
+    expect(old).toMatchObject({ id, state: 'dead', reason: 'attempts_exhausted', ended_at: expect.any(String), attempts: [{ number: 1, result: 'timeout' }] });
+    expect(fresh).toMatchObject({ id: made?.id, webhook_id: id, redrive_of: id, sequence: 1, state: 'pending', attempts: [] });
+    const claimed = await claimOne();
+    expect(claimed).toMatchObject({ id: made?.id, message_id: id, attempt: 1 });
+    const [row] = await fixture.sql<{ same: boolean }>('SELECT (SELECT sealed_body FROM deliveries WHERE id = $1) = $2 AS same', [id, claimed.sealed_body]);
+    expect(row?.same).toBe(true);
+  });
+
+  test('one at a time, whoever asks; what goes out already or was superseded by a revocation does not go again', async () => {
+    const { id } = await dead();
+    const made = await Promise.all([1, 2, 3, 4].map(() => deliveries().redrive(TENANT, newIds([id]))));
+    expect(made.flat()).toHaveLength(1);
+    expect(await deliveries().redrive(TENANT, newIds([made.flat()[0]?.id ?? '']))).toEqual([]);
+    expect(await deliveries().redrive('other', newIds([id]))).toEqual([]);
+    const again = await claimOne();
+    await deliveries().finish(again, outcome(again, { kind: 'end', state: 'delivered' }));
+
+    const revoked = await dead();
+    await fixture.store.requests.change({
+      tenant: TENANT,
+      request_id: revoked.request,
+      from: { version: 2, status: 'approved' },
+      time: 'any',
+      set: { status: 'revoked' },
+      outcome: anOutcome(revoked.request, 2, 'revoked'),
+      deliveries: [aDelivery(revoked.request, 2)],
+      supersede: true,
+      cards: false,
+      leaves: [aLeaf(revoked.request)],
+    });
+    expect(await deliveries().redrive(TENANT, newIds([revoked.id]))).toEqual([]);
+  });
+});
+
+describe('dead letters', () => {
+  test('are listed with their reason, newest first, page by page', async () => {
+    await fixture.sql(`UPDATE deliveries SET state = 'delivered' WHERE state = 'dead'`);
+    const requests: string[] = [];
+    for (let count = 0; count < 3; count += 1) {
+      requests.push(await settledAt('/dead'));
+      const claimed = await claimOne();
+      await deliveries().finish(claimed, {
+        ...outcome(claimed, { kind: 'end', state: 'dead', reason: 'blocked_address' }, 'blocked_address'),
+        url: 'https://caller.example.com/dead',
+        duration_ms: 7,
+      });
+    }
+    const page = await deliveries().search(TENANT, { state: 'dead', limit: 2 });
+    expect(page.map((delivery) => delivery.action_request)).toEqual(requests.toReversed().slice(0, 2));
+    expect(page[0]).toMatchObject({
+      state: 'dead',
+      reason: 'blocked_address',
+      attempts: [{ url: 'https://caller.example.com/dead', duration_ms: 7, answer_preview: 'ok', result: 'blocked_address' }],
+    });
+    const last = page[1];
+    if (last === undefined) throw new Error('a page of two has a second');
+    const rest = await deliveries().search(TENANT, { state: 'dead', limit: 2, before: { created_at: last.created_at, id: last.id } });
+    expect(rest.map((delivery) => delivery.action_request)).toEqual(requests.slice(0, 1));
+    expect(await deliveries().search('other', { limit: 10 })).toEqual([]);
+    expect(await deliveries().get('other', last.id)).toBeNull();
+  });
+});
