@@ -70,6 +70,9 @@ async function ask(): Promise<void> {
   const [callback] = await receiver.of(approved.id);
   const redeemed = await api.call('POST', '/v1/grants/redeem', { as: key, body: { grant: callback?.json.data.grant, action: actionOf(EXPORT) } });
   expect(redeemed.status).toBe(200);
+  expect((await api.call('POST', `/v1/action-requests/${approved.id}/report`, { as: key, body: { result: 'succeeded', detail: '48211 rows' } })).status).toBe(
+    201,
+  );
   const denied = await submit();
   await api.decide(as('bob'), denied, 'deny', 'Not this week');
   const pending = await submit();
@@ -117,7 +120,18 @@ async function verify(...args: string[]): Promise<{ code: number; result: Result
 }
 
 const TABLES = [
-  ...['action_requests', 'decisions', 'outcomes', 'grants', 'deliveries', 'delivery_attempts', 'policies', 'active_policies', 'signing_keys'],
+  ...[
+    'action_requests',
+    'decisions',
+    'outcomes',
+    'grants',
+    'deliveries',
+    'delivery_attempts',
+    'execution_reports',
+    'policies',
+    'active_policies',
+    'signing_keys',
+  ],
   ...['ledger_leaves', 'ledger_entries', 'ledger_nodes', 'ledger_checkpoints', 'ledger_unplaced'],
 ] as const;
 type Table = (typeof TABLES)[number];
@@ -148,7 +162,7 @@ describe('the ledger and the database', () => {
     expect(result).toMatchObject({ ok: true, fault: null, findings: [], waiting: 0 });
     expect(code).toBe(0);
     expect(result.key_from).toContain('opened with the master key');
-    expect(result.rows).toMatchObject({ action_requests: 6, decisions: 3, outcomes: 6, grants: 3, deliveries: 6, policies: 1 });
+    expect(result.rows).toMatchObject({ action_requests: 6, decisions: 3, outcomes: 6, grants: 3, deliveries: 6, execution_reports: 1, policies: 1 });
     expect(result.rows['delivery_attempts']).toBeGreaterThanOrEqual(6);
     expect(result.log?.size).toBe(Number(await one('SELECT count(*) FROM ledger_leaves')));
     const text = await countersign('ledger', 'verify', '--home', home);
@@ -329,6 +343,9 @@ describe('the ledger and the database', () => {
       'status',
       async () => `${await rowOf('deliveries', 'id', 'denied')()} 1`,
     ],
+    ['execution_reports', () => `UPDATE execution_reports SET result = 'failed'`, 'result', request('approved')],
+    ['execution_reports', () => `UPDATE execution_reports SET detail = '1 row'`, 'detail', request('approved')],
+    ['execution_reports', () => `DELETE FROM execution_reports`, null, request('approved')],
     ['policies', () => `UPDATE policies SET canonical = replace(canonical, 'security', 'everybody')`, 'canonical', () => one('SELECT digest FROM policies')],
     ['policies', () => `DELETE FROM policies`, null, () => one('SELECT digest FROM kept_policies')],
     ['active_policies', () => `UPDATE active_policies SET digest = 'sha256:${'0'.repeat(64)}'`, 'digest', () => Promise.resolve('default')],

@@ -6,7 +6,9 @@ import { CliError, messageOf } from './cli-error.js';
 import type { Terminal } from './terminal.js';
 
 /** Ed25519 keys as RFC 8037 writes them; keys of other kinds are passed over. */
-const jwksSchema = z.looseObject({ keys: z.array(z.looseObject({ kty: z.string(), crv: z.string().optional(), x: z.string().optional(), kid: z.string().optional() })) });
+const jwksSchema = z.looseObject({
+  keys: z.array(z.looseObject({ kty: z.string(), crv: z.string().optional(), x: z.string().optional(), kid: z.string().optional() })),
+});
 
 /** The Ed25519 keys of a JWKS at an address or in a file. @throws CliError `unusable` */
 export async function readJwks(place: string, terminal: Terminal): Promise<PublicSigningKey[]> {

@@ -84,8 +84,13 @@ describe('quickstart link', () => {
     }
     const empty = await mkdtemp(path.join(tmpdir(), 'countersign-link-'));
     homes.push(empty);
-    expect(await countersign(['quickstart', 'link', 'alice', 'a@corp.example'], { cwd: empty })).toMatchObject({ code: 2, err: expect.stringContaining('npm start') });
-    expect(await countersign(['quickstart', 'link', 'alice', 'a@corp.example', '--home', home], { cwd: empty, env: { COUNTERSIGN_DIRECTORY: 'people.yaml' } })).toMatchObject({ code: 1 });
+    expect(await countersign(['quickstart', 'link', 'alice', 'a@corp.example'], { cwd: empty })).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('npm start'),
+    });
+    expect(
+      await countersign(['quickstart', 'link', 'alice', 'a@corp.example', '--home', home], { cwd: empty, env: { COUNTERSIGN_DIRECTORY: 'people.yaml' } }),
+    ).toMatchObject({ code: 1 });
   });
 
   test('the file keeps its mode', async () => {

@@ -13,7 +13,8 @@ export type RealAccount =
 export function readAccount(text: string): RealAccount {
   if (z.email().safeParse(text).success) return { kind: 'email', email: text };
   const slack = /^([TE][A-Z0-9]{2,})\/([UW][A-Z0-9]{2,})$/.exec(text);
-  if (slack?.[1] !== undefined && slack[2] !== undefined) return { kind: 'slack', member: slack[1].startsWith('T') ? 'team' : 'enterprise', workspace: slack[1], user: slack[2] };
+  if (slack?.[1] !== undefined && slack[2] !== undefined)
+    return { kind: 'slack', member: slack[1].startsWith('T') ? 'team' : 'enterprise', workspace: slack[1], user: slack[2] };
   const [tenant, aad] = text.split('/').map((part) => z.guid().toLowerCase().safeParse(part).data);
   if (tenant !== undefined && aad !== undefined && text.split('/').length === 2) return { kind: 'teams', tenant, user: aad };
   if (/^[UW][A-Z0-9]{5,}$/.test(text)) throw new CliError('usage', `A Slack user id alone does not say which workspace: write T…/${text}.`);
@@ -90,7 +91,9 @@ function personIndex(directory: DirectoryFile, who: string): number {
   const exact = directory.people.findIndex(({ email }) => fold(email) === fold(who));
   if (exact !== -1) return exact;
   // After a link the address is another one; the first name still says who is meant.
-  const matches = directory.people.flatMap(({ email, name }, index) => ([email.split('@')[0], name.split(' ')[0]].some((part) => part !== undefined && fold(part) === fold(who)) ? [index] : []));
+  const matches = directory.people.flatMap(({ email, name }, index) =>
+    [email.split('@')[0], name.split(' ')[0]].some((part) => part !== undefined && fold(part) === fold(who)) ? [index] : [],
+  );
   if (matches.length > 1) throw new CliError('refused', `${JSON.stringify(who)} may be several people: name the mail address.`);
   return matches[0] ?? -1;
 }

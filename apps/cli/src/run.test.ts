@@ -13,7 +13,11 @@ test('help goes to standard output, mistakes to standard error with exit code 2'
   expect(help).toMatchObject({ code: 0, err: '' });
   for (const name of ['ledger verify', 'ledger export', 'quickstart link', 'doctor', 'verify-webhook', 'verify-grant']) {
     expect(help.out).toContain(name);
-    expect(await countersign([...name.split(' '), '--help'], { cwd })).toMatchObject({ code: 0, err: '', out: expect.stringContaining(`Usage: countersign ${name}`) });
+    expect(await countersign([...name.split(' '), '--help'], { cwd })).toMatchObject({
+      code: 0,
+      err: '',
+      out: expect.stringContaining(`Usage: countersign ${name}`),
+    });
     const wrong = await countersign([...name.split(' '), '--no-such-option'], { cwd });
     expect(wrong).toMatchObject({ code: 2, out: '' });
     expect(wrong.err.split('\n')[0]).toMatch(new RegExp(`^countersign ${name}: .*--no-such-option`));
@@ -29,7 +33,9 @@ test('in a checkout that is not built it says what to run', async () => {
     await writeFile(path.join(checkout, 'package.json'), '{"type":"module"}');
     const script = path.join(checkout, 'bin', 'countersign');
     await cp(fileURLToPath(new URL('../../../bin/countersign', import.meta.url)), script);
-    const ended = await new Promise<{ code: unknown; stderr: string }>((resolve) => execFile(process.execPath, [script, 'doctor'], (error, _stdout, stderr) => resolve({ code: error?.code ?? 0, stderr })));
+    const ended = await new Promise<{ code: unknown; stderr: string }>((resolve) =>
+      execFile(process.execPath, [script, 'doctor'], (error, _stdout, stderr) => resolve({ code: error?.code ?? 0, stderr })),
+    );
     expect(ended).toEqual({ code: 2, stderr: expect.stringMatching(/^countersign: .*npm start.*npm run build.*\n$/) });
   } finally {
     await rm(checkout, { recursive: true });

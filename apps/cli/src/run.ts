@@ -1,6 +1,7 @@
 import { CliError, EXIT, messageOf } from './cli-error.js';
 import type { Command } from './command.js';
 import { doctor } from './commands/doctor.js';
+import { keysRotate } from './commands/keys-rotate.js';
 import { ledgerExport } from './commands/ledger-export.js';
 import { ledgerVerify } from './commands/ledger-verify.js';
 import { quickstartLink } from './commands/quickstart-link.js';
@@ -8,7 +9,7 @@ import { verifyGrant } from './commands/verify-grant.js';
 import { verifyWebhookCommand } from './commands/verify-webhook.js';
 import type { Terminal } from './terminal.js';
 
-const COMMANDS: readonly Command[] = [ledgerVerify, ledgerExport, quickstartLink, doctor, verifyWebhookCommand, verifyGrant];
+const COMMANDS: readonly Command[] = [ledgerVerify, ledgerExport, keysRotate, quickstartLink, doctor, verifyWebhookCommand, verifyGrant];
 
 /**
  * Runs `countersign <args>`.
@@ -23,7 +24,9 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
   const command = COMMANDS.find(({ name }) => name.split(' ').every((word, at) => args[at] === word));
   if (command === undefined) {
     const group = COMMANDS.filter(({ name }) => name.startsWith(`${first} `)).map(({ name }) => name);
-    terminal.err(`countersign: there is no command ${JSON.stringify(args.slice(0, 2).join(' '))}. ${group.length > 0 ? `There is: ${group.join(', ')}.` : 'See: countersign --help'}`);
+    terminal.err(
+      `countersign: there is no command ${JSON.stringify(args.slice(0, 2).join(' '))}. ${group.length > 0 ? `There is: ${group.join(', ')}.` : 'See: countersign --help'}`,
+    );
     return EXIT.usage;
   }
   const rest = args.slice(command.name.split(' ').length);
@@ -44,5 +47,11 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
 
 function overview(): string {
   const width = Math.max(...COMMANDS.map(({ name }) => name.length));
-  return ['Usage: countersign <command> [options]', '', ...COMMANDS.map(({ name, summary }) => `  ${name.padEnd(width)}  ${summary}`), '', 'countersign <command> --help says more. Exit codes: 0 fine, 1 found wrong, 2 usage, or nothing could be judged.'].join('\n');
+  return [
+    'Usage: countersign <command> [options]',
+    '',
+    ...COMMANDS.map(({ name, summary }) => `  ${name.padEnd(width)}  ${summary}`),
+    '',
+    'countersign <command> --help says more. Exit codes: 0 fine, 1 found wrong, 2 usage, or nothing could be judged.',
+  ].join('\n');
 }

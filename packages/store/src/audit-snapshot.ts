@@ -1,4 +1,4 @@
-import type { ActionRequestRecord, DecisionRecord, DeliveryRecord, GrantRecord, OutcomeRecord, SigningKeyStore } from '@countersign/core/ports';
+import type { ActionRequestRecord, DecisionRecord, DeliveryRecord, GrantRecord, OutcomeRecord, ReportRecord, SigningKeyStore } from '@countersign/core/ports';
 import pg from 'pg';
 import { StoreError } from './errors.js';
 import { instant, instantOrNull, type RequestRow, requestOf } from './rows.js';
@@ -71,6 +71,8 @@ export interface AuditedRequest {
   outcomes: OutcomeRecord[];
   grants: GrantRecord[];
   deliveries: Omit<DeliveryRecord, 'sealed_body'>[];
+  /** What its executor said came of it. */
+  reports: ReportRecord[];
   /** Attempts that have ended. */
   attempts: { delivery_id: string; number: number; status: number | null; result: string | null }[];
   leaves: AuditedLeaf[];
@@ -139,7 +141,11 @@ export async function openAuditSnapshot(url: string): Promise<AuditSnapshot> {
 function unreadable(cause: unknown): never {
   const missing = cause instanceof pg.DatabaseError && cause.code === '42P01';
   const why = cause instanceof Error ? cause.message : 'no answer';
-  throw new StoreError(missing ? 'refused' : 'unavailable', missing ? 'This is no database of Countersign, or it was not migrated.' : `The database could not be read: ${why}.`, { cause });
+  throw new StoreError(
+    missing ? 'refused' : 'unavailable',
+    missing ? 'This is no database of Countersign, or it was not migrated.' : `The database could not be read: ${why}.`,
+    { cause },
+  );
 }
 
 type Rows = <Row extends pg.QueryResultRow>(text: string, values: unknown[]) => Promise<Row[]>;
@@ -208,7 +214,15 @@ async function unplaced(rows: Rows, tenant: string): Promise<UnplacedLeaves> {
 }
 
 /** A page of request ids from every table that names one: what was deleted in one is still named by the others. */
-const REQUEST_IDS = ['action_requests:id', 'ledger_leaves:subject', 'decisions:request_id', 'outcomes:request_id', 'grants:request_id', 'deliveries:request_id']
+const REQUEST_IDS = [
+  'action_requests:id',
+  'ledger_leaves:subject',
+  'decisions:request_id',
+  'outcomes:request_id',
+  'grants:request_id',
+  'deliveries:request_id',
+  'execution_reports:request_id',
+]
   .map((place) => place.split(':'))
   .map(
     ([table, column]) => `(SELECT DISTINCT ${column} AS id FROM ${table} WHERE tenant = $1 AND ${column} > $2 AND ${column} LIKE 'ar\\_%' ORDER BY 1 LIMIT $3)`,
@@ -226,7 +240,7 @@ async function* requests(rows: Rows, tenant: string): AsyncGenerator<AuditedRequ
 
 async function readRequests(rows: Rows, tenant: string, ids: string[]): Promise<AuditedRequest[]> {
   const of = <Row extends pg.QueryResultRow>(text: string): Promise<Row[]> => rows<Row>(text, [tenant, ids]);
-  const [found, decisions, outcomes, grants, deliveries, attempts, leaves] = await Promise.all([
+  const [found, decisions, outcomes, grants, deliveries, reports, attempts, leaves] = await Promise.all([
     of<RequestRow & SearchColumns>('SELECT * FROM action_requests WHERE tenant = $1 AND id = ANY ($2)'),
     of<DecisionRecord & { person_id: string; decided_at: Date }>('SELECT * FROM decisions WHERE tenant = $1 AND request_id = ANY ($2) ORDER BY decided_at, id'),
     of<OutcomeRecord & { settled_at: Date }>('SELECT * FROM outcomes WHERE tenant = $1 AND request_id = ANY ($2) ORDER BY sequence'),
@@ -234,6 +248,7 @@ async function readRequests(rows: Rows, tenant: string, ids: string[]): Promise<
     of<DeliveryRecord & { created_at: Date }>(
       'SELECT id, request_id, api_key_id, target, sequence, event, created_at FROM deliveries WHERE tenant = $1 AND request_id = ANY ($2) ORDER BY sequence',
     ),
+    of<ReportRecord & { reported_at: Date }>('SELECT * FROM execution_reports WHERE tenant = $1 AND request_id = ANY ($2)'),
     of<AuditedRequest['attempts'][number] & { request_id: string }>(
       `SELECT d.request_id, a.delivery_id, a.number, a.status, a.result FROM deliveries d JOIN delivery_attempts a ON a.delivery_id = d.id
        WHERE d.tenant = $1 AND d.request_id = ANY ($2) AND a.finished_at IS NOT NULL ORDER BY a.delivery_id, a.number`,
@@ -247,6 +262,7 @@ async function readRequests(rows: Rows, tenant: string, ids: string[]): Promise<
     outcomes: groups(outcomes, requestIdOf),
     grants: groups(grants, requestIdOf),
     deliveries: groups(deliveries, requestIdOf),
+    reports: groups(reports, requestIdOf),
     attempts: groups(attempts, requestIdOf),
     leaves: groups(leaves, ({ subject }) => subject),
   };
@@ -259,6 +275,7 @@ async function readRequests(rows: Rows, tenant: string, ids: string[]): Promise<
       outcomes: byRequest.outcomes(id).map((outcome) => ({ ...outcome, settled_at: instant(outcome.settled_at) })),
       grants: byRequest.grants(id).map((grant) => ({ ...grant, issued_at: instant(grant.issued_at), expires_at: instant(grant.expires_at) })),
       deliveries: byRequest.deliveries(id).map((delivery) => ({ ...delivery, created_at: instant(delivery.created_at) })),
+      reports: byRequest.reports(id).map((report) => ({ ...report, reported_at: instant(report.reported_at) })),
       attempts: byRequest.attempts(id).map(({ request_id: _request, ...attempt }) => attempt),
       leaves: byRequest.leaves(id).map(leafOf),
     };

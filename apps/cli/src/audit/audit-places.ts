@@ -19,20 +19,38 @@ export async function auditPlaces(snapshot: AuditSnapshot, tenant: string): Prom
   const findings: Finding[] = [];
   let next = 0;
   for await (const { position, leaf_id, hash, leaf } of snapshot.entries(tenant)) {
-    if (position !== next) findings.push({ table: 'ledger_entries', row: String(next), column: null, problem: `${position - next === 1 ? 'is' : `and ${position - next - 1} after it are`} missing: positions have no gaps` });
+    if (position !== next)
+      findings.push({
+        table: 'ledger_entries',
+        row: String(next),
+        column: null,
+        problem: `${position - next === 1 ? 'is' : `and ${position - next - 1} after it are`} missing: positions have no gaps`,
+      });
     next = position + 1;
     if (leaf === null) {
       findings.push({ table: 'ledger_leaves', row: leaf_id, column: null, problem: `is missing; it was logged as entry ${position}` });
       continue;
     }
     if (!sameBytes(leafHash(leaf.bytes), hash)) {
-      findings.push({ table: 'ledger_leaves', row: leaf_id, column: 'bytes', problem: `entry ${position} (${leaf.event} of ${leaf.subject}) does not hash to what ledger_entries has for it` });
+      findings.push({
+        table: 'ledger_leaves',
+        row: leaf_id,
+        column: 'bytes',
+        problem: `entry ${position} (${leaf.event} of ${leaf.subject}) does not hash to what ledger_entries has for it`,
+      });
     }
     findings.push(...leafFaults(leaf, tenant));
   }
   const { waiting, forgotten, misplaced } = await snapshot.unplaced(tenant);
-  for (const id of forgotten) findings.push({ table: 'ledger_leaves', row: id, column: null, problem: 'has no entry and does not wait for one: it was taken out of the log, or out of the queue to it' });
-  for (const id of misplaced) findings.push({ table: 'ledger_unplaced', row: id, column: null, problem: 'waits for a place that it has already, or is of no leaf' });
+  for (const id of forgotten)
+    findings.push({
+      table: 'ledger_leaves',
+      row: id,
+      column: null,
+      problem: 'has no entry and does not wait for one: it was taken out of the log, or out of the queue to it',
+    });
+  for (const id of misplaced)
+    findings.push({ table: 'ledger_unplaced', row: id, column: null, problem: 'waits for a place that it has already, or is of no leaf' });
   for await (const checkpoint of snapshot.checkpoints(tenant)) findings.push(...checkpointFaults(checkpoint));
   return { findings, entries: next, waiting };
 }
@@ -49,7 +67,9 @@ export function leafFaults(row: AuditedLeaf, tenant: string): Finding[] {
     ['subject', row.subject, leaf.subject],
     ['tenant', tenant, leaf.tenant],
   ];
-  return columns.filter(([, has, says]) => has !== says).map(([column, has, says]) => ({ ...place, column, problem: `the row says ${JSON.stringify(has)}, the leaf's bytes ${JSON.stringify(says)}` }));
+  return columns
+    .filter(([, has, says]) => has !== says)
+    .map(([column, has, says]) => ({ ...place, column, problem: `the row says ${JSON.stringify(has)}, the leaf's bytes ${JSON.stringify(says)}` }));
 }
 
 /** The leaf of a row; null where its bytes are none. */

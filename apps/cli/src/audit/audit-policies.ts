@@ -12,16 +12,28 @@ export async function auditPolicies(snapshot: AuditSnapshot, tenant: string): Pr
     const compiled = compileCanonical(canonical);
     const place = { table: 'policies', row: digest };
     if (!compiled.ok || compiled.bundle.digest !== digest) findings.push({ ...place, column: 'canonical', problem: 'is not the text that its digest names' });
-    if (!activations.some(({ subject }) => subject === digest)) findings.push({ ...place, column: null, problem: 'has no leaf: the ledger never saw it activated' });
+    if (!activations.some(({ subject }) => subject === digest))
+      findings.push({ ...place, column: null, problem: 'has no leaf: the ledger never saw it activated' });
   }
   for (const { id, subject } of activations) {
-    if (!policies.some(({ digest }) => digest === subject)) findings.push({ table: 'policies', row: subject, column: null, problem: `is missing; leaf ${id} (policy.activated) speaks of it` });
+    if (!policies.some(({ digest }) => digest === subject))
+      findings.push({ table: 'policies', row: subject, column: null, problem: `is missing; leaf ${id} (policy.activated) speaks of it` });
   }
   const last = activations.at(-1);
   if ((active?.digest ?? null) !== (last?.subject ?? null)) {
-    findings.push({ table: 'active_policies', row: tenant, column: 'digest', problem: `the row says ${active?.digest ?? 'nothing'}, the ledger ${last === undefined ? 'nothing' : last.subject}` });
+    findings.push({
+      table: 'active_policies',
+      row: tenant,
+      column: 'digest',
+      problem: `the row says ${active?.digest ?? 'nothing'}, the ledger ${last === undefined ? 'nothing' : last.subject}`,
+    });
   } else if (active !== null && typeof last?.facts['by'] === 'string' && last.facts['by'] !== active.activated_by) {
-    findings.push({ table: 'active_policies', row: tenant, column: 'activated_by', problem: `the row says ${JSON.stringify(active.activated_by)}, the ledger ${JSON.stringify(last.facts['by'])}` });
+    findings.push({
+      table: 'active_policies',
+      row: tenant,
+      column: 'activated_by',
+      problem: `the row says ${JSON.stringify(active.activated_by)}, the ledger ${JSON.stringify(last.facts['by'])}`,
+    });
   }
   return { findings, policies: policies.length };
 }

@@ -26,14 +26,27 @@ export interface RequestAudit {
 export async function auditRequest(audited: AuditedRequest, tenant: string, openers: Openers): Promise<RequestAudit> {
   const { leaves, payload, findings } = await readLeaves(audited, tenant, openers.sealer);
   const audit = new Audit(audited, tenant, leaves, findings);
-  const parts = [() => audit.request(payload?.submission ?? null), () => audit.decisions(), () => audit.outcomes(), () => audit.grants(openers), () => audit.deliveries(), () => audit.attempts()];
+  const parts: (() => void | Promise<void>)[] = [
+    () => audit.request(payload?.submission ?? null),
+    () => audit.decisions(),
+    () => audit.outcomes(),
+    () => audit.grants(openers),
+    () => audit.deliveries(),
+    () => audit.attempts(),
+    () => audit.reports(),
+  ];
   for (const part of parts) {
     try {
       await part();
     } catch (error) {
       // The rows' JSON is read as what we once wrote; what somebody else wrote may have another shape altogether.
       if (!(error instanceof TypeError || error instanceof CoreError)) throw error;
-      findings.push({ table: 'action_requests', row: audited.id, column: 'document', problem: 'it or a row that belongs to it has not the shape that Countersign writes' });
+      findings.push({
+        table: 'action_requests',
+        row: audited.id,
+        column: 'document',
+        problem: 'it or a row that belongs to it has not the shape that Countersign writes',
+      });
     }
   }
   return { findings, opened: payload !== null };
@@ -59,16 +72,31 @@ class Audit {
     row.same('created_at', request.created_at, opened.at);
     row.same('policy_digest', request.policy_digest, facts['policy_digest']);
     const { evaluation } = request;
-    row.same('document', { effect: evaluation.effect, rules: evaluation.rules, policy_digest: evaluation.policy_digest }, { effect: facts['effect'], rules: facts['rules'], policy_digest: facts['policy_digest'] }, 'evaluation');
+    row.same(
+      'document',
+      { effect: evaluation.effect, rules: evaluation.rules, policy_digest: evaluation.policy_digest },
+      { effect: facts['effect'], rules: facts['rules'], policy_digest: facts['policy_digest'] },
+      'evaluation',
+    );
     this.#state(row);
     this.#searchColumns(row);
     if (details === null) return;
     for (const digest of ['action_digest', 'request_digest', 'view_digest'] as const) row.same(digest, request[digest], details[digest]);
     for (const part of ['requester', 'view', 'warnings'] as const) row.same('document', request[part], details[part], part);
-    row.same('document', request.chain.map(({ role, person_id, ref, name }) => ({ role, person_id, ref, name })), details['chain'], 'chain');
+    row.same(
+      'document',
+      request.chain.map(({ role, person_id, ref, name }) => ({ role, person_id, ref, name })),
+      details['chain'],
+      'chain',
+    );
     row.same('document', evaluation.explanation, details['explanation'], 'explanation');
     const { view, resolved, requirement, masked } = request;
-    row.same('document', digestOf({ view, resolved, evaluation, requirement, masked }), details['view_digest'], 'view, resolved, evaluation, requirement or masked');
+    row.same(
+      'document',
+      digestOf({ view, resolved, evaluation, requirement, masked }),
+      details['view_digest'],
+      'view, resolved, evaluation, requirement or masked',
+    );
     if (submission === null) return;
     row.same('action_digest', actionDigest(actionOf(submission)), details['action_digest']);
     row.same('document', request.callback, callbackTarget(submission.callback), 'callback');
@@ -97,7 +125,8 @@ class Audit {
       row.same('person_id', decision.person_id, decision.person.id);
       const { details } = leaf;
       if (details === null) continue;
-      for (const part of ['person', 'reason', 'groups', 'action_digest', 'request_digest', 'view_digest', 'authenticated'] as const) row.same(part, decision[part], details[part]);
+      for (const part of ['person', 'reason', 'groups', 'action_digest', 'request_digest', 'view_digest', 'authenticated'] as const)
+        row.same(part, decision[part], details[part]);
     }
     this.#eachLeaf('decision.recorded', 'decisions', 'decision', (id) => decisions.some((decision) => decision.id === id));
   }
@@ -122,7 +151,8 @@ class Audit {
       const { id, sequence, status, reason, settled_at } = outcome;
       row.same('data', outcome.data, outcomeOf(request, counted, { id, sequence, status, reason, at: settled_at }).data);
     }
-    for (const event of ['outcome.settled', 'outcome.revoked']) this.#eachLeaf(event, 'outcomes', 'outcome', (id) => outcomes.some((outcome) => outcome.id === id));
+    for (const event of ['outcome.settled', 'outcome.revoked'])
+      this.#eachLeaf(event, 'outcomes', 'outcome', (id) => outcomes.some((outcome) => outcome.id === id));
   }
 
   async grants({ sealer, verifyGrant }: Openers): Promise<void> {
@@ -138,11 +168,23 @@ class Audit {
       row.same('expires_at', grant.expires_at, leaf.facts['expires_at']);
       if (leaf.details !== null) row.same('audience', grant.audience, leaf.details['audience']);
       if (sealer === null || verifyGrant === null) continue;
-      const token = await sealer.open({ tenant: this.tenant, table: 'grants', row: grant.id, column: 'sealed_token' }, grant.sealed_token).then(fromUtf8, () => null);
+      const token = await sealer
+        .open({ tenant: this.tenant, table: 'grants', row: grant.id, column: 'sealed_token' }, grant.sealed_token)
+        .then(fromUtf8, () => null);
       const claims = token === null ? null : await verifyGrant(token);
       const { request } = this.audited;
-      const stated = claims === null ? null : { id: claims.jti, aud: claims.aud, exp: claims.exp, request: claims.action_request, act: claims.act_digest, judged: claims.request_digest };
-      const expected = { id: grant.id, aud: grant.audience, exp: isInstant(grant.expires_at) ? Math.floor(epochMs(grant.expires_at) / 1000) : 0, request: grant.request_id, act: request?.action_digest, judged: request?.request_digest };
+      const stated =
+        claims === null
+          ? null
+          : { id: claims.jti, aud: claims.aud, exp: claims.exp, request: claims.action_request, act: claims.act_digest, judged: claims.request_digest };
+      const expected = {
+        id: grant.id,
+        aud: grant.audience,
+        exp: isInstant(grant.expires_at) ? Math.floor(epochMs(grant.expires_at) / 1000) : 0,
+        request: grant.request_id,
+        act: request?.action_digest,
+        judged: request?.request_digest,
+      };
       row.same('sealed_token', stated, expected);
     }
     this.#eachLeaf('grant.issued', 'grants', 'grant', (id) => grants.some((grant) => grant.id === id));
@@ -153,17 +195,42 @@ class Audit {
     const { request, outcomes, deliveries } = this.audited;
     if (request === null) return;
     for (const delivery of deliveries) {
-      const outcome = outcomes.find(({ sequence }) => sequence === delivery.sequence);
-      const wrong = (column: string): void => void this.findings.push({ table: 'deliveries', row: delivery.id, column, problem: `is not what the request ${request.id} and its outcomes say` });
+      const wrong = (column: string): void =>
+        void this.findings.push({ table: 'deliveries', row: delivery.id, column, problem: `is not what the request ${request.id} and its outcomes say` });
       if (!equal(delivery.target, request.callback)) wrong('target');
       if (delivery.api_key_id !== request.requester.id) wrong('api_key_id');
+      if (!isOutcome(delivery.event)) continue;
+      const outcome = outcomes.find(({ sequence }) => sequence === delivery.sequence);
       if (outcome === undefined) wrong('sequence');
       else if (delivery.event !== (outcome.status === 'revoked' ? 'outcome.revoked' : 'outcome.settled')) wrong('event');
     }
-    if (request.callback === null) return;
+    // A registered endpoint may not want to hear it; a bare address is told of every outcome.
+    if (request.callback?.kind !== 'url') return;
     for (const { id, sequence } of outcomes) {
-      if (!deliveries.some((delivery) => delivery.sequence === sequence)) this.findings.push({ table: 'deliveries', row: `of ${request.id}, sequence ${sequence}`, column: null, problem: `is missing: the outcome ${id} had to be delivered` });
+      if (!deliveries.some((delivery) => delivery.sequence === sequence))
+        this.findings.push({
+          table: 'deliveries',
+          row: `of ${request.id}, sequence ${sequence}`,
+          column: null,
+          problem: `is missing: the outcome ${id} had to be delivered`,
+        });
     }
+  }
+
+  reports(): void {
+    const { id, reports } = this.audited;
+    const leaf = this.#leaf('execution.reported', () => true);
+    for (const report of reports) {
+      if (leaf === undefined) {
+        this.#leafless('execution_reports', id, 'execution.reported');
+        continue;
+      }
+      const row = this.#row('execution_reports', id, leaf);
+      row.same('result', report.result, leaf.facts['result']);
+      row.same('reported_at', report.reported_at, leaf.at);
+      if (leaf.details !== null) for (const part of ['by', 'result_digest', 'detail'] as const) row.same(part, report[part], leaf.details[part]);
+    }
+    if (leaf !== undefined && reports.length === 0) this.#rowless('execution_reports', id, leaf);
   }
 
   attempts(): void {
@@ -181,7 +248,8 @@ class Audit {
     }
     for (const leaf of this.leaves) {
       const { delivery, attempt } = leaf.facts;
-      if (leaf.event === 'delivery.attempted' && !attempts.some(({ delivery_id, number }) => delivery_id === delivery && number === attempt)) this.#rowless('delivery_attempts', `${String(delivery)} ${String(attempt)}`, leaf);
+      if (leaf.event === 'delivery.attempted' && !attempts.some(({ delivery_id, number }) => delivery_id === delivery && number === attempt))
+        this.#rowless('delivery_attempts', `${JSON.stringify(delivery)} ${JSON.stringify(attempt)}`, leaf);
     }
   }
 
@@ -189,12 +257,23 @@ class Audit {
   #state(row: RowCheck): void {
     const { request } = this.audited;
     if (request === null) return;
-    const last = this.leaves.filter(({ event }) => isOutcome(event)).toSorted((a, b) => Number(a.facts['sequence']) - Number(b.facts['sequence'])).at(-1);
+    const last = this.leaves
+      .filter(({ event }) => isOutcome(event))
+      .toSorted((a, b) => Number(a.facts['sequence']) - Number(b.facts['sequence']))
+      .at(-1);
     const state = last === undefined ? row : this.#row('action_requests', request.id, last);
     state.same('status', request.status, last?.facts['status'] ?? 'pending');
     state.same('settled_at', request.settled_at, last?.at ?? null);
+    const approved = this.leaves.find(({ event, facts }) => isOutcome(event) && facts['status'] === 'approved');
+    (approved === undefined ? row : this.#row('action_requests', request.id, approved)).same(
+      'use_until',
+      request.use_until,
+      approved?.facts['use_until'] ?? null,
+    );
     const redeemed = this.#leaf('grant.redeemed', () => true);
-    (redeemed === undefined ? row : this.#row('action_requests', request.id, redeemed)).same('redeemed_at', request.redeemed_at, redeemed?.at ?? null);
+    const use = redeemed === undefined ? row : this.#row('action_requests', request.id, redeemed);
+    use.same('redeemed_at', request.redeemed_at, redeemed?.at ?? null);
+    if (redeemed === undefined || redeemed.details !== null) use.same('redeemed_by', request.redeemed_by, redeemed?.details?.['caller'] ?? null);
   }
 
   /** Columns that repeat the document, so that lists and rights find what they should. */
@@ -207,7 +286,11 @@ class Audit {
     row.same('resource_id', search.resource_id, view.resource.id);
     row.same('requester_id', search.requester_id, requester.id);
     row.same('chain_people', search.chain_people.toSorted(), [...new Set(chain.flatMap(({ person_id }) => person_id ?? []))].toSorted());
-    row.same('stage_groups', search.stage_groups.toSorted(), [...new Set((requirement?.stages ?? []).flatMap(({ all }) => all.map(({ group }) => group)))].toSorted());
+    row.same(
+      'stage_groups',
+      search.stage_groups.toSorted(),
+      [...new Set((requirement?.stages ?? []).flatMap(({ all }) => all.map(({ group }) => group)))].toSorted(),
+    );
   }
 
   #leaf(event: string, matches: (facts: JsonObject) => boolean): OpenedLeaf | undefined {
@@ -230,7 +313,12 @@ class Audit {
   }
 
   #rowless(table: string, row: string, leaf: OpenedLeaf | undefined): void {
-    this.findings.push({ table, row, column: null, problem: leaf === undefined ? 'is missing; other rows speak of it' : `is missing; ${leaf.place} (${leaf.event}) speaks of it` });
+    this.findings.push({
+      table,
+      row,
+      column: null,
+      problem: leaf === undefined ? 'is missing; other rows speak of it' : `is missing; ${leaf.place} (${leaf.event}) speaks of it`,
+    });
   }
 }
 
@@ -246,12 +334,32 @@ class RowCheck {
   same(column: string, has: unknown, says: unknown, part?: string): void {
     if (equal(has, says)) return;
     const shown = SHOWN.has(column) ? `the row says ${JSON.stringify(has)}, the ledger ${JSON.stringify(says)}` : 'is not what the ledger says';
-    this.findings.push({ ...this.place, column: part === undefined ? column : `${column} (${part})`, problem: `${shown} (${this.leaf.place}, ${this.leaf.event})` });
+    this.findings.push({
+      ...this.place,
+      column: part === undefined ? column : `${column} (${part})`,
+      problem: `${shown} (${this.leaf.place}, ${this.leaf.event})`,
+    });
   }
 }
 
 /** Columns whose values are no secret: states, times and ids. */
-const SHOWN = new Set(['status', 'verdict', 'via', 'sequence', 'created_at', 'settled_at', 'decided_at', 'redeemed_at', 'issued_at', 'expires_at', 'policy_digest', 'person_id', 'result']);
+const SHOWN = new Set([
+  'status',
+  'verdict',
+  'via',
+  'sequence',
+  'created_at',
+  'settled_at',
+  'decided_at',
+  'redeemed_at',
+  'issued_at',
+  'expires_at',
+  'reported_at',
+  'use_until',
+  'policy_digest',
+  'person_id',
+  'result',
+]);
 
 const isOutcome = (event: string): boolean => event === 'outcome.settled' || event === 'outcome.revoked';
 

@@ -15,7 +15,16 @@ export interface RowsAudit {
 export async function auditRows(snapshot: AuditSnapshot, tenant: string, openers: Openers): Promise<RowsAudit> {
   const policies = await auditPolicies(snapshot, tenant);
   const findings = [...policies.findings];
-  const rows = { action_requests: 0, decisions: 0, outcomes: 0, grants: 0, deliveries: 0, delivery_attempts: 0, policies: policies.policies };
+  const rows = {
+    action_requests: 0,
+    decisions: 0,
+    outcomes: 0,
+    grants: 0,
+    deliveries: 0,
+    delivery_attempts: 0,
+    execution_reports: 0,
+    policies: policies.policies,
+  };
   let unopened = 0;
   for await (const audited of snapshot.requests(tenant)) {
     const audit = await auditRequest(audited, tenant, openers);
@@ -26,6 +35,7 @@ export async function auditRows(snapshot: AuditSnapshot, tenant: string, openers
     rows.outcomes += audited.outcomes.length;
     rows.grants += audited.grants.length;
     rows.deliveries += audited.deliveries.length;
+    rows.execution_reports += audited.reports.length;
     rows.delivery_attempts += audited.attempts.length;
   }
   return { findings, rows, unopened };

@@ -42,7 +42,10 @@ async function openedPayload(sealer: Sealer, request: NonNullable<AuditedRequest
     return await openPayload(sealer, request);
   } catch (error) {
     if (!(error instanceof CoreError)) throw error;
-    const problem = request.sealed_payload.length === 0 ? 'is empty: the private parts of this request were erased, or taken away' : 'does not open with the master key: it was altered, or comes from another row';
+    const problem =
+      request.sealed_payload.length === 0
+        ? 'is empty: the private parts of this request were erased, or taken away'
+        : 'does not open with the master key: it was altered, or comes from another row';
     findings.push({ table: 'action_requests', row: request.id, column: 'sealed_payload', problem });
     return null;
   }

@@ -20,7 +20,14 @@ export const ledgerExport: Command = {
   async run(args, terminal) {
     const { values } = readArguments(
       args,
-      { out: { type: 'string' }, url: { type: 'string' }, token: { type: 'string' }, 'database-url': { type: 'string' }, home: { type: 'string' }, tenant: { type: 'string', default: 'default' } },
+      {
+        out: { type: 'string' },
+        url: { type: 'string' },
+        token: { type: 'string' },
+        'database-url': { type: 'string' },
+        home: { type: 'string' },
+        tenant: { type: 'string', default: 'default' },
+      },
       0,
     );
     if (values.out === undefined) throw new CliError('usage', 'Name the folder to write to with --out.');

@@ -54,7 +54,8 @@ export const ledgerVerify: Command = {
       1,
     );
     const [folder] = positionals;
-    if ([folder, values.url, values['database-url']].filter((place) => place !== undefined).length > 1) throw new CliError('usage', 'Name one place: a folder, --url or --database-url.');
+    if ([folder, values.url, values['database-url']].filter((place) => place !== undefined).length > 1)
+      throw new CliError('usage', 'Name one place: a folder, --url or --database-url.');
     const home = homeOf(terminal, values.home);
     const known = await KnownLogs.read(knownLogsFile(terminal, { known: values.known, home }));
     const common = { terminal, home, known, tenant: values.tenant, vkeys: values.vkey ?? [] };
@@ -62,7 +63,10 @@ export const ledgerVerify: Command = {
       folder !== undefined
         ? await verifyPublished(await folderSource(path.resolve(terminal.cwd, folder)), common)
         : values.url !== undefined
-          ? await verifyPublished(await liveSource(terminal, { url: values.url, token: values.token, databaseUrl: undefined, home, tenant: values.tenant }), common)
+          ? await verifyPublished(
+              await liveSource(terminal, { url: values.url, token: values.token, databaseUrl: undefined, home, tenant: values.tenant }),
+              common,
+            )
           : await verifyDatabase(common, values['database-url']);
     report(result, values.json, terminal);
     return result.ok ? EXIT.fine : EXIT.wrong;
@@ -114,29 +118,48 @@ async function verifyDatabase(common: Common, databaseUrl: string | undefined): 
     const places = await auditPlaces(snapshot, tenant);
     const rows = await auditRows(snapshot, tenant, keys);
     const findings = [...keys.findings, ...places.findings, ...rows.findings];
-    return { ok: (log === null || log.ok) && findings.length === 0, what: database.what, trusted, log, places, rows, findings, not_checked: uncovered(keys, rows) };
+    return {
+      ok: (log === null || log.ok) && findings.length === 0,
+      what: database.what,
+      trusted,
+      log,
+      places,
+      rows,
+      findings,
+      not_checked: uncovered(keys, rows),
+    };
   } finally {
     await snapshot.close();
   }
 }
 
 /** Checks the log as such, and remembers what verified. Null where nothing was logged yet. */
-async function verifySource(source: LogSource, { terminal, known, vkeys }: Common, keys: OpenedKeys | null): Promise<{ trusted: TrustedKeys | null; log: LogCheck | null }> {
+async function verifySource(
+  source: LogSource,
+  { terminal, known, vkeys }: Common,
+  keys: OpenedKeys | null,
+): Promise<{ trusted: TrustedKeys | null; log: LogCheck | null }> {
   if (source.latest === null) return { trusted: null, log: null };
   const origin = originOf(source.latest);
   if (origin === null) return { trusted: null, log: { ok: false, fault: { kind: 'history', detail: 'the latest checkpoint is none' } } };
   const trusted = await trustedKeys(source, { given: vkeys, known, keyring: keys?.keyring ?? null, origin, cwd: terminal.cwd });
   const log = await checkLog(source, trusted);
   if (log.ok) {
-    await known.remember(trusted.origin, { vkeys: trusted.vkeys, checkpoint: source.latest, at: new Date().toISOString() }).catch((error: unknown) => terminal.err(`countersign: ${messageOf(error)}`));
+    await known
+      .remember(trusted.origin, { vkeys: trusted.vkeys, checkpoint: source.latest, at: new Date().toISOString() })
+      .catch((error: unknown) => terminal.err(`countersign: ${messageOf(error)}`));
   }
   return { trusted, log };
 }
 
 function uncovered(keys: OpenedKeys, rows: RowsAudit): string[] {
-  const always = 'Tables of which the ledger keeps nothing yet: people and groups, API keys, tokens, sessions, chat accounts and cards, idempotency keys; and the column version.';
+  const always =
+    'Tables that are not held against the ledger: people and groups, API keys, tokens, sessions, endpoints, chat accounts, cards, idempotency keys; and the column version.';
   if (keys.sealer === null) {
-    return [`${keys.why_not} So the private parts were not compared: people, reasons, digests, parameters, and who may redeem until when. Only the leaves' open facts were.`, always];
+    return [
+      `${keys.why_not} So the private parts were not compared: people, reasons, digests, parameters, and who may redeem until when. Only the leaves' open facts were.`,
+      always,
+    ];
   }
   return rows.unopened === 0 ? [always] : [`The private parts of ${rows.unopened} requests, which did not open.`, always];
 }
@@ -148,7 +171,23 @@ function report(result: Verification, json: boolean, terminal: Terminal): void {
   if (json) {
     const { ok, what, not_checked } = result;
     terminal.out(
-      JSON.stringify({ ok, what, origin: trusted?.origin ?? null, vkeys: trusted?.vkeys ?? [], key_from: trusted?.why ?? null, log: summary, fault, waiting: places?.waiting ?? null, rows: rows?.rows ?? null, findings, not_checked }, null, 2),
+      JSON.stringify(
+        {
+          ok,
+          what,
+          origin: trusted?.origin ?? null,
+          vkeys: trusted?.vkeys ?? [],
+          key_from: trusted?.why ?? null,
+          log: summary,
+          fault,
+          waiting: places?.waiting ?? null,
+          rows: rows?.rows ?? null,
+          findings,
+          not_checked,
+        },
+        null,
+        2,
+      ),
     );
     return;
   }
@@ -165,7 +204,13 @@ function report(result: Verification, json: boolean, terminal: Terminal): void {
     line('checkpoints', `${summary.checkpoints}, signed and of one history; the last states root ${summary.root}`);
     if (trusted?.remembered !== null) line('', 'and it has grown from what was verified here before');
   }
-  if (rows !== null) line('rows', `${Object.entries(rows.rows).map(([table, count]) => `${table} ${count}`).join(', ')}: held against their leaves`);
+  if (rows !== null)
+    line(
+      'rows',
+      `${Object.entries(rows.rows)
+        .map(([table, count]) => `${table} ${count}`)
+        .join(', ')}: held against their leaves`,
+    );
   if (places !== null && places.waiting > 0) line('waiting', `${places.waiting} leaves have no place yet; they are committed, and no checkpoint covers them`);
   for (const text of result.not_checked) line('not checked', text);
   if (result.ok) return terminal.out('OK: all is as it was logged.');
@@ -187,4 +232,3 @@ function faultLine(fault: Exclude<LogCheck, { ok: true }>['fault']): string {
       return fault.detail;
   }
 }
-

@@ -46,6 +46,7 @@ export const quickstartLink: Command = {
 function next(account: RealAccount, chatLink: string | undefined): string {
   const restart = 'Next: stop the quickstart (Ctrl-C) and run npm start again; the directory is read at each start.';
   if (account.kind !== 'email') return restart;
-  if (filled(chatLink) === 'proof') return `${restart}\nCOUNTERSIGN_CHAT_LINK is proof: an address alone ties no chat account. Unset it for the quickstart, or link T…/U… or a Teams account.`;
+  if (filled(chatLink) === 'proof')
+    return `${restart}\nCOUNTERSIGN_CHAT_LINK is proof: an address alone ties no chat account. Unset it for the quickstart, or link T…/U… or a Teams account.`;
   return `${restart}\nA press from the chat account with that address then counts. The sign-in link and the token of that person in quickstart.json stand under the new address.`;
 }

@@ -22,10 +22,19 @@ export const verifyGrant: Command = {
   summary: "check a grant's signature, time and action",
   usage: USAGE,
   async run(args, terminal) {
-    const { values, positionals } = readArguments(args, { jwks: { type: 'string' }, action: { type: 'string' }, audience: { type: 'string' }, json: { type: 'boolean', default: false } }, 1);
+    const { values, positionals } = readArguments(
+      args,
+      { jwks: { type: 'string' }, action: { type: 'string' }, audience: { type: 'string' }, json: { type: 'boolean', default: false } },
+      1,
+    );
     const [argument] = positionals;
     if (argument === undefined || values.jwks === undefined) throw new CliError('usage', 'Give the grant and --jwks.');
-    const token = argument === '-' ? Buffer.from(await terminal.stdin()).toString('utf8').trim() : argument;
+    const token =
+      argument === '-'
+        ? Buffer.from(await terminal.stdin())
+            .toString('utf8')
+            .trim()
+        : argument;
     const wrong = (why: string): number => {
       terminal.out(values.json ? JSON.stringify({ ok: false, why }) : `WRONG: ${why}`);
       return EXIT.wrong;
@@ -63,6 +72,7 @@ async function digestOfFile(file: string, terminal: Terminal): Promise<string> {
   });
   const parsed = parseStrictJson(new Uint8Array(bytes));
   const action = parsed.ok ? actionSchema.safeParse(parsed.value).data : undefined;
-  if (action === undefined) throw new CliError('usage', `${file} is no action: a JSON object with action, resource, actor and, where given, parameters and environment.`);
+  if (action === undefined)
+    throw new CliError('usage', `${file} is no action: a JSON object with action, resource, actor and, where given, parameters and environment.`);
   return actionDigest(actionOf(action));
 }

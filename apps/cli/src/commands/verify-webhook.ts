@@ -34,7 +34,10 @@ export const verifyWebhookCommand: Command = {
     const fromEnvironment = terminal.env['COUNTERSIGN_WEBHOOK_SECRET'];
     const hmacSecrets = values.secret ?? (fromEnvironment === undefined ? [] : [fromEnvironment]);
     try {
-      const publicKeys = [...(values['public-key'] ?? []).map(decodePublicKey), ...(values.jwks === undefined ? [] : await readJwks(values.jwks, terminal)).map(({ publicKey }) => publicKey)];
+      const publicKeys = [
+        ...(values['public-key'] ?? []).map(decodePublicKey),
+        ...(values.jwks === undefined ? [] : await readJwks(values.jwks, terminal)).map(({ publicKey }) => publicKey),
+      ];
       if (hmacSecrets.length + publicKeys.length === 0) throw new CliError('usage', 'Give --secret, --public-key or --jwks.');
       const message = await readMessage(positionals[0], values.body, terminal);
       const now = values['any-age'] ? Number(message.headers['webhook-timestamp']) : Math.floor(Date.now() / 1000);

@@ -24,10 +24,17 @@ const digest = `sha256:${'a'.repeat(64)}`;
 function grant(changes: object = {}): Promise<string> {
   const now = Math.floor(Date.now() / 1000);
   const claims = {
-    ...{ iss: 'https://approve.example.com', aud: 'https://approve.example.com', jti: 'gr_01900000-0000-7000-8000-000000000001', iat: now, exp: now + 300, tenant: 'default' },
+    ...{
+      iss: 'https://approve.example.com',
+      aud: 'https://approve.example.com',
+      jti: 'gr_01900000-0000-7000-8000-000000000001',
+      iat: now,
+      exp: now + 300,
+      tenant: 'default',
+    },
     ...{ action_request: 'ar_01900000-0000-7000-8000-000000000001', act_digest: actionDigest(action), request_digest: digest, policy_digest: digest },
   };
-  return signGrant({ ...claims, ...changes } as typeof claims, signer);
+  return signGrant({ ...claims, ...changes }, signer);
 }
 
 describe('verify-grant', () => {
@@ -35,7 +42,11 @@ describe('verify-grant', () => {
     await writeFile(path.join(cwd, 'action.json'), JSON.stringify(action));
     const token = await grant();
     for (const more of [[], ['--action', 'action.json'], ['--audience', 'https://approve.example.com']]) {
-      expect(await countersign(['verify-grant', token, '--jwks', 'jwks.json', ...more], { cwd })).toMatchObject({ code: 0, err: '', out: expect.stringContaining('OK: grant gr_') });
+      expect(await countersign(['verify-grant', token, '--jwks', 'jwks.json', ...more], { cwd })).toMatchObject({
+        code: 0,
+        err: '',
+        out: expect.stringContaining('OK: grant gr_'),
+      });
     }
     const said = await countersign(['verify-grant', '-', '--jwks', 'jwks.json', '--json'], { cwd, stdin: `${token}\n` });
     expect(JSON.parse(said.out)).toMatchObject({ ok: true, claims: { act_digest: actionDigest(action) } });
@@ -54,8 +65,15 @@ describe('verify-grant', () => {
       [[token, '--jwks', 'jwks.json', '--audience', 'somebody'], 'it is for'],
       [[token, '--jwks', 'jwks.json', '--action', 'wider.json'], 'the grant is for'],
     ];
-    for (const [args, says] of cases) expect(await countersign(['verify-grant', ...args], { cwd })).toMatchObject({ code: 1, out: expect.stringMatching(new RegExp(`WRONG: .*${says}`)) });
-    for (const args of [[token], [token, '--jwks', 'nowhere.json'], [token, '--jwks', 'action.json'], ['--jwks', 'jwks.json'], [token, '--jwks', 'jwks.json', '--loud']]) {
+    for (const [args, says] of cases)
+      expect(await countersign(['verify-grant', ...args], { cwd })).toMatchObject({ code: 1, out: expect.stringMatching(new RegExp(`WRONG: .*${says}`)) });
+    for (const args of [
+      [token],
+      [token, '--jwks', 'nowhere.json'],
+      [token, '--jwks', 'action.json'],
+      ['--jwks', 'jwks.json'],
+      [token, '--jwks', 'jwks.json', '--loud'],
+    ]) {
       expect(await countersign(['verify-grant', ...args], { cwd })).toMatchObject({ code: 2, out: '' });
     }
   });
@@ -65,12 +83,20 @@ describe('verify-webhook', () => {
   const secret = encodeHmacSecret(randomBytes(32));
   const body = '{"type":"outcome.settled","data":{"reason":"größe"}}\n';
   const now = () => Math.floor(Date.now() / 1000);
-  const headersOf = async (at: number): Promise<Record<string, string>> => ({ ...(await signWebhook({ id: 'msg_1', timestamp: at, body: Buffer.from(body) }, { hmacSecrets: [secret], signer })) });
-  const message = (headers: Record<string, string>, end = '\r\n') => ['POST /hook HTTP/1.1', ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`), '', body].join(end);
+  const headersOf = async (at: number): Promise<Record<string, string>> => ({
+    ...(await signWebhook({ id: 'msg_1', timestamp: at, body: Buffer.from(body) }, { hmacSecrets: [secret], signer })),
+  });
+  const message = (headers: Record<string, string>, end = '\r\n') =>
+    ['POST /hook HTTP/1.1', ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`), '', body].join(end);
 
   test('D1: a callback as it came verifies by the secret and by the published key', async () => {
     const stdin = message(await headersOf(now()));
-    for (const keys of [['--secret', secret], ['--public-key', encodePublicKey(signer.publicKey)], ['--jwks', 'jwks.json'], ['--secret', encodeHmacSecret(randomBytes(32)), '--secret', secret]]) {
+    for (const keys of [
+      ['--secret', secret],
+      ['--public-key', encodePublicKey(signer.publicKey)],
+      ['--jwks', 'jwks.json'],
+      ['--secret', encodeHmacSecret(randomBytes(32)), '--secret', secret],
+    ]) {
       expect(await countersign(['verify-webhook', ...keys], { cwd, stdin })).toMatchObject({ code: 0, err: '', out: expect.stringContaining('OK: msg_1') });
     }
     expect(await countersign(['verify-webhook'], { cwd, stdin, env: { COUNTERSIGN_WEBHOOK_SECRET: secret } })).toMatchObject({ code: 0 });
@@ -97,8 +123,10 @@ describe('verify-webhook', () => {
       [['--secret', secret], stdin.replace('webhook-id: msg_1\r\n', 'webhook-id: msg_1\r\nwebhook-id: msg_1\r\n'), 'stands there twice'],
       [['--secret', secret], old, '5 minutes ago'],
     ];
-    for (const [args, text, says] of cases) expect(await countersign(['verify-webhook', ...args], { cwd, stdin: text })).toMatchObject({ code: 1, out: expect.stringContaining(says) });
+    for (const [args, text, says] of cases)
+      expect(await countersign(['verify-webhook', ...args], { cwd, stdin: text })).toMatchObject({ code: 1, out: expect.stringContaining(says) });
     expect(await countersign(['verify-webhook', '--secret', secret, '--any-age'], { cwd, stdin: old })).toMatchObject({ code: 0 });
-    for (const args of [[], ['--secret', 'whsec_short'], ['nowhere', '--secret', secret]]) expect(await countersign(['verify-webhook', ...args], { cwd, stdin })).toMatchObject({ code: 2, out: '' });
+    for (const args of [[], ['--secret', 'whsec_short'], ['nowhere', '--secret', secret]])
+      expect(await countersign(['verify-webhook', ...args], { cwd, stdin })).toMatchObject({ code: 2, out: '' });
   });
 });

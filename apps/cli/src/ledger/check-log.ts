@@ -30,7 +30,10 @@ export async function checkLog(source: LogSource, trusted: { origin: string; vke
   if (earlier?.ok === true && earlier.checkpoint.size > size) {
     return {
       ok: false,
-      fault: { kind: 'history', detail: `the log has shrunk: it had ${earlier.checkpoint.size} entries when it was last verified and has ${size} now. It was cut, or an old backup was put back` },
+      fault: {
+        kind: 'history',
+        detail: `the log has shrunk: it had ${earlier.checkpoint.size} entries when it was last verified and has ${size} now. It was cut, or an old backup was put back`,
+      },
     };
   }
   const verdict = await verifyLog({

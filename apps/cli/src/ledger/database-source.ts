@@ -9,14 +9,16 @@ import type { LogSource } from './log-source.js';
 export async function databaseSource(snapshot: AuditSnapshot, tenant: string, what: string): Promise<LogSource> {
   let latest: string | null = null;
   for await (const { note } of snapshot.checkpoints(tenant)) latest = note;
-  const publicKeys = async (purpose: string): Promise<Uint8Array[]> => (await snapshot.signingKeys.list()).filter((key) => key.purpose === purpose).map((key) => key.public_key);
+  const publicKeys = async (purpose: string): Promise<Uint8Array[]> =>
+    (await snapshot.signingKeys.list()).filter((key) => key.purpose === purpose).map((key) => key.public_key);
   return {
     what,
     latest,
     async *checkpoints() {
       for await (const { note } of snapshot.checkpoints(tenant)) yield note;
     },
-    entries: (size) => entries(snapshot, tenant, size),
+    // All of them, so that entries beyond the last checkpoint are found too.
+    entries: () => entries(snapshot, tenant),
     async tiles({ level, index, width }) {
       const hashes = await snapshot.hashes(tenant, level, index * TILE_WIDTH, index * TILE_WIDTH + width);
       return hashes.length === 0 ? null : encodeTile(hashes);
@@ -30,7 +32,7 @@ export async function databaseSource(snapshot: AuditSnapshot, tenant: string, wh
   };
 }
 
-async function* entries(snapshot: AuditSnapshot, tenant: string, size: number): AsyncGenerator<Uint8Array> {
+async function* entries(snapshot: AuditSnapshot, tenant: string): AsyncGenerator<Uint8Array> {
   let next = 0;
   for await (const { position, leaf_id, leaf } of snapshot.entries(tenant)) {
     if (position !== next) throw new CoreError('ledger_malformed', `there is no row of ledger_entries for position ${next}`);

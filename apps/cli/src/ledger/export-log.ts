@@ -3,7 +3,16 @@ import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { once } from 'node:events';
 import { finished } from 'node:stream/promises';
 import path from 'node:path';
-import { encodeEntryBundle, entriesPath, parseCheckpoint, parseSignedNote, partialTiles, TILE_WIDTH, tilePath, type TileAddress } from '@countersign/core/ledger';
+import {
+  encodeEntryBundle,
+  entriesPath,
+  parseCheckpoint,
+  parseSignedNote,
+  partialTiles,
+  TILE_WIDTH,
+  tilePath,
+  type TileAddress,
+} from '@countersign/core/ledger';
 import { CliError } from '../cli-error.js';
 import { EXPORT_FILES } from './folder-source.js';
 import type { LogSource } from './log-source.js';

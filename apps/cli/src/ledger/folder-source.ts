@@ -42,7 +42,13 @@ export function linesOf(bytes: Uint8Array | null): string[] {
 
 /** A JSON string a line, the oldest first. What is no JSON string is passed on as it stands: it will not verify, and is named so. */
 async function* checkpoints(file: string, latest: string): AsyncGenerator<string> {
-  if (!(await stat(file).then(() => true, () => false))) return yield* onlyLatest(latest);
+  if (
+    !(await stat(file).then(
+      () => true,
+      () => false,
+    ))
+  )
+    return yield* onlyLatest(latest);
   let last: string | null = null;
   for await (const line of createInterface({ input: createReadStream(file), crlfDelay: Infinity })) {
     last = noteOf(line);

@@ -44,7 +44,12 @@ export class KnownLogs {
 
   /** Remembers what verified now. @throws CliError `unusable` */
   async remember(origin: string, seen: { vkeys: readonly string[]; checkpoint: string; at: string }): Promise<void> {
-    this.logs[origin] = { vkeys: [...seen.vkeys], checkpoint: seen.checkpoint, first_seen_at: this.find(origin)?.first_seen_at ?? seen.at, last_seen_at: seen.at };
+    this.logs[origin] = {
+      vkeys: [...seen.vkeys],
+      checkpoint: seen.checkpoint,
+      first_seen_at: this.find(origin)?.first_seen_at ?? seen.at,
+      last_seen_at: seen.at,
+    };
     const draft = `${this.file}.${process.pid}`;
     try {
       await mkdir(path.dirname(this.file), { recursive: true, mode: 0o700 });

@@ -23,11 +23,20 @@ export async function openedKeys(stored: Pick<SigningKeyStore, 'list'>, master: 
   if (master === null) return { ...nothing, findings: [], why_not: 'There is no master key in the home or in COUNTERSIGN_MASTER_KEY.' };
   const sealer = new EnvelopeSealer(master);
   try {
-    const keyring = await Keyring.open({ store: { list: () => stored.list(), insert: () => Promise.resolve(), rotate: () => Promise.resolve({ changed: false }) }, sealer, clock: { now: () => formatInstant(Date.now()) } });
+    const keyring = await Keyring.open({
+      store: { list: () => stored.list(), insert: () => Promise.resolve(), rotate: () => Promise.resolve({ changed: false }) },
+      sealer,
+      clock: { now: () => formatInstant(Date.now()) },
+    });
     return { keyring, sealer, verifyGrant: grantVerifier(keyring), findings: [], why_not: '' };
   } catch (error) {
     if (!(error instanceof KeysError)) throw error;
-    const finding = { table: 'signing_keys', row: 'of this installation', column: 'sealed_private_key', problem: `do not open with the master key: ${error.message}` };
+    const finding = {
+      table: 'signing_keys',
+      row: 'of this installation',
+      column: 'sealed_private_key',
+      problem: `do not open with the master key: ${error.message}`,
+    };
     return { ...nothing, findings: [finding], why_not: 'The master key does not open the signing keys.' };
   }
 }

@@ -19,7 +19,11 @@ export async function urlSource({ url, tenant, tokens }: ServerOptions): Promise
   const base = `${url}/ledger/${encodeURIComponent(tenant)}`;
   const get = async (address: string, token?: string): Promise<{ status: number; bytes: Uint8Array }> => {
     try {
-      const answer = await fetch(address, { redirect: 'error', signal: AbortSignal.timeout(30_000), ...(token === undefined ? {} : { headers: { authorization: `Bearer ${token}` } }) });
+      const answer = await fetch(address, {
+        redirect: 'error',
+        signal: AbortSignal.timeout(30_000),
+        ...(token === undefined ? {} : { headers: { authorization: `Bearer ${token}` } }),
+      });
       return { status: answer.status, bytes: new Uint8Array(await answer.arrayBuffer()) };
     } catch (cause) {
       // fetch hides what happened in the cause.

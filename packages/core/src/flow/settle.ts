@@ -49,7 +49,10 @@ export async function settlementParts(
     leaf(
       event,
       settlement.at,
-      { outcome: outcome.id, status: outcome.status, sequence: outcome.sequence },
+      {
+        ...{ outcome: outcome.id, status: outcome.status, sequence: outcome.sequence },
+        ...(settlement.status === 'approved' && settlement.use !== null ? { use_until: useUntil(settlement.at, settlement.use) } : {}),
+      },
       {
         action_digest: request.action_digest,
         request_digest: request.request_digest,
