@@ -73,6 +73,8 @@ export function isAudience(audience: string, caller: Caller, request: ActionRequ
 
 function refusalOf(claims: Claims, context: DecidingContext, action: Action, now: Instant): Refusal | null {
   const { request, grant } = context;
+  if (claims.request_digest !== request.request_digest || claims.policy_digest !== request.policy_digest)
+    return refuse('invalid_grant', 'This grant is for no request of ours.');
   if (claims.exp * 1000 <= epochMs(now)) return expired();
   if (request.status === 'revoked') return refusals.grantRevoked();
   if (request.status !== 'approved' || grant === null) return refuse('invalid_grant', `The request is ${request.status}.`);
