@@ -88,7 +88,7 @@ export const EXPORT = {
   environment: 'production',
 };
 
-export async function createApiWorld(options: { pingMs?: number; lookMs?: number } = {}): Promise<ApiWorld> {
+export async function createApiWorld(options: { pingMs?: number; lookMs?: number; policy?: (quickstart: string) => string } = {}): Promise<ApiWorld> {
   const database = await createTestDatabase();
   const store = openStore({ url: database.appUrl, connections: 10, patienceMs: 200 });
   const port = await freePort();
@@ -130,7 +130,7 @@ export async function createApiWorld(options: { pingMs?: number; lookMs?: number
   const everybody = await store.directory.list(TENANT);
   const people = Object.fromEntries(everybody.map((person) => [person.email.split('@')[0], person])) as Record<Name, Person>; // the quickstart's names
 
-  const compiled = compileBundle([{ path: 'policy.yaml', text: await readFile(quickstart('policy.yaml'), 'utf8') }]);
+  const compiled = compileBundle([{ path: 'policy.yaml', text: (options.policy ?? ((text: string) => text))(await readFile(quickstart('policy.yaml'), 'utf8')) }]);
   if (!compiled.ok) throw new Error(JSON.stringify(compiled.problems));
   const leaf = leafMaker(flow, { tenant: TENANT, subject: compiled.bundle.digest, recordKey: entropy.bytes(32) });
   await store.policies.activate({

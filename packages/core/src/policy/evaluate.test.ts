@@ -211,3 +211,62 @@ test('rules that allow match names exactly as they are written', () => {
     expect(bundle.evaluate(request(parts)).effect).toBe('deny');
   }
 });
+
+describe('how an approval may be used', () => {
+  const stages = 'stages: [{all: [{group: owners, quorum: 1}]}]';
+  const rule = (id: string, terms: string): string => `  - {id: ${id}, effect: require, actions: [${id}], require: {${terms}}}\n`;
+  const lives = (bundle: CompiledBundle, action: string): [ttl: number | undefined, useWithin: number | undefined] => {
+    const { requirement } = bundle.evaluate(request({ action }));
+    return [requirement?.grant_ttl_seconds, requirement?.use_within_seconds];
+  };
+
+  test('A4: for as long as its grant lives, unless policy says otherwise', () => {
+    const bundle = compiled(
+      `rules:\n${rule('plain', stages)}${rule('short', `ttl: 2s, ${stages}`)}${rule('old', `grant_ttl: 30s, ${stages}`)}${rule('long', `ttl: 1m, use_within: 2d, ${stages}`)}`,
+    );
+    expect(lives(bundle, 'plain')).toEqual([300, 300]);
+    expect(lives(bundle, 'short')).toEqual([2, 2]);
+    expect(lives(bundle, 'old')).toEqual([30, 30]);
+    expect(lives(bundle, 'long')).toEqual([60, 172_800]);
+    expect(bundle.defaults).toMatchObject({ grant_ttl_seconds: 300, use_within_seconds: 300 });
+  });
+
+  test('A4: the defaults hold where a rule says nothing, and for what is allowed at once', () => {
+    const bundle = compiled(
+      `rules:\n${rule('plain', stages)}${rule('own', `use_within: 10m, ${stages}`)}`,
+      'outcome: allow, undeclared: allow, ttl: 1m, use_within: 1h',
+    );
+    expect(lives(bundle, 'plain')).toEqual([60, 3600]);
+    expect(lives(bundle, 'own')).toEqual([60, 600]);
+    expect(bundle.defaults).toMatchObject({ grant_ttl_seconds: 60, use_within_seconds: 3600 });
+  });
+
+  test('A4: of several requirements the shorter lives hold', () => {
+    const both = (id: string, terms: string): string => rule(id, terms).replace(`actions: [${id}]`, 'actions: [both]');
+    const bundle = compiled(`rules:\n${both('a', `ttl: 2m, use_within: 1h, ${stages}`)}${both('b', `ttl: 10m, use_within: 30m, ${stages}`)}`);
+    expect(lives(bundle, 'both')).toEqual([120, 1800]);
+  });
+
+  test('A4: a rule that names nobody has the people of the defaults and its own time', () => {
+    const bundle = compiled(`rules:\n${rule('own', 'use_within: 1h')}`);
+    expect(lives(bundle, 'own')).toEqual([300, 3600]);
+    const stricter = compiled(`rules:\n${rule('own', 'use_within: 1h')}`, `outcome: allow, undeclared: allow, require: {use_within: 20m, ${stages}}`);
+    expect(lives(stricter, 'own')).toEqual([300, 1200]);
+  });
+
+  test('A4: a grant never lives for more than 15 minutes, and one life has one name', () => {
+    const problems = (defaults: string): string[] => {
+      const result = compileBundle([
+        {
+          path: 'p.yaml',
+          text: `apiVersion: countersign.dev/v1\nkind: PolicyBundle\nmetadata: {name: t, version: 1}\ndefaults: {outcome: allow, undeclared: allow, ${defaults}}\n`,
+        },
+      ]);
+      return result.ok ? [] : result.problems.map(({ message }) => message);
+    };
+    expect(problems('ttl: 15m')).toEqual([]);
+    expect(problems('ttl: 16m')).toEqual([expect.stringContaining('at most 900 seconds')]);
+    expect(problems('use_within: 31d')).toEqual([expect.stringContaining('at most 2592000 seconds')]);
+    expect(problems('ttl: 5m, grant_ttl: 5m')).toEqual([expect.stringContaining('write ttl alone')]);
+  });
+});
