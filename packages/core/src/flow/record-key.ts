@@ -3,7 +3,6 @@ import { CoreError } from '../errors.js';
 import { makeLeaf } from '../ledger/index.js';
 import type { ActionRequestRecord, Entropy, LeafRecord, RequestPayload, SealContext, Sealer } from '../ports.js';
 import { base64url, fromBase64url, fromUtf8, utf8 } from '../request/bytes.js';
-import { canonicalJson } from '../request/canonical-json.js';
 import { newUuid } from '../request/ids.js';
 import type { Instant } from '../request/instants.js';
 
@@ -29,7 +28,7 @@ export function newRecordKey(entropy: Entropy): Uint8Array {
 
 /** Seals what only the service may read: the record key and the unmasked submission. */
 export function sealPayload(sealer: Sealer, tenant: string, requestId: string, payload: OpenPayload): Promise<Uint8Array> {
-  const text = canonicalJson({ record_key: base64url(payload.recordKey), submission: payload.submission });
+  const text = JSON.stringify({ record_key: base64url(payload.recordKey), submission: payload.submission });
   return sealer.seal(payloadContext(tenant, requestId), utf8(text));
 }
 
@@ -54,7 +53,8 @@ export function leafMaker(world: { entropy: Entropy; sealer: Sealer }, record: {
     const id = newUuid(at, world.entropy.bytes(10), order);
     const bytes = makeLeaf({ id, event, at, tenant: record.tenant, subject: record.subject, facts, details, recordKey: record.recordKey });
     const context = leafContext(record.tenant, id);
-    return { id, event, at, subject: record.subject, bytes, sealed_private: world.sealer.sealUnder(record.recordKey, context, utf8(canonicalJson(details))) };
+    // makeLeaf has refused what JSON cannot say; the order of members is the commitment's business, not this copy's.
+    return { id, event, at, subject: record.subject, bytes, sealed_private: world.sealer.sealUnder(record.recordKey, context, utf8(JSON.stringify(details))) };
   };
 }
 

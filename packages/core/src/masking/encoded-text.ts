@@ -46,12 +46,14 @@ function readable(letters: string, decode: (letters: string) => Uint8Array, alig
   return pieces;
 }
 
+const UTF8 = new TextDecoder('utf-8', { fatal: true });
+
 /** The text of bytes that are wholly text. */
 function wholeText(bytes: Uint8Array): string | undefined {
   if (bytes.length < 6) return undefined;
   let text: string;
   try {
-    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    text = UTF8.decode(bytes);
   } catch {
     return undefined; // not UTF-8: readable pieces are looked for
   }

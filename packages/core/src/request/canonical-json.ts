@@ -18,7 +18,9 @@ export function canonicalJson(value: JsonValue | object): string {
   try {
     text = canonicalize(value);
   } catch (cause) {
-    throw new CoreError('not_canonical_json', `value cannot be written as canonical JSON: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    throw new CoreError('not_canonical_json', `value cannot be written as canonical JSON: ${cause instanceof Error ? cause.message : String(cause)}`, {
+      cause,
+    });
   }
   // After canonicalize, which has refused cycles: the walk below ends.
   refuseWhatIsNotJson(value);
@@ -43,19 +45,35 @@ export function isDigest(text: string): text is Digest {
 
 /** canonicalize drops undefined and functions as JSON.stringify does, and calls toJSON. A digest that drops something binds less than its reader thinks. */
 function refuseWhatIsNotJson(root: unknown): void {
-  const todo: { value: unknown; pointer: JsonPointer }[] = [{ value: root, pointer: '' }];
-  for (let next = todo.pop(); next !== undefined; next = todo.pop()) {
-    const { value, pointer } = next;
-    if (value === null || typeof value === 'string' || typeof value === 'boolean' || typeof value === 'number') continue;
-    if (typeof value !== 'object') throw new CoreError('not_canonical_json', `${typeof value} at "${pointer}" is no JSON value`);
+  const todo: Place[] = [{ value: root, parent: null, token: '' }];
+  for (let place = todo.pop(); place !== undefined; place = todo.pop()) {
+    const { value } = place;
+    if (isScalar(value)) continue;
+    if (typeof value !== 'object') throw new CoreError('not_canonical_json', `${typeof value} at "${pointerTo(place)}" is no JSON value`);
+    if (value === null) continue;
     if (Array.isArray(value)) {
-      for (let index = 0; index < value.length; index++) todo.push({ value: value[index], pointer: childPointer(pointer, index) });
+      for (let index = 0; index < value.length; index++) if (!isScalar(value[index])) todo.push({ value: value[index], parent: place, token: index });
       continue;
     }
-    if (!isPlain(value)) throw new CoreError('not_canonical_json', `the object at "${pointer}" is not a plain object`);
-    if (Object.getOwnPropertySymbols(value).length > 0) throw new CoreError('not_canonical_json', `the object at "${pointer}" has symbols as keys`);
-    for (const [key, member] of Object.entries(value)) todo.push({ value: member, pointer: childPointer(pointer, key) });
+    if (!isPlain(value)) throw new CoreError('not_canonical_json', `the object at "${pointerTo(place)}" is not a plain object`);
+    if (Object.getOwnPropertySymbols(value).length > 0) throw new CoreError('not_canonical_json', `the object at "${pointerTo(place)}" has symbols as keys`);
+    for (const [key, member] of Object.entries(value)) if (!isScalar(member)) todo.push({ value: member, parent: place, token: key });
   }
+}
+
+/** A value and the way to it, which is spelled out only for a fault. */
+interface Place {
+  value: unknown;
+  parent: Place | null;
+  token: string | number;
+}
+
+function pointerTo({ parent, token }: Place): JsonPointer {
+  return parent === null ? '' : childPointer(pointerTo(parent), token);
+}
+
+function isScalar(value: unknown): boolean {
+  return typeof value === 'string' || typeof value === 'boolean' || typeof value === 'number';
 }
 
 /** A prototype that has none itself is an Object.prototype, of this realm or another. */
