@@ -27,4 +27,25 @@ export async function databaseClock(sweep: Pick<SweepStore, 'now'>): Promise<{ c
   };
 }
 
-export const systemEntropy: Entropy = { bytes: (length) => new Uint8Array(randomBytes(length)) };
+/** How many random bytes are fetched at a time: an id takes ten, and each call costs more than its bytes. */
+const POOL_BYTES = 4096;
+
+/** The system's generator, asked for many bytes at a time. Every byte is given away once and then cleared. */
+class PooledEntropy implements Entropy {
+  #pool = new Uint8Array(0);
+  #next = 0;
+
+  bytes(length: number): Uint8Array {
+    if (length > POOL_BYTES / 4) return new Uint8Array(randomBytes(length));
+    if (this.#next + length > this.#pool.length) {
+      this.#pool = new Uint8Array(randomBytes(POOL_BYTES));
+      this.#next = 0;
+    }
+    const given = this.#pool.slice(this.#next, this.#next + length);
+    this.#pool.fill(0, this.#next, this.#next + length);
+    this.#next += length;
+    return given;
+  }
+}
+
+export const systemEntropy: Entropy = new PooledEntropy();
