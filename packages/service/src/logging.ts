@@ -13,7 +13,8 @@ export interface LoggingOptions {
 }
 
 /** Names whose values are never written, at any depth. */
-const SECRET_NAME = /authorization|cookie|passw(or)?d|passphrase|secret|token|api[-_]?key|master[-_]?key|private[-_]?key|signature|credential|database_?url|redis_?url|connection_?string|^grant$|^session$|^key$/iu;
+const SECRET_NAME =
+  /authorization|cookie|passw(or)?d|passphrase|secret|token|api[-_]?key|master[-_]?key|private[-_]?key|signature|credential|database_?url|redis_?url|connection_?string|^grant$|^session$|^key$/iu;
 /** Names of what requests carry; a log is no place for it. */
 const PAYLOAD_NAME = /^(raw_?)?(body|payload|parameters|headers|raw_?headers|query)$/iu;
 /** Credentials and everything from the query on, in any address inside a text. */
@@ -61,14 +62,32 @@ export function createLogger(options: LoggingOptions): Logger {
   return logger;
 }
 
+/** Texts that are remembered as clean are no longer than this, and no more than that. */
+const MAX_REMEMBERED_TEXT = 64;
+const MAX_REMEMBERED = 2_000;
+/** Request ids that we made, alone or behind a prefix of ours: new in every line, and nothing that a mask looks for. */
+const ID = /^(?:[a-z]{2,4}_)?[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/u;
+
 class Cleaner {
   readonly #mask: (text: string) => string;
+  /** Messages, routes and words that came out as they went in: they come again with every line, and looking for secrets costs. Never a text that was masked. */
+  readonly #clean = new Set<string>();
 
   constructor(mask: (text: string) => string) {
     this.#mask = mask;
   }
 
   text(text: string): string {
+    if (this.#clean.has(text) || ID.test(text)) return text;
+    const cleaned = this.#cleaned(text);
+    if (cleaned === text && text.length <= MAX_REMEMBERED_TEXT) {
+      if (this.#clean.size >= MAX_REMEMBERED) this.#clean.clear();
+      this.#clean.add(text);
+    }
+    return cleaned;
+  }
+
+  #cleaned(text: string): string {
     const short = text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}… (${text.length} characters)` : text;
     return this.#mask(short.replace(ADDRESS_CREDENTIALS, '$1[secret]@').replace(ADDRESS_QUERY, '$1?[omitted]').replace(BEARER, '$1 [secret]'));
   }
@@ -122,10 +141,15 @@ function readable(destination: DestinationStream): DestinationStream {
   return {
     write(line: string) {
       // The line is what pino just wrote.
-      const { level, time, msg, ...fields } = JSON.parse(line) as { level: string; time: string; msg?: string; err?: { stack?: string } } & Record<string, unknown>;
+      const { level, time, msg, ...fields } = JSON.parse(line) as { level: string; time: string; msg?: string; err?: { stack?: string } } & Record<
+        string,
+        unknown
+      >;
       const { err, ...rest } = fields;
       const shown = Object.entries(rest).map(([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`);
-      destination.write(`${[time.slice(11, 19), level.padEnd(5), msg ?? '', ...shown].join(' ').replace(/[\r\n]+/gu, ' ')}\n${err?.stack === undefined ? '' : `${err.stack}\n`}`);
+      destination.write(
+        `${[time.slice(11, 19), level.padEnd(5), msg ?? '', ...shown].join(' ').replace(/[\r\n]+/gu, ' ')}\n${err?.stack === undefined ? '' : `${err.stack}\n`}`,
+      );
     },
   };
 }
