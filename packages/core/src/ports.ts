@@ -123,10 +123,7 @@ export interface ChainLink {
 // ---------------------------------------------------------------- records
 
 /** The members of a submission that people see, masked; the shape of the submission itself. */
-export type MaskedSubmission = Pick<
-  Submission,
-  'action' | 'resource' | 'parameters' | 'actor' | 'environment' | 'reason' | 'context' | 'purpose' | 'undo'
->;
+export type MaskedSubmission = Pick<Submission, 'action' | 'resource' | 'parameters' | 'actor' | 'environment' | 'reason' | 'context' | 'purpose' | 'undo'>;
 
 /** An action request as stored. It never changes after it was opened but for status, version, settled_at, use_until, redeemed_at and redeemed_by. */
 export interface ActionRequestRecord {
@@ -475,8 +472,12 @@ export interface CredentialStore {
   apiKey(tenant: string, id: string): Promise<ApiKeyRecord | null>;
   insertApiKey(key: ApiKeyRecord): Promise<void>;
   personalTokenByHash(hash: Uint8Array): Promise<PersonalTokenRecord | null>;
+  /** The token with its person's row as it is now, in one look; the person is null where the directory has none. */
+  personByTokenHash(hash: Uint8Array): Promise<{ token: PersonalTokenRecord; person: Person | null } | null>;
   insertPersonalToken(token: PersonalTokenRecord): Promise<void>;
   sessionByHash(hash: Uint8Array): Promise<SessionRecord | null>;
+  /** As personByTokenHash. */
+  personBySessionHash(hash: Uint8Array): Promise<{ session: SessionRecord; person: Person | null } | null>;
   insertSession(session: SessionRecord): Promise<void>;
   endSession(hash: Uint8Array): Promise<void>;
   /** One-time sign-in links; `spend` takes it in one atomic statement, null when spent, unknown or over. */

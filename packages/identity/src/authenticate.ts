@@ -1,13 +1,12 @@
 import type { Authenticated } from '@countersign/contracts';
-import type { Caller, Clock, CredentialStore, DirectoryStore, Person } from '@countersign/core/ports';
+import type { Caller, Clock, CredentialStore, Person } from '@countersign/core/ports';
 import { isKeyLive, parseApiKey } from './api-keys.js';
 import { isTokenLive, parsePersonalToken, type TokenScope } from './personal-tokens.js';
 import { hashOf, sameHash } from './secret-token.js';
 
 /** What telling who somebody is needs. */
 export interface AuthenticationWorld {
-  credentials: Pick<CredentialStore, 'apiKeyByHash' | 'personalTokenByHash' | 'sessionByHash'>;
-  directory: Pick<DirectoryStore, 'person'>;
+  credentials: Pick<CredentialStore, 'apiKeyByHash' | 'personByTokenHash' | 'personBySessionHash'>;
   clock: Clock;
   /** Who vouches for keys and tokens: the service's public address. */
   issuer: string;
@@ -35,7 +34,7 @@ export type PersonAuthentication =
  * The caller of an API key; null for anything that is not a live key: malformed, unknown, revoked, expired. A caller can
  * open, read and redeem; nothing that comes out of here can decide.
  */
-export async function authenticateCaller(bearer: string, world: Omit<AuthenticationWorld, 'directory'>): Promise<Caller | null> {
+export async function authenticateCaller(bearer: string, world: AuthenticationWorld): Promise<Caller | null> {
   const token = parseApiKey(bearer);
   if (token === null) return null;
   const key = await world.credentials.apiKeyByHash(token.hash);
@@ -55,32 +54,31 @@ export async function authenticateCaller(bearer: string, world: Omit<Authenticat
 export async function authenticatePerson(credential: { bearer: string } | { session: string }, world: AuthenticationWorld): Promise<PersonAuthentication> {
   const proved = 'bearer' in credential ? await byToken(credential.bearer, world) : await bySession(credential.session, world);
   if (proved === null) return null;
-  const { person_id, ...rest } = proved;
-  const person = await world.directory.person(proved.tenant, person_id);
+  const { person, ...rest } = proved;
   if (person === null || !person.active) return { kind: 'inactive' };
   return { kind: 'person', ...rest, person, may_decide: rest.scopes.includes('decide') };
 }
 
-type Proved = Pick<AuthenticatedPerson, 'tenant' | 'method' | 'scopes' | 'authenticated'> & { person_id: string };
+type Proved = Pick<AuthenticatedPerson, 'tenant' | 'method' | 'scopes' | 'authenticated'> & { person: Person | null };
 
 async function byToken(bearer: string, world: AuthenticationWorld): Promise<Proved | null> {
   const token = parsePersonalToken(bearer);
   if (token === null) return null;
-  const record = await world.credentials.personalTokenByHash(token.hash);
+  const found = await world.credentials.personByTokenHash(token.hash);
   const now = world.clock.now();
-  if (record === null || !sameHash(record.hash, token.hash) || !isTokenLive(record, now)) return null;
-  const { tenant, person_id, scopes } = record;
-  return { tenant, person_id, scopes, method: 'personal_token', authenticated: { issuer: world.issuer, method: 'personal_token', at: now } };
+  if (found === null || !sameHash(found.token.hash, token.hash) || !isTokenLive(found.token, now)) return null;
+  const { tenant, scopes } = found.token;
+  return { tenant, person: found.person, scopes, method: 'personal_token', authenticated: { issuer: world.issuer, method: 'personal_token', at: now } };
 }
 
 async function bySession(value: string, world: AuthenticationWorld): Promise<Proved | null> {
   const hash = hashOf(value);
-  const session = await world.credentials.sessionByHash(hash);
-  if (session === null || !sameHash(session.hash, hash) || session.expires_at <= world.clock.now()) return null;
-  const { tenant, person_id, issuer, created_at } = session;
+  const found = await world.credentials.personBySessionHash(hash);
+  if (found === null || !sameHash(found.session.hash, hash) || found.session.expires_at <= world.clock.now()) return null;
+  const { tenant, issuer, created_at } = found.session;
   return {
     tenant,
-    person_id,
+    person: found.person,
     method: 'session',
     // What a session may do is what its person's roles allow.
     scopes: ['read', 'decide', 'admin'],

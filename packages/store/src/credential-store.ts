@@ -1,6 +1,6 @@
 import type { ApiKeyRecord, CredentialStore, KeyRights, PersonalTokenRecord, SessionRecord } from '@countersign/core/ports';
 import type { Database } from './database.js';
-import { instant, instantOrNull } from './rows.js';
+import { instant, instantOrNull, PERSON_JSON, type PersonJson, personOf } from './rows.js';
 
 /**
  * Keys, tokens, sessions and sign-in links, by the hash of their secret. Whether one is over or revoked is said by its record;
@@ -22,11 +22,29 @@ export function credentialStore(database: Database): CredentialStore {
         await database.run<PersonalTokenRow>({ name: 'personal-token', text: 'SELECT * FROM personal_tokens WHERE hash = $1', values: [hash] }),
         personalTokenOf,
       ),
+    personByTokenHash: async (hash) =>
+      one(
+        await database.run<PersonalTokenRow & WithPerson>({
+          name: 'person-by-token',
+          text: `SELECT c.*, ${PERSON_OF_CREDENTIAL} FROM personal_tokens c WHERE c.hash = $1`,
+          values: [hash],
+        }),
+        ({ person, ...row }) => ({ token: personalTokenOf(row), person: person === null ? null : personOf(person) }),
+      ),
     insertPersonalToken: async ({ hash, ...token }) => {
       await database.ordinary((prisma) => prisma.personalToken.create({ data: { ...token, hash: bytes(hash) } }));
     },
     sessionByHash: async (hash) =>
       one(await database.run<SessionRow>({ name: 'session', text: 'SELECT * FROM sessions WHERE hash = $1', values: [hash] }), sessionOf),
+    personBySessionHash: async (hash) =>
+      one(
+        await database.run<SessionRow & WithPerson>({
+          name: 'person-by-session',
+          text: `SELECT c.*, ${PERSON_OF_CREDENTIAL} FROM sessions c WHERE c.hash = $1`,
+          values: [hash],
+        }),
+        ({ person, ...row }) => ({ session: sessionOf(row), person: person === null ? null : personOf(person) }),
+      ),
     insertSession: async ({ hash, ...session }) => {
       await database.ordinary((prisma) => prisma.session.create({ data: { ...session, hash: bytes(hash) } }));
     },
@@ -49,6 +67,13 @@ export function credentialStore(database: Database): CredentialStore {
       await database.ordinary((prisma) => prisma.signInLink.updateMany({ where: { tenant, spent_at: null }, data: { spent_at: new Date() } }));
     },
   };
+}
+
+/** The person behind a token or session `c`, as the directory has them now. */
+const PERSON_OF_CREDENTIAL = `(SELECT ${PERSON_JSON} FROM directory_people p WHERE p.tenant = c.tenant AND p.id = c.person_id) AS person`;
+
+interface WithPerson {
+  person: PersonJson | null;
 }
 
 interface ApiKeyRow extends Omit<ApiKeyRecord, 'hash' | 'created_at' | 'expires_at' | 'revoked_at'> {

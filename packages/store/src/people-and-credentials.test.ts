@@ -100,6 +100,8 @@ describe('credentials', () => {
     };
     await credentials().insertPersonalToken(token);
     expect(await credentials().personalTokenByHash(token.hash)).toEqual({ ...token, hash: expect.anything() });
+    const alice = await fixture.store.directory.person(TENANT, ALICE);
+    expect(await credentials().personByTokenHash(token.hash)).toEqual({ token: { ...token, hash: expect.anything() }, person: alice });
     const session = {
       hash: randomBytes(32),
       tenant: TENANT,
@@ -111,6 +113,7 @@ describe('credentials', () => {
     };
     await credentials().insertSession(session);
     expect(await credentials().sessionByHash(session.hash)).toEqual({ ...session, hash: expect.anything() });
+    expect(await credentials().personBySessionHash(session.hash)).toEqual({ session: { ...session, hash: expect.anything() }, person: alice });
     await credentials().endSession(session.hash);
     expect(await credentials().sessionByHash(session.hash)).toBeNull();
   });
