@@ -96,7 +96,8 @@ async function open(database: Database, commit: OpenCommit): Promise<OpenResult>
     if (found === undefined) throw new StoreError('corrupt', 'Opening a request gave no answer.');
     if (found.done) return { kind: 'committed' };
     const replay = replayOf(found, request.id);
-    if (replay !== null) return replay;
+    // A key that is not live any more is given no earlier answer either; that our own try was committed is no replay.
+    if (replay !== null && (found.caller_ok || replay.kind === 'committed')) return replay;
     if (!found.caller_ok) return { kind: 'key_inactive' };
     if (!found.policy_ok) return { kind: 'policy_changed' };
     // The row was committed after our snapshot: a new one sees it.

@@ -63,6 +63,8 @@ export interface RouteFacts {
   problems?: ProblemCode[];
   /** The problem that an API key gets where only people may call. */
   caller_refusal?: { problem: ProblemCode; detail: string };
+  /** The commit itself asks whether the API key is live still, so that a look-up of a moment ago will do. */
+  commit_judges_key?: boolean;
   /** Whether the change needs a scope: a personal token that only reads changes nothing. */
   changes?: boolean;
   /** A POST that no session authenticates, and yet must not come from another site: it sets a cookie. */

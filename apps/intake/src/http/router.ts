@@ -7,6 +7,7 @@ import { notFound, trouble, type Trouble, troubleOf, writable } from '../problem
 import type { Reader } from '../visibility.js';
 import { groupBy } from './group.js';
 import { credentialOf, identify } from './identify.js';
+import { RecentCallers } from './recent-callers.js';
 import type { Answer, RawCall, Route } from './route.js';
 import { streamTo } from './stream.js';
 
@@ -15,6 +16,7 @@ import { streamTo } from './stream.js';
  * ask by another site, the body, and then the route, which holds query and body against its schemas.
  */
 export function createRouter(deps: IntakeDeps, routes: readonly Route[]): Express {
+  const recent = new RecentCallers();
   return createExpressApp(deps.log, (app) => {
     for (const [path, here] of groupBy(routes, (route) => route.path)) {
       const allow = here.flatMap(({ method }) => (method === 'get' ? ['GET', 'HEAD'] : [method.toUpperCase()])).join(', ');
@@ -23,7 +25,9 @@ export function createRouter(deps: IntakeDeps, routes: readonly Route[]): Expres
         const method = request.method === 'HEAD' ? 'get' : request.method.toLowerCase();
         const route = here.find((candidate) => candidate.method === method);
         const answer =
-          route === undefined ? trouble('method_not_allowed', `Allowed here: ${allow}.`, { headers: { Allow: allow } }) : await answerOf(deps, route, request);
+          route === undefined
+            ? trouble('method_not_allowed', `Allowed here: ${allow}.`, { headers: { Allow: allow } })
+            : await answerOf(deps, route, request, recent);
         await write(answer, request, response);
       });
     }
@@ -37,9 +41,9 @@ export function template(path: string): string {
 }
 
 /** The answer to a request; what is thrown becomes a problem, and faults are logged. */
-async function answerOf(deps: IntakeDeps, route: Route, request: Request): Promise<Answer> {
+async function answerOf(deps: IntakeDeps, route: Route, request: Request, recent: RecentCallers): Promise<Answer> {
   try {
-    return await answerFor(deps, route, request);
+    return await answerFor(deps, route, request, recent);
   } catch (error) {
     const fault = troubleOf(error);
     const { id } = requestContext(request);
@@ -48,9 +52,9 @@ async function answerOf(deps: IntakeDeps, route: Route, request: Request): Promi
   }
 }
 
-async function answerFor(deps: IntakeDeps, route: Route, request: Request): Promise<Answer> {
+async function answerFor(deps: IntakeDeps, route: Route, request: Request, recent: RecentCallers): Promise<Answer> {
   const credential = route.who === 'open' ? null : credentialOf(request, deps.flow.publicUrl);
-  const reader = await identify(deps, credential);
+  const reader = await identify(deps, credential, route.commit_judges_key === true ? recent : null);
   if (reader !== null && 'problem' in reader) return reader;
   if ((credential !== null && 'session' in credential) || route.signs_in === true) {
     const refused = crossSite(request, route, deps.origins());

@@ -159,6 +159,16 @@ describe('Idempotency-Key', () => {
     expect(again.json).toEqual(first.json);
   });
 
+  test('a key that is revoked opens nothing from then on, and gets no earlier answer, also a moment after it was good', async () => {
+    const caller = await world.newKey();
+    const key = randomUUID();
+    expect((await world.submit({}, { key, as: caller.key })).status).toBe(201);
+    await world.sql(`UPDATE api_keys SET revoked_at = now() WHERE id = '${caller.id}'`);
+    for (const again of [key, randomUUID()]) {
+      expect(await world.submit({}, { key: again, as: caller.key })).toMatchObject({ status: 401, json: { code: 'unauthenticated' } });
+    }
+  });
+
   test('I1: the same body in another order of members is the same body', async () => {
     const key = randomUUID();
     const first = await world.submit({}, { key });

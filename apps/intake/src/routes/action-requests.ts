@@ -27,6 +27,7 @@ export function actionRequestRoutes(deps: IntakeDeps): Route[] {
       summary: 'Ask whether an action may run. Answers at once; people decide later',
       who: 'caller',
       idempotent: 'key',
+      commit_judges_key: true,
       body: submissionSchema,
       answers: {
         201: {
