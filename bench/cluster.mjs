@@ -13,6 +13,8 @@ export function clusterOf(home) {
     /** Connects as the superuser; end the client. */
     async admin(database) {
       const client = new pg.Client({ connectionString: url('postgres', superuser_password, database) });
+      // When a run fails, its servers end before this connection does.
+      client.on('error', () => {});
       await client.connect();
       return client;
     },

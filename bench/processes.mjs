@@ -11,7 +11,8 @@ const root = path.resolve(import.meta.dirname, '..');
 const probe = path.join(import.meta.dirname, 'usage-probe.mjs');
 
 /** Whatever configures a Countersign that runs here must not configure the one that is measured. */
-const FOREIGN = /^(COUNTERSIGN_|SLACK_|Microsoft|TEAMS_|OIDC_|DATABASE_URL|MIGRATE_DATABASE_URL|REDIS_URL|HOST$|PORT$|PUBLIC_URL|LOG_LEVEL|BENCH_|NODE_OPTIONS)/;
+const FOREIGN =
+  /^(COUNTERSIGN_|SLACK_|Microsoft|TEAMS_|OIDC_|DATABASE_URL|MIGRATE_DATABASE_URL|REDIS_URL|HOST$|PORT$|PUBLIC_URL|LOG_LEVEL|BENCH_|NODE_OPTIONS)/;
 
 const running = new Set();
 
@@ -21,7 +22,13 @@ class Program {
     this.name = name;
     const inherited = Object.fromEntries(Object.entries(process.env).filter(([key]) => !FOREIGN.test(key)));
     const out = log === undefined ? 'ignore' : openSync(log, 'a');
-    this.child = fork(file, [], { cwd: root, env: { ...inherited, ...environment }, execArgv: ['--import', probe, ...nodeOptions], stdio: ['ignore', out, out, 'ipc'], serialization: 'json' });
+    this.child = fork(file, [], {
+      cwd: root,
+      env: { ...inherited, ...environment },
+      execArgv: ['--import', probe, ...nodeOptions],
+      stdio: ['ignore', out, out, 'ipc'],
+      serialization: 'json',
+    });
     this.exited = once(this.child, 'exit');
     running.add(this);
     void this.exited.then(() => running.delete(this));
@@ -32,6 +39,13 @@ class Program {
     const answer = this.message('usage');
     this.child.send('usage');
     return answer;
+  }
+
+  /** Each statement so far, the most time first: `{ name, count, ms }`. Only where they are timed. */
+  async statements() {
+    const answer = this.message('statements');
+    this.child.send('statements');
+    return (await answer).toSorted((a, b) => b.ms - a.ms);
   }
 
   /** The next message that has that member. */
@@ -55,11 +69,20 @@ class Program {
 }
 
 /** The product as `npm start` runs it, after the build, on a home of its own. Resolves when it is ready. */
-export async function startProduct({ home, capture, profileFolder }) {
+export async function startProduct({ home, capture, profileFolder, statements }) {
   const port = await freePort();
   const log = path.join(home, 'bench.log');
-  const environment = { PORT: String(port), COUNTERSIGN_HOME: home, ...(capture === undefined ? {} : { BENCH_CAPTURE: capture }) };
-  const nodeOptions = profileFolder === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileFolder}`];
+  const environment = {
+    PORT: String(port),
+    COUNTERSIGN_HOME: home,
+    ...(capture === undefined ? {} : { BENCH_CAPTURE: capture }),
+    ...(statements === true ? { BENCH_STATEMENTS: '1' } : {}),
+  };
+  const nodeOptions = process.env.PERFMAP
+    ? ['--perf-basic-prof-only-functions', '--interpreted-frames-native-stack']
+    : profileFolder === undefined
+      ? []
+      : ['--cpu-prof', `--cpu-prof-dir=${profileFolder}`];
   const program = new Program('the product', productMain, environment, { log, nodeOptions });
   const url = `http://localhost:${port}`;
   await answering(program, `${url}/readyz`, log);
@@ -72,7 +95,12 @@ export const productMain = path.join(root, 'apps/server/dist/main.js');
 /** The program that somebody would write in an afternoon; see naive-server/main.mjs. */
 export async function startNaive({ databaseUrl, secret, log }) {
   const port = await freePort();
-  const program = new Program('the naive program', path.join(import.meta.dirname, 'naive-server/main.mjs'), { PORT: String(port), NAIVE_DATABASE_URL: databaseUrl, WEBHOOK_SECRET: secret }, { log });
+  const program = new Program(
+    'the naive program',
+    path.join(import.meta.dirname, 'naive-server/main.mjs'),
+    { PORT: String(port), NAIVE_DATABASE_URL: databaseUrl, WEBHOOK_SECRET: secret },
+    { log },
+  );
   const url = `http://localhost:${port}`;
   await answering(program, `${url}/healthz`, log);
   return Object.assign(program, { url });
