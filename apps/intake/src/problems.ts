@@ -97,7 +97,7 @@ export function troubleOf(error: unknown): Trouble {
       { headers: { 'Retry-After': '2' } },
     );
   }
-  return trouble('internal', 'The fault is recorded in the log of the service.');
+  return trouble('internal', 'Something failed on our side; the log of the service has it. Look what was done before you try again.');
 }
 
 /** What the store says when it is not there or does not know, and what the network says; looked for along the chain of causes. */
