@@ -1,21 +1,18 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { freePort } from '@countersign/dev-env/free-port';
 import { createTestDatabase } from '@countersign/dev-env/postgres';
-import { randomBytes } from 'node:crypto';
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { EXPORT } from './support/api.js';
-import { beginServer, type EndedServer, root, runToEnd, startServer } from './support/running-server.js';
+import { exampleFiles, newMasterKey, ownFiles } from './support/installation.js';
+import { beginServer, type EndedServer, runToEnd, startServer } from './support/running-server.js';
 import { until } from './support/until.js';
 
 /* G2: whatever keeps the service from starting is said in a clear line, and nothing is left behind. */
 
 jest.setTimeout(60_000);
-
-const examples = path.join(root, 'apps', 'server', 'src', 'quickstart');
-const masterKey = (): string => `k1:${randomBytes(32).toString('base64')}`;
 
 let folder: string;
 let home: string;
@@ -26,12 +23,6 @@ beforeEach(() => {
 afterEach(() => {
   rmSync(folder, { recursive: true, force: true });
 });
-
-/** What an installation of its own names: people, policy, loopback. */
-function ownFiles(): Record<string, string> {
-  for (const name of ['policy.yaml', 'directory.yaml']) copyFileSync(path.join(examples, name), path.join(folder, name));
-  return { HOST: '127.0.0.1', COUNTERSIGN_POLICY: path.join(folder, 'policy.yaml'), COUNTERSIGN_DIRECTORY: path.join(folder, 'directory.yaml') };
-}
 
 /** Nothing but what to change, on stderr; no stack, no process, not success. */
 function expectClear(ended: EndedServer): string[] {
@@ -63,7 +54,7 @@ describe('a start that cannot succeed says why in one line', () => {
     ['is no address', 'localhost/countersign'],
     ['is another database', 'mysql://root@localhost/countersign'],
   ])('a DATABASE_URL that %s', async (_what, address) => {
-    const lines = expectClear(await runToEnd({ home, env: { ...ownFiles(), DATABASE_URL: address, COUNTERSIGN_MASTER_KEY: masterKey() } }));
+    const lines = expectClear(await runToEnd({ home, env: { ...ownFiles(folder), DATABASE_URL: address, COUNTERSIGN_MASTER_KEY: newMasterKey() } }));
     expect(lines.slice(1)).toEqual([expect.stringMatching(/^DATABASE_URL must be .* postgresql:\/\//)]);
   });
 
@@ -71,7 +62,7 @@ describe('a start that cannot succeed says why in one line', () => {
     ['nobody listens', async () => `postgresql://countersign:PlantedPassword@127.0.0.1:${await freePort()}/countersign`],
     ['there is no such host', async () => 'postgresql://countersign:PlantedPassword@database.invalid:5432/countersign'],
   ])('a DATABASE_URL where %s', async (_what, address) => {
-    const ended = await runToEnd({ home, env: { ...ownFiles(), DATABASE_URL: await address(), COUNTERSIGN_MASTER_KEY: masterKey() } });
+    const ended = await runToEnd({ home, env: { ...ownFiles(folder), DATABASE_URL: await address(), COUNTERSIGN_MASTER_KEY: newMasterKey() } });
     expect(expectClear(ended)).toEqual([expect.stringMatching(/database cannot be reached/i)]);
     expect(ended.stderr + ended.stdout).not.toContain('PlantedPassword');
   });
@@ -80,7 +71,7 @@ describe('a start that cannot succeed says why in one line', () => {
     const database = await createTestDatabase();
     const url = new URL(database.appUrl);
     url.password = 'PlantedPassword';
-    const ended = await runToEnd({ home, env: { ...ownFiles(), DATABASE_URL: url.href, COUNTERSIGN_MASTER_KEY: masterKey() } });
+    const ended = await runToEnd({ home, env: { ...ownFiles(folder), DATABASE_URL: url.href, COUNTERSIGN_MASTER_KEY: newMasterKey() } });
     expect(expectClear(ended)).toEqual([expect.stringMatching(/password authentication failed/)]);
     expect(ended.stderr + ended.stdout).not.toContain('PlantedPassword');
     await database.drop();
@@ -107,7 +98,7 @@ describe('a start that cannot succeed says why in one line', () => {
   test('a master key that is not the one the data was sealed with', async () => {
     const server = await startServer({ home });
     await server.stop();
-    const other = masterKey();
+    const other = newMasterKey();
     const ended = await runToEnd({ home, env: { COUNTERSIGN_MASTER_KEY: other } });
     expect(expectClear(ended)).toEqual([expect.stringMatching(/master key/i)]);
     expect(ended.stderr + ended.stdout).not.toContain(other.slice(3));
@@ -141,12 +132,12 @@ describe('a configuration that cannot be used', () => {
   });
 
   test('DATABASE_URL without COUNTERSIGN_MASTER_KEY: none is made up', async () => {
-    const lines = expectClear(await runToEnd({ home, env: { ...ownFiles(), DATABASE_URL: 'postgresql://localhost/countersign' } }));
+    const lines = expectClear(await runToEnd({ home, env: { ...ownFiles(folder), DATABASE_URL: 'postgresql://localhost/countersign' } }));
     expect(lines.slice(1)).toEqual([expect.stringMatching(/^COUNTERSIGN_MASTER_KEY is missing.*openssl rand/)]);
   });
 
   test.each([
-    ['a policy alone', { COUNTERSIGN_POLICY: path.join(examples, 'policy.yaml') }],
+    ['a policy alone', { COUNTERSIGN_POLICY: path.join(exampleFiles, 'policy.yaml') }],
     ['a HOST that others reach', { HOST: '0.0.0.0' }],
   ])('no source of people: %s is no quickstart', async (_what, env) => {
     const lines = expectClear(await runToEnd({ home, env }));
@@ -157,7 +148,7 @@ describe('a configuration that cannot be used', () => {
   });
 
   test('B1: a policy that does not compile is named by file, line and column', async () => {
-    const env = ownFiles();
+    const env = ownFiles(folder);
     const file = path.join(folder, 'policy.yaml');
     const text = readFileSync(file, 'utf8').replace('effect: require', 'effect: maybe');
     writeFileSync(file, text);
@@ -168,7 +159,7 @@ describe('a configuration that cannot be used', () => {
 
   test("B1: nor does the quickstart's own policy, once it was edited wrongly; every fault is listed", async () => {
     mkdirSync(home);
-    const text = readFileSync(path.join(examples, 'policy.yaml'), 'utf8');
+    const text = readFileSync(path.join(exampleFiles, 'policy.yaml'), 'utf8');
     writeFileSync(
       path.join(home, 'policy.yaml'),
       text
@@ -183,12 +174,12 @@ describe('a configuration that cannot be used', () => {
   });
 
   test('a policy that is not there', async () => {
-    const env = { ...ownFiles(), COUNTERSIGN_POLICY: path.join(folder, 'missing.yaml') };
+    const env = { ...ownFiles(folder), COUNTERSIGN_POLICY: path.join(folder, 'missing.yaml') };
     expect(expectClear(await runToEnd({ home, env }))).toEqual([expect.stringContaining(env.COUNTERSIGN_POLICY)]);
   });
 
   test('a directory that names somebody twice is named by file and line', async () => {
-    const env = ownFiles();
+    const env = ownFiles(folder);
     const file = path.join(folder, 'directory.yaml');
     const text = readFileSync(file, 'utf8').replace('bob@example.com', 'Alice@Example.com');
     writeFileSync(file, text);

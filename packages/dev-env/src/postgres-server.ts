@@ -14,6 +14,10 @@ export interface PostgresServer {
   log(): string;
   /** Stops and starts the server on the same data and port; connections break. */
   restart(): Promise<void>;
+  /** Stops the server and keeps its data: connections break, and new ones are refused until `resume`. */
+  halt(): Promise<void>;
+  /** Starts it again on the same data and port. */
+  resume(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -52,6 +56,8 @@ export async function startPostgresServer(flags: readonly string[] = []): Promis
       await server.stop();
       await server.start();
     },
+    halt: () => server.stop(),
+    resume: () => server.start(),
     async stop() {
       await server.stop();
       await rm(folder, { recursive: true, force: true });
