@@ -12,6 +12,7 @@ const eventWords: Record<string, string> = {
   'grant.issued': 'Grant issued',
   'grant.redeemed': 'Grant redeemed',
   'grant.refused': 'Grant refused',
+  'execution.reported': 'Ran',
   'card.posted': 'Card posted',
   'card.closed': 'Card closed',
   'value.revealed': 'Value revealed',
@@ -57,6 +58,7 @@ function inWords(detail: TimelineEvent['detail']): string {
     text(detail['code']),
     text(detail['status']),
     text(detail['result']),
+    text(detail['detail']),
     text(detail['platform']),
     text(detail['via']) === '' ? '' : `on ${text(detail['via'])}`,
   ]

@@ -120,6 +120,31 @@ describe('a fresh grant', () => {
   });
 });
 
+describe('of several reasons to refuse a grant the first is told', () => {
+  const WRONG = { ...ACTION, parameters: { ...parameters, rows: 1 } };
+  const wrongly = (grant: string, as = world.key) => world.call('POST', '/v1/grants/redeem', { as, body: { grant, action: WRONG } });
+
+  test('I9: forged, foreign, expired, revoked, another action, redeemed', async () => {
+    const stranger = await world.newKey({ name: 'stranger' });
+    const revoked = await approved();
+    await world.call('POST', `/v1/action-requests/${revoked.id}/revoke`, { as: world.key });
+    const redeemed = await approved();
+    await redeem(redeemed.grant);
+    expect(codeOf(await wrongly(`${redeemed.grant}A`, stranger.key))).toBe('401 invalid_grant');
+    expect(codeOf(await wrongly(revoked.grant, stranger.key))).toBe('403 grant_audience_mismatch');
+    expect(codeOf(await wrongly(revoked.grant))).toBe('410 grant_revoked');
+    expect(codeOf(await wrongly(redeemed.grant))).toBe('422 action_mismatch');
+    expect(codeOf(await redeem(redeemed.grant))).toBe('409 grant_already_redeemed');
+    world.ahead = 61;
+    try {
+      expect(codeOf(await wrongly(revoked.grant, stranger.key))).toBe('403 grant_audience_mismatch');
+      for (const { grant } of [revoked, redeemed]) expect(codeOf(await wrongly(grant))).toBe('410 grant_expired');
+    } finally {
+      world.ahead = 0;
+    }
+  });
+});
+
 describe('a report', () => {
   const digest = `sha256:${createHash('sha256').update('result').digest('hex')}`;
 
