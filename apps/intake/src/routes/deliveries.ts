@@ -78,6 +78,24 @@ export function deliveryRoutes(deps: IntakeDeps): Route[] {
       },
     }),
 
+    // Before `:id`, which would take the word for an id.
+    route({
+      method: 'post',
+      path: '/v1/deliveries/redrive',
+      name: 'redriveDeliveries',
+      tag: 'Deliveries',
+      summary: 'Send all that fit a filter again, dead ones unless told otherwise, at most 1000 at a time',
+      who: 'person',
+      caller_refusal: { problem: 'forbidden', detail: 'Redriving is for administrators, not for API keys.' },
+      changes: true,
+      body: redriveBodySchema,
+      answers: { 200: { description: 'The new deliveries; what may not go again is left out', schema: redriveAnswerSchema } },
+      async handle({ reader, body: { limit, ...asked } }) {
+        if (!administers(reader)) return trouble('forbidden', 'Redriving is for administrators, with a credential that administers.');
+        return { status: 200, json: await redriveMany(world, reader.tenant, { ...filterOf(asked), limit }) };
+      },
+    }),
+
     route({
       method: 'get',
       path: '/v1/deliveries/:id',
@@ -112,23 +130,6 @@ export function deliveryRoutes(deps: IntakeDeps): Route[] {
         if (made === null)
           return trouble('not_redrivable', 'It has not ended, goes again already, was superseded by a revocation, or its endpoint was deleted.');
         return { status: 201, json: made, headers: { Location: `${deps.flow.publicUrl}/v1/deliveries/${made.id}` } };
-      },
-    }),
-
-    route({
-      method: 'post',
-      path: '/v1/deliveries/redrive',
-      name: 'redriveDeliveries',
-      tag: 'Deliveries',
-      summary: 'Send all that fit a filter again, dead ones unless told otherwise, at most 1000 at a time',
-      who: 'person',
-      caller_refusal: { problem: 'forbidden', detail: 'Redriving is for administrators, not for API keys.' },
-      changes: true,
-      body: redriveBodySchema,
-      answers: { 200: { description: 'The new deliveries; what may not go again is left out', schema: redriveAnswerSchema } },
-      async handle({ reader, body: { limit, ...asked } }) {
-        if (!administers(reader)) return trouble('forbidden', 'Redriving is for administrators, with a credential that administers.');
-        return { status: 200, json: await redriveMany(world, reader.tenant, { ...filterOf(asked), limit }) };
       },
     }),
   ];
