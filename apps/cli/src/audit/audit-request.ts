@@ -1,7 +1,7 @@
 import type { GrantClaims, JsonObject, JsonValue } from '@countersign/contracts';
 import { CoreError } from '@countersign/core/errors';
 import { actionOf, outcomeOf } from '@countersign/core/outcome';
-import type { Sealer } from '@countersign/core/ports';
+import type { DecisionRecord, OutcomeRecord, Sealer } from '@countersign/core/ports';
 import { actionDigest, canonicalJson, digestOf, epochMs, fromUtf8, isInstant, requestDigest } from '@countersign/core/request';
 import type { AuditedRequest } from '@countersign/store';
 import type { Finding } from './finding.js';
@@ -52,6 +52,7 @@ export async function auditRequest(audited: AuditedRequest, tenant: string, open
   return { findings, opened: payload !== null };
 }
 
+type Request = NonNullable<AuditedRequest['request']>;
 type Submission = Parameters<typeof actionOf>[0] & { reason?: string | undefined; context?: object | undefined; callback?: object | undefined };
 
 class Audit {
@@ -132,7 +133,7 @@ class Audit {
   }
 
   outcomes(): void {
-    const { request, outcomes, decisions } = this.audited;
+    const { request, outcomes } = this.audited;
     for (const outcome of outcomes) {
       const leaf = this.leaves.find(({ event, facts }) => isOutcome(event) && facts['outcome'] === outcome.id);
       if (leaf === undefined) {
@@ -145,11 +146,7 @@ class Audit {
       row.same('settled_at', outcome.settled_at, leaf.at);
       const { details } = leaf;
       if (details !== null) row.same('reason', outcome.reason, details['reason']);
-      if (request === null) continue;
-      const ids = details?.['decisions'] ?? outcome.data.decisions.map(({ id }) => id);
-      const counted = Array.isArray(ids) ? ids.flatMap((id) => decisions.filter((decision) => decision.id === id)) : [];
-      const { id, sequence, status, reason, settled_at } = outcome;
-      row.same('data', outcome.data, outcomeOf(request, counted, { id, sequence, status, reason, at: settled_at }).data);
+      if (request !== null) row.same('data', outcome.data, this.#loggedOutcome(request, outcome, leaf));
     }
     for (const event of ['outcome.settled', 'outcome.revoked'])
       this.#eachLeaf(event, 'outcomes', 'outcome', (id) => outcomes.some((outcome) => outcome.id === id));
@@ -249,8 +246,43 @@ class Audit {
     for (const leaf of this.leaves) {
       const { delivery, attempt } = leaf.facts;
       if (leaf.event === 'delivery.attempted' && !attempts.some(({ delivery_id, number }) => delivery_id === delivery && number === attempt))
-        this.#rowless('delivery_attempts', `${JSON.stringify(delivery)} ${JSON.stringify(attempt)}`, leaf);
+        this.#rowless('delivery_attempts', `${typeof delivery === 'string' ? delivery : '(no id)'} ${Number(attempt)}`, leaf);
     }
+  }
+
+  /** What the outcome's callback tells, put together from leaves, so that one wrong row is not named as two. */
+  #loggedOutcome(request: Request, outcome: OutcomeRecord, leaf: OpenedLeaf): unknown {
+    const { facts, details } = leaf;
+    const ids = details === null ? outcome.data.decisions.map(({ id }) => id) : details['decisions'];
+    const counted = (Array.isArray(ids) ? ids : []).flatMap((id) => this.#loggedDecision(id) ?? []);
+    const digests = details === null ? {} : { action_digest: details['action_digest'], request_digest: details['request_digest'] };
+    const policy_digest = this.#leaf('action_request.opened', () => true)?.facts['policy_digest'] ?? request.policy_digest;
+    const settled = {
+      id: outcome.id,
+      sequence: facts['sequence'],
+      status: facts['status'],
+      reason: details === null ? outcome.reason : details['reason'],
+      at: leaf.at,
+    };
+    // Leaves say these members as JSON; whether they are what a row may hold is what the comparison tells.
+    return outcomeOf({ ...request, ...digests, policy_digest } as Request, counted, settled as Parameters<typeof outcomeOf>[2]).data;
+  }
+
+  /** A decision as its leaf has it; as its row has it where the private part did not open. */
+  #loggedDecision(id: unknown): DecisionRecord | null {
+    const leaf = this.#leaf('decision.recorded', (facts) => facts['decision'] === id);
+    if (leaf?.details == null) return this.audited.decisions.find((decision) => decision.id === id) ?? null;
+    const { facts, details } = leaf;
+    // What decide() puts into the leaf are the members of the record.
+    return {
+      ...details,
+      id,
+      request_id: this.audited.id,
+      verdict: facts['verdict'],
+      via: facts['via'],
+      policy_digest: facts['policy_digest'],
+      decided_at: leaf.at,
+    } as object as DecisionRecord;
   }
 
   /** Where the request stands, as its leaves have it. */
