@@ -603,6 +603,10 @@ export interface ClaimedDelivery extends DeliveryRecord {
   message_id: string;
   /** Since when its endpoint is in its state; null for an address that never failed. */
   endpoint_since: string | null;
+  /** Of its request, for the attempt's leaf (the record key is in it); null for a test event. */
+  sealed_payload: Uint8Array | null;
+  /** Of the API key that named the address; null where there is no such key any more. */
+  sealed_webhook_secret: Uint8Array | null;
 }
 
 export interface AttemptOutcome {
@@ -756,7 +760,12 @@ export interface EndpointStore {
    * Disabling holds what waits; enabling forgets the failures and makes what is held due again, in order. `deliveries`: how many. Setting
    * what is set changes nothing.
    */
-  setState(tenant: string, id: string, state: EndpointRecord['state'], reason: DisabledReason | null): Promise<{ endpoint: EndpointRecord; deliveries: number } | null>;
+  setState(
+    tenant: string,
+    id: string,
+    state: EndpointRecord['state'],
+    reason: DisabledReason | null,
+  ): Promise<{ endpoint: EndpointRecord; deliveries: number } | null>;
   /** A new newest secret; the ones before it sign until `overlap_seconds` from now at most, and at most `keep` of them. */
   addSecret(tenant: string, id: string, secret: EndpointSecretRecord, rule: { overlap_seconds: number; keep: number }): Promise<boolean>;
   /** Those in force by the database's clock, the newest first. */

@@ -78,6 +78,8 @@ class MemoryStore implements Pick<DeliveryStore, 'claim' | 'renew' | 'finish' | 
           attempted_at: now,
           message_id: row.record.id,
           endpoint_since: this.endpointSince,
+          sealed_payload: null,
+          sealed_webhook_secret: null,
         };
       }),
     );

@@ -47,6 +47,12 @@ describe('claiming', () => {
       event: 'outcome.settled',
       target: { kind: 'url', url: 'https://caller.example.com/hook' },
     });
+    // What the attempt and its leaf need comes with it, so that nothing is read between the claim and the wire.
+    const [stored] = await fixture.sql(
+      `SELECT r.sealed_payload, k.sealed_webhook_secret FROM action_requests r JOIN api_keys k ON k.tenant = r.tenant AND k.id = r.requester_id WHERE r.id = $1`,
+      [request],
+    );
+    expect({ sealed_payload: claimed.sealed_payload, sealed_webhook_secret: claimed.sealed_webhook_secret }).toEqual(stored);
     expect((await deliveries().list(TENANT, request))[0]?.attempts).toEqual([
       { number: 1, at: claimed.attempted_at, finished_at: null, url: null, status: null, result: null, detail: null, duration_ms: null, answer_preview: null },
     ]);

@@ -27,7 +27,7 @@ export function deliveryStore(database: Database): DeliveryStore {
   };
 }
 
-interface ClaimedRow extends Omit<DeliveryRecord, 'created_at'> {
+interface ClaimedRow extends Omit<DeliveryRecord, 'created_at'>, Pick<ClaimedDelivery, 'sealed_payload' | 'sealed_webhook_secret'> {
   tenant: string;
   attempts: number;
   fence: number;
@@ -58,8 +58,10 @@ async function claim(database: Database, query: { limit: number; lease_seconds: 
         FROM due WHERE d.id = due.id RETURNING d.*, due.turn),
       attempt AS (INSERT INTO delivery_attempts (tenant, delivery_id, number, fence, attempted_at) SELECT tenant, id, attempts, fence, now() FROM claimed)
       SELECT c.id, c.tenant, c.request_id, c.api_key_id, c.target, c.sequence, c.event, c.format, c.created_at, c.sealed_body, c.attempts, c.fence, coalesce(c.message_id, c.id) AS message_id,
-        now()::timestamptz(3) AS attempted_at, e.since AS endpoint_since
-      FROM claimed c LEFT JOIN endpoints e ON e.tenant = c.tenant AND e.endpoint_key = c.endpoint_key ORDER BY c.turn, c.created_at, c.id`,
+        now()::timestamptz(3) AS attempted_at, e.since AS endpoint_since, r.sealed_payload, k.sealed_webhook_secret
+      FROM claimed c LEFT JOIN endpoints e ON e.tenant = c.tenant AND e.endpoint_key = c.endpoint_key
+        LEFT JOIN action_requests r ON r.tenant = c.tenant AND r.id = c.request_id LEFT JOIN api_keys k ON k.tenant = c.tenant AND k.id = c.api_key_id
+      ORDER BY c.turn, c.created_at, c.id`,
     values: values.values,
   });
   return rows.map(({ attempts, created_at, attempted_at, endpoint_since, ...row }) => ({
@@ -132,7 +134,7 @@ async function finish(database: Database, delivery: ClaimedDelivery, outcome: At
       gate AS (UPDATE delivery_attempts a SET finished_at = ${values.add(outcome.finished_at, 'timestamptz')}, status = ${values.add(outcome.status, 'int')},
           result = ${values.add(outcome.result, 'text')}, detail = ${values.add(outcome.detail, 'text')}, answer_preview = ${values.add(outcome.answer_preview, 'text')},
           url = ${values.add(outcome.url ?? null, 'text')}, duration_ms = ${values.add(outcome.duration_ms ?? null, 'int')}
-        FROM newest WHERE a.delivery_id = newest.id AND a.number = ${values.add(delivery.attempt, 'int')} AND a.finished_at IS NULL RETURNING a.tenant),
+        FROM newest WHERE a.delivery_id = ${id} AND a.number = ${values.add(delivery.attempt, 'int')} AND a.finished_at IS NULL RETURNING a.tenant),
       delivery AS (UPDATE deliveries d SET leased_until = NULL,
           state = CASE WHEN d.state = 'pending' OR ${state} = 'delivered' THEN ${state} ELSE d.state END,
           next_attempt_at = CASE WHEN d.state = 'pending' THEN coalesce(${at}, d.next_attempt_at) ELSE d.next_attempt_at END,

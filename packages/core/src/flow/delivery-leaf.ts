@@ -1,5 +1,5 @@
 import type { JsonObject } from '@countersign/contracts';
-import type { ClaimedDelivery, LeafRecord, RequestStore } from '../ports.js';
+import type { ClaimedDelivery, LeafRecord } from '../ports.js';
 import { CoreError } from '../errors.js';
 import type { FlowDeps } from './deps.js';
 import { leafMaker, openPayload } from './record-key.js';
@@ -16,15 +16,11 @@ export interface AttemptFacts {
  * The leaf of a delivery attempt.
  * @throws CoreError `payload_unreadable` when the delivery's request is not in the store or its payload was erased.
  */
-export async function deliveryLeaf(
-  deps: Pick<FlowDeps, 'sealer' | 'clock' | 'entropy'> & { requests: Pick<RequestStore, 'state'> },
-  delivery: ClaimedDelivery,
-  facts: AttemptFacts,
-): Promise<LeafRecord> {
-  const state = await deps.requests.state(delivery.tenant, delivery.request_id);
-  if (state === null) throw new CoreError('payload_unreadable', `The request of ${delivery.id} is not in the store.`);
-  const { recordKey } = await openPayload(deps.sealer, state.request);
+export async function deliveryLeaf(deps: Pick<FlowDeps, 'sealer' | 'clock' | 'entropy'>, delivery: ClaimedDelivery, facts: AttemptFacts): Promise<LeafRecord> {
+  const { tenant, request_id: id, sealed_payload } = delivery;
+  if (sealed_payload === null) throw new CoreError('payload_unreadable', `The request of ${delivery.id} is not in the store.`);
+  const { recordKey } = await openPayload(deps.sealer, { tenant, id, sealed_payload });
   const open: JsonObject = { delivery: delivery.id, attempt: delivery.attempt, event: delivery.event, ...facts };
   const target = delivery.target.kind === 'url' ? delivery.target.url : delivery.target.endpoint_id;
-  return leafMaker(deps, { tenant: delivery.tenant, subject: delivery.request_id, recordKey })('delivery.attempted', deps.clock.now(), open, { target });
+  return leafMaker(deps, { tenant, subject: id, recordKey })('delivery.attempted', deps.clock.now(), open, { target });
 }

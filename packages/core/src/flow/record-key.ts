@@ -33,7 +33,7 @@ export function sealPayload(sealer: Sealer, tenant: string, requestId: string, p
 }
 
 /** @throws CoreError `payload_unreadable` when the payload was erased or does not open. */
-export async function openPayload(sealer: Sealer, request: ActionRequestRecord): Promise<OpenPayload> {
+export async function openPayload(sealer: Sealer, request: Pick<ActionRequestRecord, 'tenant' | 'id' | 'sealed_payload'>): Promise<OpenPayload> {
   try {
     const opened = await sealer.open(payloadContext(request.tenant, request.id), request.sealed_payload);
     // Sealed by sealPayload alone and authenticated with its place: its shape is ours.
