@@ -1,8 +1,8 @@
 import { createHash, createHmac, createPublicKey, verify } from 'node:crypto';
 import { type Receipt, receiptSchema } from '@countersign/contracts';
-import { openLeaf, verifyLeaf, verifyTlogProof } from '@countersign/core/ledger';
+import { verifyReceipt } from '@countersign/core/ledger';
 import { maskValue } from '@countersign/core/masking';
-import { fromBase64, fromBase64url } from '@countersign/core/request';
+import { fromBase64url } from '@countersign/core/request';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import canonicalize from 'canonicalize';
 import { type ApiWorld, createApiWorld, EXPORT } from '../testing/api-world.js';
@@ -52,7 +52,7 @@ describe('a receipt', () => {
     // The keys are pinned from elsewhere, never taken from what is to be proved.
     const { text: vkey } = await world.call('GET', '/ledger/default/vkey');
     expect(receipt.log.vkeys.join('\n')).toBe(vkey.trimEnd());
-    await byOurLedger(receipt, vkey.trimEnd());
+    expect(await byOurLedger(reply.json, vkey.trimEnd())).toMatchObject({ ok: true, checkpoint: { size: receipt.log.size } });
     byStandardsAlone(receipt, vkey.trimEnd());
   });
 
@@ -67,19 +67,43 @@ describe('a receipt', () => {
       return copy;
     };
     const first = (receipt: Receipt): Receipt['entries'][number] => receipt.entries[1] ?? receipt.entries[0] ?? missing();
-    for (const forged of [
-      changed((receipt) => void (first(receipt).details['reason'] = 'I never said so')),
-      changed(
+    const forged: [reason: string, change: (receipt: Receipt) => void][] = [
+      ['not_opened', (receipt) => void (first(receipt).details['reason'] = 'I never said so')],
+      ['not_opened', (receipt) => void (receipt.record_key = `${receipt.record_key.startsWith('A') ? 'B' : 'A'}${receipt.record_key.slice(1)}`)],
+      [
+        'not_included',
         (receipt) =>
-          void (first(receipt).leaf = Buffer.from(Buffer.from(first(receipt).leaf, 'base64').toString().replace('approve', 'denied!')).toString('base64')),
-      ),
-      changed((receipt) => void (first(receipt).proof = receipt.entries[0]?.proof ?? '')),
-      changed((receipt) => void (first(receipt).proof = first(receipt).proof.replace(/^index \d+$/m, 'index 0'))),
-      changed((receipt) => void (receipt.record_key = `${receipt.record_key.startsWith('A') ? 'B' : 'A'}${receipt.record_key.slice(1)}`)),
-    ]) {
-      await expect(byOurLedger(forged, vkey)).rejects.toThrow();
-      expect(() => byStandardsAlone(forged, vkey)).toThrow();
+          void (first(receipt).leaf = Buffer.from(Buffer.from(first(receipt).leaf, 'base64').toString().replace('approve', 'denying')).toString('base64')),
+      ],
+      ['not_included', (receipt) => void (first(receipt).proof = receipt.entries[0]?.proof ?? '')],
+      ['not_included', (receipt) => void (first(receipt).proof = first(receipt).proof.replace(/^index \d+$/m, 'index 0'))],
+      ['bad_signature', (receipt) => void (first(receipt).proof = first(receipt).proof.replace(/\n(\d+)\n/, (_, size) => `\n${Number(size) + 1}\n`))],
+    ];
+    for (const [reason, change] of forged) {
+      expect(await byOurLedger(changed(change), vkey)).toMatchObject({ ok: false, reason });
+      expect(() => byStandardsAlone(changed(change), vkey)).toThrow();
     }
+    // What stands beside the entries says what they say, or the receipt is none.
+    const beside: ((receipt: Receipt) => void)[] = [
+      (receipt) => void (receipt.status = 'denied'),
+      (receipt) => void (receipt.action_digest = `sha256:${'0'.repeat(64)}`),
+      (receipt) => void (receipt.request_digest = `sha256:${'0'.repeat(64)}`),
+      (receipt) => void (receipt.policy_digest = `sha256:${'0'.repeat(64)}`),
+      (receipt) => void (receipt.redeemed_at = null),
+      (receipt) => void (receipt.report = null),
+      (receipt) => void (receipt.report = receipt.report === null ? null : { ...receipt.report, result: 'failed' }),
+      (receipt) => void (receipt.outcome = null),
+      (receipt) => void ((receipt.outcome?.decisions[0] ?? missing()).reason = 'I never said so'),
+      (receipt) => void ((receipt.outcome?.decisions[0] ?? missing()).person.name = 'Mallory'),
+      (receipt) => void receipt.entries.splice(1, 1),
+      (receipt) => void (first(receipt).at = '2026-01-01T00:00:00.000Z'),
+      (receipt) => void (first(receipt).event = 'decision.refused'),
+      (receipt) => void (first(receipt).index += 1),
+      (receipt) => void (receipt.tenant = 'other'),
+    ];
+    for (const change of beside) expect(await byOurLedger(changed(change), vkey)).toMatchObject({ ok: false, reason: 'contradicts' });
+    for (const malformed of [null, {}, { ...json, more: 1 }]) expect(await byOurLedger(malformed, vkey)).toMatchObject({ ok: false, reason: 'malformed' });
+    expect(await verifyReceipt(json, { origin: 'evil.example.com/default', vkeys: vkey, verify: () => true })).toMatchObject({ ok: false });
   });
 
   test('E2: waits until every entry has its place', async () => {
@@ -117,20 +141,13 @@ const missing = (): never => {
   throw new Error('missing');
 };
 
-async function byOurLedger(receipt: Receipt, vkey: string): Promise<void> {
-  for (const { leaf: text, details, proof, index, event } of receipt.entries) {
-    const bytes = fromBase64(text);
-    const leaf = openLeaf(bytes);
-    expect(leaf).toMatchObject({ subject: receipt.action_request, event });
-    expect(verifyLeaf(leaf, details, fromBase64url(receipt.record_key))).toBe(true);
-    const verdict = await verifyTlogProof(proof, bytes, {
-      origin: 'localhost/default',
-      vkeys: vkey.split('\n'),
-      verify: (key, message, signature) =>
-        verify(null, message, createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x: Buffer.from(key).toString('base64url') }, format: 'jwk' }), signature),
-    });
-    expect(verdict).toMatchObject({ ok: true, index });
-  }
+async function byOurLedger(receipt: unknown, vkey: string): Promise<Awaited<ReturnType<typeof verifyReceipt>>> {
+  return verifyReceipt(receipt, {
+    origin: 'localhost/default',
+    vkeys: vkey.split('\n'),
+    verify: (key, message, signature) =>
+      verify(null, message, createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x: Buffer.from(key).toString('base64url') }, format: 'jwk' }), signature),
+  });
 }
 
 /** RFC 6962, RFC 2104, RFC 8785 and the C2SP notes written down once more with node:crypto and canonicalize, without a line of ours. */

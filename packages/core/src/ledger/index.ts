@@ -5,6 +5,7 @@ export * from './leaf.js';
 export * from './note.js';
 export * from './proofs.js';
 export * from './receipt.js';
+export * from './request-receipt.js';
 export * from './sequence.js';
 export * from './tiles.js';
 export * from './tree.js';
