@@ -1,4 +1,5 @@
 import { createHmac, createPublicKey } from 'node:crypto';
+import { actionVectors } from './action-vectors.js';
 import type { Signer } from '@countersign/core/ports';
 import { canonicalJson } from '@countersign/core/request';
 import { publicJwk, spkiDer, spkiPem } from '@countersign/keys';
@@ -68,7 +69,7 @@ export async function grantVectors(material: Material): Promise<GrantVector[]> {
       forged('a grant for a request that waits for people', withClaims({ action_request: material.pendingId })),
       forged('a grant for a request that is not there', withClaims({ action_request: 'ar_0192f0c1-7d3a-7c5e-8a11-2b6f0e9d4c55' })),
       forged("with the digests of another request's grant", withClaims(digestsOf(material.otherGrant))),
-      ...actions(material.action).map(async ([name, action, refused]) => ({
+      ...actionVectors(material.action).map(async ([name, action, refused]) => ({
         name: `action: ${name}`,
         grant,
         action,
@@ -367,76 +368,5 @@ function envelopes(grant: string, head: string, body: string, signature: string)
     ['in quotes', JSON.stringify(grant)],
     ['twice', `${grant} ${grant}`],
     ['the longest that is read', 'a'.repeat(8192)],
-  ];
-}
-
-/** Actions that are not the approved one, or not JSON that can be read in one way only. */
-function actions(action: Record<string, unknown>): [name: string, action: string, refused?: string][] {
-  const text = JSON.stringify(action);
-  const parameters = action['parameters'] as Record<string, unknown>; // the approved action has some
-  const withParameters = (change: Claims): string => JSON.stringify({ ...action, parameters: defined({ ...parameters, ...change }) });
-  const rows = (number: string): string => text.replace('"rows":48211', `"rows":${number}`);
-  const notJson = '400 invalid_json';
-  const noFit = '422 invalid_body';
-  return [
-    ['one more row', withParameters({ rows: 48_212 })],
-    ['rows as text', withParameters({ rows: '48211' })],
-    ['rows negative', withParameters({ rows: -48_211 })],
-    ['rows a little more', rows('48211.000001')],
-    ['rows missing', withParameters({ rows: undefined })],
-    ['rows null', withParameters({ rows: null })],
-    ['rows in a list', withParameters({ rows: [48_211] })],
-    ['a parameter more', withParameters({ limit: 1 })],
-    ['a null more', withParameters({ limit: null })],
-    ['an empty object more', withParameters({ limit: {} })],
-    ['a member without a name', withParameters({ '': '' })],
-    ['a parameter in capitals', text.replace('"rows"', '"Rows"')],
-    ['a list in another order', withParameters({ columns: ['b', 'a'] })],
-    ['no parameters', JSON.stringify({ ...action, parameters: undefined })],
-    ['empty parameters', JSON.stringify({ ...action, parameters: {} })],
-    ['text decomposed (NFD)', withParameters({ note: 'e\u0301' })],
-    ['text in compatibility letters', withParameters({ note: '\uff45' })],
-    ['a Cyrillic letter', withParameters({ note: '\u00e9'.replace('\u00e9', '\u0435\u0301') })],
-    ['a letter without width', withParameters({ note: '\u00e9\u200b' })],
-    ['a mark of direction', withParameters({ note: '\u202e\u00e9' })],
-    ['a soft hyphen', withParameters({ note: '\u00ad\u00e9' })],
-    ['a no-break space', withParameters({ note: '\u00e9\u00a0' })],
-    ['the destination elsewhere', withParameters({ destination: 's3://ml-retraining/customers.csv ' })],
-    ['the destination in capitals', withParameters({ destination: 's3://ML-retraining/customers.csv' })],
-    ['another resource', text.replace('prod.customers', 'prod.orders')],
-    ['the resource in another spelling that policy takes for the same', text.replace('prod.customers', 'PROD.customers')],
-    ['the resource with a look-alike', text.replace('prod.customers', 'pr\u043ed.customers')],
-    ['labels more', text.replace('"id":"prod.customers"', '"id":"prod.customers","labels":{"data_class":"pii"}')],
-    ['empty labels', text.replace('"id":"prod.customers"', '"id":"prod.customers","labels":{}')],
-    ['another actor', text.replace('retrainer', 'retrainer2')],
-    ['for nobody', JSON.stringify({ ...action, actor: { type: 'agent', id: 'retrainer' } })],
-    ['for somebody else', text.replace('dana@example.com', 'mallory@example.com')],
-    ['another environment', text.replace('"production"', '"staging"')],
-    ['no environment', JSON.stringify({ ...action, environment: undefined })],
-    ['another action', text.replace('data.export', 'data.exports')],
-    ['the action in capitals', text.replace('data.export', 'Data.export')],
-    ['environment null', JSON.stringify({ ...action, environment: null }), noFit],
-    ['parameters null', JSON.stringify({ ...action, parameters: null }), noFit],
-    ['parameters a list', JSON.stringify({ ...action, parameters: [] }), noFit],
-    ['reason besides', JSON.stringify({ ...action, reason: 'x' }), noFit],
-    ['a member of no meaning', JSON.stringify({ ...action, force: true }), noFit],
-    ['no resource', JSON.stringify({ ...action, resource: undefined }), noFit],
-    ['a list', `[${text}]`, noFit],
-    ['text', JSON.stringify(text), noFit],
-    ['null', 'null', noFit],
-    ['rows 2^53', rows('9007199254740992'), notJson],
-    ['rows 2^53 + 1', rows('9007199254740993'), notJson],
-    ['rows with digits that nobody holds', rows('48211.00000000000000000001'), notJson],
-    ['rows beyond numbers', rows('1e400'), notJson],
-    ['rows NaN', rows('NaN'), notJson],
-    ['rows in hexadecimal', rows('0xbc53'), notJson],
-    ['rows with a zero before', rows('048211'), notJson],
-    ['rows twice', text.replace('"rows":', '"rows":1,"rows":'), notJson],
-    ['rows twice, once in escapes', text.replace('"rows":', '"\\u0072ows":1,"rows":'), notJson],
-    ['action twice', text.replace('{', '{"action":"data.read",'), notJson],
-    ['half a character', text.replace('"csv"', '"\\ud800"'), notJson],
-    ['65 deep', withParameters({ note: '@' }).replace('"@"', '['.repeat(65) + ']'.repeat(65)), notJson],
-    ['a comment', text.replace('{', '{/**/'), notJson],
-    ['a trailing comma', text.replace(/\}$/, ',}'), notJson],
   ];
 }
