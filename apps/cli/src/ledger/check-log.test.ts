@@ -3,11 +3,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { encodeTile, integrate, leafHash, noteVerifierKey } from '@countersign/core/ledger';
+import { utf8 } from '@countersign/core/request';
 import { generateSeed, signerOf } from '@countersign/keys';
 import { countersign } from '../testing/terminal.js';
 import { exportLog } from './export-log.js';
 import type { LogSource } from './log-source.js';
-import { makeLeaf } from '@countersign/core/ledger';
 
 /*
  * Logs of any size and with any history, as an operator who holds the signing key could make them.
@@ -20,17 +20,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-const entry = (index: number, word = 'approve'): Uint8Array =>
-  makeLeaf({
-    id: `01900000-0000-7000-8000-${String(index).padStart(12, '0')}`,
-    event: 'decision.recorded',
-    at: '2026-01-01T00:00:00.000Z',
-    tenant: 'default',
-    subject: 'ar_01900000-0000-7000-8000-000000000001',
-    facts: { verdict: word },
-    details: {},
-    recordKey: new Uint8Array(32),
-  });
+const entry = (index: number, word = 'approve'): Uint8Array => utf8(`entry ${index}: ${word}`);
 
 /** A log of these entries with a checkpoint after each of the sizes. */
 async function logOf(entries: readonly Uint8Array[], sizes: readonly number[], key = signer): Promise<LogSource> {
