@@ -3,7 +3,7 @@ import type { ActionRequestRecord, PlatformName } from '@countersign/core/ports'
 
 /**
  * What a chat platform must do. A new platform implements this, checks its presser's account into AccountFacts, hands
- * presses to `createPressHandler`, and passes the conformance suite. Each method throws PlatformError and nothing else.
+ * presses to `handlePress`, and passes the suite in conformance.ts. Each method throws PlatformError and nothing else.
  */
 export interface ChatPlatform {
   readonly name: PlatformName;

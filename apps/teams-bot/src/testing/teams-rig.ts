@@ -1,9 +1,8 @@
 import { decide } from '@countersign/core/flow';
 import { type ApprovalWorld, createApprovalWorld } from '@countersign/dev-env/approval-world';
+import { serveHandler } from '@countersign/dev-env/serve-handler';
 import { type FakeBotFramework, startFakeBotFramework } from '@countersign/dev-env/teams';
 import { randomUUID } from 'node:crypto';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { createTeamsBot, type TeamsBot, type TeamsBotConfig } from '../index.js';
 
 export const CHANNEL = '19:approvals@thread.tacv2';
@@ -45,14 +44,9 @@ export async function startTeamsRig(): Promise<TeamsRig> {
   const warnings: string[] = [];
   const note = (fields: object, message: string) =>
     void warnings.push(`${message}: ${'err' in fields && fields.err instanceof Error ? fields.err.message : JSON.stringify(fields)}`);
-  const server = createServer((request, response) => {
+  const server = await serveHandler((request, response) => {
     bot.mount().handler(request, response);
   });
-  await new Promise<void>((resolve) => {
-    server.listen(0, '127.0.0.1', resolve);
-  });
-  // A TCP server that listens has an AddressInfo.
-  const { port } = server.address() as AddressInfo;
 
   const createBot = (change: Partial<TeamsBotConfig> = {}): TeamsBot =>
     createTeamsBot({
@@ -80,7 +74,7 @@ export async function startTeamsRig(): Promise<TeamsRig> {
     });
 
   let bot = createBot();
-  const endpoint = `http://127.0.0.1:${String(port)}/api/messages`;
+  const endpoint = `${server.url}/api/messages`;
   teams.connect(endpoint);
   await bot.start();
 
@@ -113,7 +107,6 @@ export async function startTeamsRig(): Promise<TeamsRig> {
     },
     async close() {
       await bot.stop();
-      server.closeAllConnections();
       server.close();
       await teams.close();
       await world.close();
