@@ -67,6 +67,22 @@ describe('card tasks', () => {
     expect((await cards().claim('slack', 10, 60)).map((claimed) => claimed.request_id)).toEqual([id]);
   });
 
+  test('C1: nor is one lost whose commit is under way while the worker ends: nobody waits for its lease', async () => {
+    const id = await opened();
+    const [task] = await cards().claim('slack', 10, 60);
+    if (task === undefined) throw new Error('no task');
+    await fixture.sql('BEGIN');
+    await fixture.sql(
+      `INSERT INTO card_tasks (tenant, platform, request_id) VALUES ($1, 'slack', $2) ON CONFLICT (tenant, platform, request_id) DO UPDATE SET revision = excluded.revision, due_at = now()`,
+      [TENANT, id],
+    );
+    const finishing = cards().finish(task);
+    while ((await fixture.sql('SELECT FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))')).length === 0);
+    await fixture.sql('COMMIT');
+    await finishing;
+    expect((await cards().claim('slack', 10, 60)).map((claimed) => claimed.request_id)).toEqual([id]);
+  });
+
   test("a task that is given back is due after its delay; a dead worker's after its lease", async () => {
     const id = await opened();
     const [task] = await cards().claim('slack', 10, 60);

@@ -85,13 +85,24 @@ async function claim(database: Database, platform: PlatformName, limit: number, 
   return rows.map((row) => ({ ...row, revision: Number(row.revision) }));
 }
 
-/** A late worker, whose lease went to somebody with a newer revision, neither ends the task nor takes that lease away. */
+/**
+ * A late worker, whose lease went to somebody with a newer revision, neither ends the task nor takes that lease away.
+ *
+ * Two statements, since the second needs a snapshot of its own: in one, a newer revision that commits while the first waits for its row
+ * is seen by neither, and the task stays leased to nobody.
+ */
 async function finish(database: Database, task: CardTask): Promise<void> {
-  await database.run({
+  const values = [task.tenant, task.platform, task.request_id, task.revision];
+  const done = await database.run({
     name: 'finish-card',
-    text: `WITH done AS (DELETE FROM card_tasks WHERE tenant = $1 AND platform = $2 AND request_id = $3 AND revision = $4)
-      UPDATE card_tasks SET leased_until = NULL, due_at = now() WHERE tenant = $1 AND platform = $2 AND request_id = $3 AND revision > $4 AND leased_revision = $4`,
-    values: [task.tenant, task.platform, task.request_id, task.revision],
+    text: 'DELETE FROM card_tasks WHERE tenant = $1 AND platform = $2 AND request_id = $3 AND revision = $4 RETURNING revision',
+    values,
+  });
+  if (done.length > 0) return;
+  await database.run({
+    name: 'finish-card:newer',
+    text: 'UPDATE card_tasks SET leased_until = NULL, due_at = now() WHERE tenant = $1 AND platform = $2 AND request_id = $3 AND revision > $4 AND leased_revision = $4',
+    values,
   });
 }
 
