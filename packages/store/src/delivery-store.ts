@@ -37,13 +37,17 @@ interface ClaimedRow extends Omit<DeliveryRecord, 'created_at'>, Pick<ClaimedDel
   endpoint_since: Date | null;
 }
 
+/** So much that is due is read as it is; more is walked. */
+const NEAR = 500;
+
 /** Of one request the lowest sequence that has not ended goes first. */
 const FIRST_OF_REQUEST = `NOT EXISTS (SELECT FROM deliveries f WHERE f.tenant = d.tenant AND f.request_id = d.request_id AND f.sequence < d.sequence AND f.state IN ('pending', 'held'))`;
 
 /**
- * Claimed by state with SKIP LOCKED, never by "id > last seen": a late commit would be lost. The walk goes from endpoint to endpoint (a
- * loose index scan) and takes the oldest of each while it has places, so a backlog of one is never read for the others; then tenants
- * take turns, and in a tenant its endpoints do.
+ * Claimed by state with SKIP LOCKED, never by "id > last seen": a late commit would be lost. Of each endpoint with something due the
+ * oldest are taken while it has places; then tenants take turns, and in a tenant its endpoints do. Where little is due, reading that
+ * tells the endpoints; where much is, a walk from endpoint to endpoint does (a loose index scan), so that a backlog of one is never read
+ * for the others.
  *
  * What waits for a disabled endpoint is held first. The endpoint's row is locked in share mode for it: who enables it waits for this
  * statement, and then sees all that it held.
@@ -79,16 +83,18 @@ function dueByTurns(values: Values, caps: InFlightCaps, limit: string): string {
   return `disabled AS MATERIALIZED (SELECT tenant, endpoint_key FROM endpoints WHERE state = 'disabled' AND deleted_at IS NULL FOR SHARE),
       held AS (UPDATE deliveries d SET state = 'held', reason = 'endpoint_disabled', leased_until = NULL FROM disabled x
         WHERE d.tenant = x.tenant AND d.endpoint_key = x.endpoint_key AND d.state = 'pending' AND (d.leased_until IS NULL OR d.leased_until <= now())),
-      places AS ((SELECT tenant, endpoint_key FROM deliveries WHERE state = 'pending' ORDER BY tenant, endpoint_key LIMIT 1)
-        UNION ALL SELECT n.tenant, n.endpoint_key FROM places p CROSS JOIN LATERAL
+      near AS MATERIALIZED (SELECT tenant, endpoint_key FROM deliveries WHERE state = 'pending' AND next_attempt_at <= now() ORDER BY next_attempt_at LIMIT ${NEAR}),
+      walked AS ((SELECT tenant, endpoint_key FROM deliveries WHERE state = 'pending' AND (SELECT count(*) FROM near) = ${NEAR} ORDER BY tenant, endpoint_key LIMIT 1)
+        UNION ALL SELECT n.tenant, n.endpoint_key FROM walked p CROSS JOIN LATERAL
           (SELECT d.tenant, d.endpoint_key FROM deliveries d WHERE d.state = 'pending' AND (d.tenant, d.endpoint_key) > (p.tenant, p.endpoint_key) ORDER BY d.tenant, d.endpoint_key LIMIT 1) n),
+      places AS (SELECT tenant, endpoint_key FROM near UNION SELECT tenant, endpoint_key FROM walked),
       busy AS (SELECT tenant, endpoint_key, count(*)::int AS out FROM deliveries WHERE leased_until > now() AND state = 'pending' GROUP BY tenant, endpoint_key),
       ready AS (SELECT r.id, p.tenant, r.next_attempt_at, row_number() OVER (PARTITION BY p.tenant ORDER BY r.nth, r.next_attempt_at) AS turn
         FROM places p LEFT JOIN busy b ON b.tenant = p.tenant AND b.endpoint_key = p.endpoint_key
         LEFT JOIN disabled x ON x.tenant = p.tenant AND x.endpoint_key = p.endpoint_key
         CROSS JOIN LATERAL (SELECT o.id, o.next_attempt_at, row_number() OVER (ORDER BY o.next_attempt_at, o.id) AS nth FROM
           (SELECT d.id, d.next_attempt_at FROM deliveries d WHERE d.tenant = p.tenant AND d.endpoint_key = p.endpoint_key AND d.state = 'pending' AND d.next_attempt_at <= now()
-            AND ${FIRST_OF_REQUEST} ORDER BY d.next_attempt_at, d.id LIMIT least(${limit}, greatest(0, ${perEndpoint} - coalesce(b.out, 0)))) o) r
+            AND ${FIRST_OF_REQUEST} ORDER BY d.next_attempt_at LIMIT least(${limit}, greatest(0, ${perEndpoint} - coalesce(b.out, 0)))) o) r
         WHERE x.tenant IS NULL),
       picked AS (SELECT r.id, r.turn FROM ready r LEFT JOIN (SELECT tenant, sum(out) AS out FROM busy GROUP BY tenant) t ON t.tenant = r.tenant
         WHERE r.turn <= ${perTenant} - coalesce(t.out, 0) ORDER BY r.turn, r.next_attempt_at LIMIT ${limit}),
