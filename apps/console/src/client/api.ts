@@ -1,4 +1,4 @@
-import type { ActionRequest, Card, DecisionView, Problem, Status, TimelineEvent, Verdict } from '@countersign/contracts';
+import type { ActionRequest, Card, DecisionView, DeliveryAnswer, Problem, Status, TimelineEvent, Verdict } from '@countersign/contracts';
 
 /** A refusal or fault that the API stated; its words are for the person. */
 export class ApiError extends Error {
@@ -18,14 +18,8 @@ export interface Me {
   person?: { id: string; email: string; name: string; groups: string[]; roles: string[] };
 }
 
-export interface Delivery {
-  id: string;
-  event: string;
-  state: string;
-  url: string | null;
-  next_attempt_at: string | null;
-  attempts: { number: number; at: string; status: number | null; result: string | null; detail: string | null }[];
-}
+/** One callback on its way, with its attempts. */
+export type Delivery = DeliveryAnswer;
 
 async function call<T>(method: string, path: string, body?: object): Promise<T> {
   let response: Response;
@@ -60,5 +54,6 @@ export const api = {
       request_digest: card.request_digest,
       ...(reason.trim() === '' ? {} : { reason: reason.trim() }),
     }),
+  redrive: (delivery: string) => call<Delivery>('POST', `/v1/deliveries/${delivery}/redrive`, {}),
   revoke: (id: string) => call<ActionRequest>('POST', `/v1/action-requests/${id}/revoke`, {}),
 };

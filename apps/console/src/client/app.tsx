@@ -73,7 +73,11 @@ export function App() {
     );
   return (
     <Shell who={person?.name ?? ''} onHome={() => go('/')} onSignOut={signOut}>
-      {requestId === undefined ? <Inbox go={go} /> : <RequestPage key={requestId} id={requestId} />}
+      {requestId === undefined ? (
+        <Inbox go={go} />
+      ) : (
+        <RequestPage key={requestId} id={requestId} administers={person?.roles.includes('administrator') ?? false} />
+      )}
     </Shell>
   );
 }

@@ -18,8 +18,15 @@ const eventWords: Record<string, string> = {
   'value.revealed': 'Value revealed',
 };
 
-/** What happened, with each entry's place in the ledger, and how the callback fared. */
-export function History({ events, deliveries }: { events: TimelineEvent[]; deliveries: Delivery[] }) {
+interface HistoryProps {
+  events: TimelineEvent[];
+  deliveries: Delivery[];
+  /** Given to administrators alone. */
+  onRedrive: ((delivery: Delivery) => void) | null;
+}
+
+/** What happened, with each entry's place in the ledger, and how the callbacks fared. */
+export function History({ events, deliveries, onRedrive }: HistoryProps) {
   return (
     <details className="history" open>
       <summary>History</summary>
@@ -32,19 +39,71 @@ export function History({ events, deliveries }: { events: TimelineEvent[]; deliv
         ))}
       </ol>
       {deliveries.map((delivery) => (
-        <p key={delivery.id} className="delivery">
-          Callback {delivery.event} to <bdi>{delivery.url ?? 'an endpoint'}</bdi>: <strong>{delivery.state}</strong>
-          {delivery.attempts.length === 0 ? null : ` after ${delivery.attempts.length} ${delivery.attempts.length === 1 ? 'attempt' : 'attempts'}`}
-          {delivery.state === 'pending' && delivery.next_attempt_at !== null ? (
-            <>
-              {' '}
-              – next try <Moment at={delivery.next_attempt_at} />
-            </>
-          ) : null}
-        </p>
+        <DeliveryLine key={delivery.id} delivery={delivery} onRedrive={mayGoAgain(delivery, deliveries) ? onRedrive : null} />
       ))}
     </details>
   );
+}
+
+/** One callback: where it goes, how it stands, and each attempt. */
+function DeliveryLine({ delivery, onRedrive }: { delivery: Delivery; onRedrive: HistoryProps['onRedrive'] }) {
+  const { attempts, state, reason, next_attempt_at } = delivery;
+  return (
+    <div className="delivery">
+      <p>
+        {delivery.redrive_of === null ? 'Callback' : 'Callback, sent again,'} {delivery.event} to <bdi>{delivery.url ?? 'an endpoint'}</bdi>:{' '}
+        <strong className={`state ${state}`}>{state}</strong>
+        {reason === null ? null : <span className="quiet"> ({reasonWords[reason] ?? reason})</span>}
+        {state === 'pending' && next_attempt_at !== null ? (
+          <>
+            {' '}
+            – next try <Moment at={next_attempt_at} />
+          </>
+        ) : null}{' '}
+        {onRedrive === null ? null : (
+          <button type="button" className="link" onClick={() => onRedrive(delivery)}>
+            Redrive
+          </button>
+        )}
+      </p>
+      {attempts.length === 0 ? null : (
+        <details>
+          <summary>{attempts.length === 1 ? '1 attempt' : `${attempts.length} attempts`}</summary>
+          <ol>
+            {attempts.map((attempt) => (
+              <li key={attempt.number} value={attempt.number}>
+                <Moment at={attempt.at} />{' '}
+                {[attempt.result ?? 'no word of it', attempt.status, attempt.duration_ms === null ? null : `${attempt.duration_ms} ms`]
+                  .filter((part) => part !== null)
+                  .join(' · ')}
+                {attempt.detail === null ? null : <span className="quiet"> {attempt.detail}</span>}
+                {attempt.answer_preview === null ? null : <pre>{attempt.answer_preview}</pre>}
+              </li>
+            ))}
+          </ol>
+        </details>
+      )}
+    </div>
+  );
+}
+
+const reasonWords: Record<string, string> = {
+  attempts_exhausted: 'all attempts failed',
+  blocked_address: 'the address may not be reached',
+  endpoint_deleted: 'its endpoint was deleted',
+  endpoint_disabled: 'its endpoint is disabled',
+  gone: 'the receiver answered 410',
+  receiver_aborted: 'the receiver does not want it',
+  receiver_asked: 'the receiver wants no more events',
+  revoked: 'the revocation went instead',
+  unknown_endpoint: 'its endpoint or key does not exist',
+};
+
+/** It ended without arriving, was not replaced by a revocation, and does not go again already. */
+function mayGoAgain(delivery: Delivery, all: readonly Delivery[]): boolean {
+  if (delivery.state !== 'dead' && delivery.state !== 'aborted') return false;
+  if (delivery.event !== 'outcome.revoked' && all.some((other) => other.event === 'outcome.revoked')) return false;
+  return !all.some((other) => other.redrive_of === delivery.id);
 }
 
 /** The few members of an entry's detail that help a person; the whole entry is in the API and the ledger. */

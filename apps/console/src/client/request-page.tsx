@@ -7,7 +7,7 @@ import { DecisionBar } from './decision-bar.js';
 import { History } from './history.js';
 
 /** One request: its card, the two buttons while it waits, and what happened to it. */
-export function RequestPage({ id }: { id: string }) {
+export function RequestPage({ id, administers }: { id: string; administers: boolean }) {
   const [card, setCard] = useState<Card | null>(null);
   const [events, setEvents] = useState<TimelineEvent[]>([]);
   const [deliveries, setDeliveries] = useState<Delivery[]>([]);
@@ -52,6 +52,10 @@ export function RequestPage({ id }: { id: string }) {
     await act(() => api.revoke(id), 'You revoked the approval. The caller is told.');
   };
 
+  const redrive = async (delivery: Delivery) => {
+    await act(() => api.redrive(delivery.id), 'The callback goes again.');
+  };
+
   if (problem !== null && card === null)
     return (
       <p className="problem" role="alert">
@@ -82,7 +86,7 @@ export function RequestPage({ id }: { id: string }) {
           </button>
         </p>
       ) : null}
-      <History events={events} deliveries={deliveries} />
+      <History events={events} deliveries={deliveries} onRedrive={administers ? (delivery) => void redrive(delivery) : null} />
     </>
   );
 }
