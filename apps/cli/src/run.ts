@@ -1,15 +1,34 @@
 import { CliError, EXIT, messageOf } from './cli-error.js';
 import type { Command } from './command.js';
+import { approve, deny, redrive } from './commands/decisions.js';
 import { doctor } from './commands/doctor.js';
+import { exec } from './commands/exec.js';
 import { keysRotate } from './commands/keys-rotate.js';
 import { ledgerExport } from './commands/ledger-export.js';
 import { ledgerVerify } from './commands/ledger-verify.js';
+import { list, request, show, wait } from './commands/requests.js';
 import { quickstartLink } from './commands/quickstart-link.js';
 import { verifyGrant } from './commands/verify-grant.js';
 import { verifyWebhookCommand } from './commands/verify-webhook.js';
 import type { Terminal } from './terminal.js';
 
-const COMMANDS: readonly Command[] = [ledgerVerify, ledgerExport, keysRotate, quickstartLink, doctor, verifyWebhookCommand, verifyGrant];
+const COMMANDS: readonly Command[] = [
+  request,
+  wait,
+  list,
+  show,
+  approve,
+  deny,
+  exec,
+  redrive,
+  ledgerVerify,
+  ledgerExport,
+  keysRotate,
+  quickstartLink,
+  doctor,
+  verifyWebhookCommand,
+  verifyGrant,
+];
 
 /**
  * Runs `countersign <args>`.
@@ -30,7 +49,9 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
     return EXIT.usage;
   }
   const rest = args.slice(command.name.split(' ').length);
-  if (rest.includes('--help') || rest.includes('-h')) {
+  // What follows -- is another program's.
+  const ours = rest.includes('--') ? rest.slice(0, rest.indexOf('--')) : rest;
+  if (ours.includes('--help') || ours.includes('-h')) {
     terminal.out(command.usage);
     return EXIT.fine;
   }
