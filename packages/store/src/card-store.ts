@@ -36,7 +36,12 @@ export function cardStore(database: Database): CardStore {
   };
 }
 
-async function shownCard(database: Database, card: PostedCard, { ref, version, closed }: { ref: JsonObject; version: number; closed: boolean }, leaf?: LeafRecord): Promise<void> {
+async function shownCard(
+  database: Database,
+  card: PostedCard,
+  { ref, version, closed }: { ref: JsonObject; version: number; closed: boolean },
+  leaf?: LeafRecord,
+): Promise<void> {
   const values = new Values();
   const tenant = values.add(card.tenant, 'text');
   const { members } = leafMembers(values, tenant, leaf === undefined ? [] : [leaf], 'gate');
