@@ -15,9 +15,11 @@ export async function measureIdle({ report, product, cluster, receiver, pending,
     await caller.close();
     // Autovacuum's work is not the product's; what it has to do now, it does before we look.
     await database.query('VACUUM (ANALYZE)');
+    while ((await database.query('SELECT EXISTS (SELECT FROM ledger_unplaced) AS waiting')).rows[0].waiting) await delay(250);
     await database.end();
-    await delay(3000);
-    // Counted at the server, with its own statistics' delay out of the way: two transactions of ours in another database.
+    // A server process that goes idle tells what it did up to 10 s later (PGSTAT_IDLE_INTERVAL).
+    await delay(12_000);
+    // Counted at the server, from another database.
     const transactions = async () => {
       const { rows } = await admin.query(`SELECT pg_stat_clear_snapshot(), xact_commit + xact_rollback AS count FROM pg_stat_database WHERE datname = 'countersign'`);
       return Number(rows[0].count);

@@ -7,9 +7,9 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { startEmbeddedServer } from '@countersign/store';
 
-/** What the product's default process loads, by the package that owns it. */
+/** What the product's default process loads, by the package that owns it. Prisma's generated client comes with the store. */
 const SDKS = {
-  'packages/store': ['pg', '@prisma/client', '@prisma/adapter-pg'],
+  'packages/store': ['pg', '@prisma/adapter-pg'],
   'packages/service': ['express', 'pino', 'prom-client', 'zod'],
   'packages/queue': ['bullmq', 'ioredis'],
   'packages/delivery': ['undici', 'ipaddr.js'],
