@@ -15,14 +15,33 @@ export async function measureGrowth({ report, world, few, many, rounds, seconds 
   report.heading(`Cost of a whole flow beside ${many} stored requests against ${few} (c=${CONCURRENCY})`);
   const [small, large] = [await side(world, few), await side(world, many)];
   try {
-    const [beside, alone] = await interleaved(rounds, [() => flows(large, large.receiver, seconds, CONCURRENCY), () => flows(small, small.receiver, seconds, CONCURRENCY)]);
+    const [beside, alone] = await interleaved(rounds, [
+      () => flows(large, large.receiver, seconds, CONCURRENCY),
+      () => flows(small, small.receiver, seconds, CONCURRENCY),
+    ]);
     const time = (results) => median(results.map(({ perSecond }) => 1000 / perSecond));
     const cpu = (results) => sum(results.map(({ cpuMs }) => cpuMs)) / sum(results.map(({ ended }) => ended));
-    report.line('time per flow', time(beside) / time(alone), { atMost: 1.5 }, { detail: `${number(time(beside))} ms against ${number(time(alone))} ms; the process's CPU ${number(cpu(beside) / cpu(alone))}×` });
+    report.line(
+      'time per flow',
+      time(beside) / time(alone),
+      { atMost: 1.5 },
+      { detail: `${number(time(beside))} ms against ${number(time(alone))} ms; the process's CPU ${number(cpu(beside) / cpu(alone))}×` },
+    );
     const payload = Buffer.byteLength(JSON.stringify(submission('http://127.0.0.1:40000/', 12345)));
     const whole = sum(Object.values(large.bytes));
-    report.line('bytes per stored request and its whole life, over payload', (whole - payload) / 1024, { atMost: 1.5 }, { unit: ' KiB', detail: `${Math.round(whole)} bytes with a payload of ${payload}` });
-    report.note(`by table, with indexes: ${Object.entries(large.bytes).filter(([, bytes]) => bytes >= 1).toSorted(([, a], [, b]) => b - a).map(([table, bytes]) => `${table} ${Math.round(bytes)}`).join(', ')}`);
+    report.line(
+      'bytes per stored request and its whole life, over payload',
+      (whole - payload) / 1024,
+      { atMost: 1.5 },
+      { unit: ' KiB', detail: `${Math.round(whole)} bytes with a payload of ${payload}` },
+    );
+    report.note(
+      `by table, with indexes: ${Object.entries(large.bytes)
+        .filter(([, bytes]) => bytes >= 1)
+        .toSorted(([, a], [, b]) => b - a)
+        .map(([table, bytes]) => `${table} ${Math.round(bytes)}`)
+        .join(', ')}`,
+    );
   } finally {
     for (const each of [small, large]) await each.end();
   }
@@ -88,7 +107,10 @@ async function multiply(admin, copies) {
   for (let from = 1; from <= copies; from += step) {
     const to = Math.min(copies, from + step - 1);
     for (const [table, expressions] of Object.entries(changed)) {
-      const { rows } = await admin.query('SELECT attname AS name FROM pg_attribute WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum', [table]);
+      const { rows } = await admin.query(
+        'SELECT attname AS name FROM pg_attribute WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum',
+        [table],
+      );
       const columns = rows.map(({ name }) => name);
       const picked = columns.map((name) => expressions[name] ?? `"${name}"`);
       await admin.query(
@@ -103,7 +125,8 @@ async function multiply(admin, copies) {
 
 /** The rows that were there before. Copies have a number in the last 48 bits, below 2^32; what is random there is above it but for one in 65,536. */
 function templatesOf(table) {
-  const column = { idempotency_keys: 'request_id', decisions: 'request_id', outcomes: 'request_id', grants: 'request_id', delivery_attempts: 'delivery_id' }[table] ?? 'id';
+  const column =
+    { idempotency_keys: 'request_id', decisions: 'request_id', outcomes: 'request_id', grants: 'request_id', delivery_attempts: 'delivery_id' }[table] ?? 'id';
   return `(SELECT * FROM ${table} WHERE substr(right(${column}::text, 12), 1, 4) <> '0000')`;
 }
 
@@ -117,6 +140,8 @@ async function sequenced(admin) {
 }
 
 async function sizes(admin) {
-  const { rows } = await admin.query(`SELECT relname AS table, pg_total_relation_size(oid) AS bytes FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace`);
+  const { rows } = await admin.query(
+    `SELECT relname AS table, pg_total_relation_size(oid) AS bytes FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace`,
+  );
   return Object.fromEntries(rows.map(({ table, bytes }) => [table, Number(bytes)]));
 }

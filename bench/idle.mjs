@@ -21,14 +21,21 @@ export async function measureIdle({ report, product, cluster, receiver, pending,
     await delay(12_000);
     // Counted at the server, from another database.
     const transactions = async () => {
-      const { rows } = await admin.query(`SELECT pg_stat_clear_snapshot(), xact_commit + xact_rollback AS count FROM pg_stat_database WHERE datname = 'countersign'`);
+      const { rows } = await admin.query(
+        `SELECT pg_stat_clear_snapshot(), xact_commit + xact_rollback AS count FROM pg_stat_database WHERE datname = 'countersign'`,
+      );
       return Number(rows[0].count);
     };
     const before = { count: await transactions(), usage: await product.usage(), at: clockMs() };
     await delay(seconds * 1000);
     const after = { count: await transactions(), usage: await product.usage(), at: clockMs() };
     const elapsed = after.at - before.at;
-    report.line('statements per second', ((after.count - before.count) * 1000) / elapsed, { atMost: 1 }, { detail: `${after.count - before.count} in ${Math.round(elapsed / 1000)} s` });
+    report.line(
+      'statements per second',
+      ((after.count - before.count) * 1000) / elapsed,
+      { atMost: 1 },
+      { detail: `${after.count - before.count} in ${Math.round(elapsed / 1000)} s` },
+    );
     report.line('CPU of one core', (100 * (after.usage.cpuMs - before.usage.cpuMs)) / elapsed, { atMost: 1 }, { unit: ' %' });
   } finally {
     await database.end().catch(() => {});

@@ -66,7 +66,26 @@ export async function pgbenchScript(statement, folder) {
 }
 
 export async function pgbenchRound(file, { port, appPassword }, concurrency, seconds) {
-  const args = ['-h', '127.0.0.1', '-p', String(port), '-U', 'countersign_app', '-n', '-M', 'prepared', '-c', String(concurrency), '-j', '1', '-T', String(Math.max(1, Math.round(seconds))), '-f', file, 'baseline'];
+  const args = [
+    '-h',
+    '127.0.0.1',
+    '-p',
+    String(port),
+    '-U',
+    'countersign_app',
+    '-n',
+    '-M',
+    'prepared',
+    '-c',
+    String(concurrency),
+    '-j',
+    '1',
+    '-T',
+    String(Math.max(1, Math.round(seconds))),
+    '-f',
+    file,
+    'baseline',
+  ];
   const { stdout } = await run('pgbench', args, { env: { ...process.env, PGPASSWORD: appPassword } });
   const rate = Number(/tps = ([\d.]+)/.exec(stdout)?.[1]);
   if (!(rate > 0)) throw new Error(`pgbench did not say its rate: ${stdout}`);

@@ -16,7 +16,12 @@ export async function measurePress({ report, product, receiver, rounds, seconds 
     const [presses, bareTimes] = [ours.flat(), theirs.flat()];
     const floor = median(bareTimes);
     report.line('p50 against the bare p50', median(presses) / floor, { atMost: 3 }, { detail: `${number(median(presses))} ms of ${number(floor)} ms` });
-    report.line('p99 against the bare p50', quantile(presses, 0.99) / floor, { atMost: 10 }, { detail: `${number(quantile(presses, 0.99))} ms; the bare p99 is ${number(quantile(bareTimes, 0.99))} ms` });
+    report.line(
+      'p99 against the bare p50',
+      quantile(presses, 0.99) / floor,
+      { atMost: 10 },
+      { detail: `${number(quantile(presses, 0.99))} ms; the bare p99 is ${number(quantile(bareTimes, 0.99))} ms` },
+    );
     await caller.close();
     await bare.close();
   }

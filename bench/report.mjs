@@ -16,12 +16,16 @@ export class Report {
     const ok = goal.atLeast === undefined ? value <= goal.atMost : value >= goal.atLeast;
     const wanted = goal.atLeast === undefined ? `≤ ${goal.atMost}${unit}` : `≥ ${goal.atLeast}${unit}`;
     this.#lines.push({ name, ok });
-    this.#write(`  ${name.padEnd(58)} ${`${number(value)}${unit}`.padStart(10)}   goal ${wanted.padEnd(10)} ${ok ? 'ok    ' : 'missed'}${detail === '' ? '' : `   ${detail}`}`);
+    this.#write(
+      `  ${name.padEnd(58)} ${`${number(value)}${unit}`.padStart(10)}   goal ${wanted.padEnd(10)} ${ok ? 'ok    ' : 'missed'}${detail === '' ? '' : `   ${detail}`}`,
+    );
   }
 
   end() {
     const missed = this.#lines.filter(({ ok }) => !ok);
-    this.#write(`\n${this.#lines.length - missed.length} of ${this.#lines.length} goals met${missed.length === 0 ? '.' : `; missed: ${missed.map(({ name }) => name).join('; ')}.`}`);
+    this.#write(
+      `\n${this.#lines.length - missed.length} of ${this.#lines.length} goals met${missed.length === 0 ? '.' : `; missed: ${missed.map(({ name }) => name).join('; ')}.`}`,
+    );
   }
 
   #write(text) {

@@ -24,7 +24,14 @@ const USAGE = `Usage: npm run bench -- [options]
   --pending N       how many pending requests idle; default 10000`;
 
 const { values: options } = parseArgs({
-  options: { only: { type: 'string' }, short: { type: 'boolean' }, stored: { type: 'string' }, pending: { type: 'string' }, profile: { type: 'string' }, help: { type: 'boolean', short: 'h' } },
+  options: {
+    only: { type: 'string' },
+    short: { type: 'boolean' },
+    stored: { type: 'string' },
+    pending: { type: 'string' },
+    profile: { type: 'string' },
+    help: { type: 'boolean', short: 'h' },
+  },
 });
 const parts = new Set(options.only?.split(',') ?? PARTS);
 const unknown = [...parts].filter((part) => !PARTS.includes(part));
@@ -42,7 +49,8 @@ try {
   world = await makeWorld();
   await describeMachine();
   if (['intake', 'flow', 'press', 'idle'].some((part) => parts.has(part))) await measureOne(await world.home());
-  if (parts.has('growth')) await measureGrowth({ report, world, few: 1000, many: Number(options.stored ?? (short ? 10_000 : 50_000)), rounds: times.rounds, seconds: times.seconds });
+  if (parts.has('growth'))
+    await measureGrowth({ report, world, few: 1000, many: Number(options.stored ?? (short ? 10_000 : 50_000)), rounds: times.rounds, seconds: times.seconds });
   if (parts.has('start')) await measureWarmStart({ report, world, rounds: short ? 3 : 9 });
   report.note(`\n  took ${Math.round((performance.now() - started) / 1000)} s`);
   report.end();
@@ -69,7 +77,9 @@ async function measureOne(home) {
 async function describeMachine() {
   report.heading('Machine');
   report.note(`${availableParallelism()} cores (${cpus()[0]?.model.trim() ?? 'unknown'}), load ${loadavg()[0].toFixed(1)} before the run`);
-  report.note(`Node ${process.versions.node}, ${world.postgresVersion}; write and fdatasync of 8 KiB: ${Math.round(median(fsyncMicroseconds(world.folder)))} µs`);
+  report.note(
+    `Node ${process.versions.node}, ${world.postgresVersion}; write and fdatasync of 8 KiB: ${Math.round(median(fsyncMicroseconds(world.folder)))} µs`,
+  );
   report.note('absolute figures are of this machine; the ratios are what counts');
 }
 

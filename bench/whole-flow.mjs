@@ -20,11 +20,18 @@ export async function measureWholeFlow({ report, product, naive, receiver, round
   const rate = (results) => median(results.map(({ perSecond }) => perSecond));
   const cpu = (results) => sum(results.map(({ cpuMs }) => cpuMs)) / sum(results.map(({ ended }) => ended));
   report.line('flows/s', rate(ours) / rate(theirs), { atLeast: 0.6 }, { detail: `${number(rate(ours))}/s of ${number(rate(theirs))}/s` });
-  report.line("CPU of the server's process per flow", cpu(ours) / cpu(theirs), { atMost: 1.8 }, { detail: `${number(cpu(ours))} ms of ${number(cpu(theirs))} ms` });
+  report.line(
+    "CPU of the server's process per flow",
+    cpu(ours) / cpu(theirs),
+    { atMost: 1.8 },
+    { detail: `${number(cpu(ours))} ms of ${number(cpu(theirs))} ms` },
+  );
   const peaks = await Promise.all(sides.map(async ({ program }) => (await program.usage()).peakRssBytes));
   report.line('peak RSS', peaks[0] / peaks[1], { atMost: 1.5 }, { detail: peaks.map((bytes) => `${Math.round(bytes / 2 ** 20)} MiB`).join(' of ') });
   const slowest = (results) => results.flatMap(({ times }) => times);
-  report.note(`a flow took p50 ${number(median(slowest(ours)))} ms, p99 ${number(quantile(slowest(ours), 0.99))} ms; naive ${number(median(slowest(theirs)))} ms, ${number(quantile(slowest(theirs), 0.99))} ms`);
+  report.note(
+    `a flow took p50 ${number(median(slowest(ours)))} ms, p99 ${number(quantile(slowest(ours), 0.99))} ms; naive ${number(median(slowest(theirs)))} ms, ${number(quantile(slowest(theirs), 0.99))} ms`,
+  );
   if (receiver.unsigned() > 0) throw new Error(`${receiver.unsigned()} callbacks were not signed.`);
   for (const { caller } of sides) await caller.close();
 }

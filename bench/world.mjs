@@ -41,7 +41,11 @@ async function firstStart(home) {
   const product = await startProduct({ home, capture: 'open:' });
   const captured = product.message('statement');
   const headers = { authorization: `Bearer ${product.apiKey}`, 'content-type': 'application/json', 'idempotency-key': 'bench-first' };
-  const { statusCode, body } = await request(`${product.url}/v1/action-requests`, { method: 'POST', headers, body: JSON.stringify(submission('http://127.0.0.1:8090/', 0)) });
+  const { statusCode, body } = await request(`${product.url}/v1/action-requests`, {
+    method: 'POST',
+    headers,
+    body: JSON.stringify(submission('http://127.0.0.1:8090/', 0)),
+  });
   if (statusCode !== 201) throw new Error(`The first request was answered ${statusCode}: ${await body.text()}`);
   const { id } = await body.json();
   const { name, text, values } = await captured;

@@ -11,7 +11,6 @@ import { startEmbeddedServer } from '@countersign/store';
 const SDKS = {
   'packages/store': ['pg', '@prisma/adapter-pg'],
   'packages/service': ['express', 'pino', 'prom-client', 'zod'],
-  'packages/queue': ['bullmq', 'ioredis'],
   'packages/delivery': ['undici', 'ipaddr.js'],
   'packages/core': ['yaml', 'canonicalize', '@bufbuild/cel'],
 };

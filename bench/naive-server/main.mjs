@@ -36,7 +36,11 @@ app.post('/requests/:id/approve', async (request, response) => {
   if (rows.length === 0) return response.status(409).json({ error: 'already settled' });
   response.status(201).json({ id: request.params.id, status: 'approved' });
   const [{ callback, decided_at }] = rows;
-  await notify(callback, request.params.id, { type: 'outcome.settled', timestamp: decided_at, data: { action_request: request.params.id, status: 'approved', by: request.body.by } });
+  await notify(callback, request.params.id, {
+    type: 'outcome.settled',
+    timestamp: decided_at,
+    data: { action_request: request.params.id, status: 'approved', by: request.body.by },
+  });
 });
 
 async function notify(url, id, event) {

@@ -26,7 +26,11 @@ export interface JobQueue {
   waitUntilReady(): Promise<unknown>;
   getWaitingCount(): Promise<number>;
   drain(): Promise<unknown>;
-  add(name: string, data: { ids: readonly string[] }, options: { jobId: string; attempts: number; removeOnComplete: boolean; removeOnFail: boolean }): Promise<unknown>;
+  add(
+    name: string,
+    data: { ids: readonly string[] },
+    options: { jobId: string; attempts: number; removeOnComplete: boolean; removeOnFail: boolean },
+  ): Promise<unknown>;
   close(): Promise<unknown>;
 }
 /** Redis or PostgreSQL beneath BullMQ. */
@@ -44,7 +48,10 @@ export interface WakeupBackend {
 }
 
 /** Wake-ups through BullMQ; see {@link createWakeups} for the options. */
-export function createBullmqWakeups(backend: WakeupBackend, options: { readonly platforms: readonly string[]; readonly log: WakeupLog; readonly meter?: WakeupMeter }): Wakeups {
+export function createBullmqWakeups(
+  backend: WakeupBackend,
+  options: { readonly platforms: readonly string[]; readonly log: WakeupLog; readonly meter?: WakeupMeter },
+): Wakeups {
   const { log, meter } = options;
   const senders = new Map<WakeupQueue, Sender>();
   const processors = new Map<WakeupQueue, (data: unknown) => Promise<void>>();
@@ -92,7 +99,12 @@ export function createBullmqWakeups(backend: WakeupBackend, options: { readonly 
       startWorkers();
     },
     async health() {
-      const problem = backend.problem() ?? (await backend.ping().then(() => undefined, (error: unknown) => (error instanceof Error ? error.message : 'no answer')));
+      const problem =
+        backend.problem() ??
+        (await backend.ping().then(
+          () => undefined,
+          (error: unknown) => (error instanceof Error ? error.message : 'no answer'),
+        ));
       return { backend: backend.name, lost: tally.lost, ...(problem === undefined ? { status: 'up' } : { status: 'down', detail: problem }) };
     },
     close() {
@@ -195,7 +207,10 @@ function idsOf(data: unknown): readonly string[] {
 
 async function answers(backend: WakeupBackend): Promise<boolean> {
   let answered = false;
-  await atMost(CLOSE_WAIT_MS, backend.ping().then(() => (answered = true)));
+  await atMost(
+    CLOSE_WAIT_MS,
+    backend.ping().then(() => (answered = true)),
+  );
   return answered;
 }
 
@@ -205,6 +220,12 @@ async function atMost(ms: number, work: Promise<unknown>): Promise<void> {
     timer = setTimeout(resolve, ms);
   });
   // A backend that is away may refuse to say good-bye; there is nothing left to lose.
-  await Promise.race([work.then(() => undefined, () => undefined), deadline]);
+  await Promise.race([
+    work.then(
+      () => undefined,
+      () => undefined,
+    ),
+    deadline,
+  ]);
   clearTimeout(timer);
 }

@@ -1,7 +1,5 @@
 import { createBullmqWakeups } from './bullmq-wakeups.js';
-import { openPostgresBackend } from './postgres-backend.js';
 import { QueueError } from './queue-error.js';
-import { openRedisBackend } from './redis-backend.js';
 import type { WakeupLog, WakeupMeter, Wakeups } from './wakeups.js';
 
 export interface WakeupsOptions {
@@ -24,7 +22,12 @@ export interface WakeupsOptions {
 export async function createWakeups(options: WakeupsOptions): Promise<Wakeups> {
   const { redisUrl, databaseUrl, migrateDatabaseUrl, platforms, log, meter } = options;
   const shared = { platforms, log, ...(meter === undefined ? {} : { meter }) };
-  if (redisUrl !== undefined) return createBullmqWakeups(await openRedisBackend(redisUrl, log), shared);
+  // BullMQ is loaded only here: one process with every role does without it, and starts sooner.
+  if (redisUrl !== undefined) {
+    const { openRedisBackend } = await import('./redis-backend.js');
+    return createBullmqWakeups(await openRedisBackend(redisUrl, log), shared);
+  }
   if (databaseUrl === undefined) throw new QueueError('no_backend', 'Wake-ups need a Redis or a PostgreSQL address.');
+  const { openPostgresBackend } = await import('./postgres-backend.js');
   return createBullmqWakeups(await openPostgresBackend({ databaseUrl, ...(migrateDatabaseUrl === undefined ? {} : { migrateDatabaseUrl }) }), shared);
 }

@@ -33,7 +33,13 @@ export function createLocalWakeups(options: { readonly log: WakeupLog; readonly 
 }
 
 /** Runs a handler so that nothing escapes: what it threw is logged and counted, and the sweeper repeats the work. */
-export async function runHandler(queue: WakeupQueue, handler: WakeupHandler, ids: readonly string[], log: WakeupLog, meter: WakeupMeter | undefined): Promise<void> {
+export async function runHandler(
+  queue: WakeupQueue,
+  handler: WakeupHandler,
+  ids: readonly string[],
+  log: WakeupLog,
+  meter: WakeupMeter | undefined,
+): Promise<void> {
   try {
     await handler(ids);
     meter?.handled?.(queue);

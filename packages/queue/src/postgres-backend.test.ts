@@ -171,6 +171,9 @@ describe('wake-ups between processes on PostgreSQL', () => {
     return (await admin.query<{ data: unknown }>(`SELECT data FROM ${QUEUE_SCHEMA}.job WHERE queue = $1`, [queue])).rows;
   }
   async function events(queue: string): Promise<number> {
-    return (await admin.query<{ newest: number }>(`SELECT coalesce(max(id), 0)::int AS newest FROM ${QUEUE_SCHEMA}.event WHERE queue = $1`, [queue])).rows[0]?.newest ?? 0;
+    return (
+      (await admin.query<{ newest: number }>(`SELECT coalesce(max(id), 0)::int AS newest FROM ${QUEUE_SCHEMA}.event WHERE queue = $1`, [queue])).rows[0]
+        ?.newest ?? 0
+    );
   }
 });

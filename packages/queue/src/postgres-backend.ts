@@ -3,9 +3,8 @@ import pg from 'pg';
 
 import type { WakeupBackend } from './bullmq-wakeups.js';
 import { QueueError } from './queue-error.js';
+import { QUEUE_SCHEMA } from './queue-schema.js';
 
-/** The schema of the queue's tables, apart from Countersign's own and from any other BullMQ in the database. */
-export const QUEUE_SCHEMA = 'countersign_queue';
 /** How long an idle worker sleeps; NOTIFY wakes it, and a broken LISTEN connection is noticed by TCP keep-alive. Four statements per round. */
 const IDLE_ROUND_SECONDS = 300;
 /** One statement per round looks for jobs whose worker died. */
@@ -50,7 +49,14 @@ export async function openPostgresBackend(options: PostgresBackendOptions): Prom
       return new Worker(
         queue,
         (job) => process(job.data),
-        { autorun: false, connection: backendConnection, concurrency: 1, drainDelay: IDLE_ROUND_SECONDS, stalledInterval: STALLED_ROUND_MS, runRetryDelay: 1_000 },
+        {
+          autorun: false,
+          connection: backendConnection,
+          concurrency: 1,
+          drainDelay: IDLE_ROUND_SECONDS,
+          stalledInterval: STALLED_ROUND_MS,
+          runRetryDelay: 1_000,
+        },
         createPostgresBackend,
       );
     },
@@ -128,7 +134,11 @@ async function withClient(connection: Connection, work: (client: pg.Client) => P
     if (error instanceof QueueError) throw error;
     // 28xxx: invalid authorisation; 42501: insufficient privilege.
     if (/^28|^42501$/u.test(codeOf(error) ?? '')) {
-      throw new QueueError('access_denied', `PostgreSQL refused to prepare the schema ${QUEUE_SCHEMA}; give MIGRATE_DATABASE_URL a role that may create it.`, error);
+      throw new QueueError(
+        'access_denied',
+        `PostgreSQL refused to prepare the schema ${QUEUE_SCHEMA}; give MIGRATE_DATABASE_URL a role that may create it.`,
+        error,
+      );
     }
     throw new QueueError('backend_unreachable', 'The queue could not be prepared on PostgreSQL.', error);
   } finally {

@@ -123,5 +123,8 @@ export async function openRedisBackend(redisUrl: string, log: WakeupLog): Promis
 async function policyProblem(client: Redis): Promise<QueueError | undefined> {
   const policy = /^maxmemory_policy:(\S+)/mu.exec(await client.info('memory'))?.[1];
   if (policy === undefined || policy === 'noeviction') return undefined;
-  return new QueueError('eviction_policy', `Redis runs with maxmemory-policy ${policy} and may drop jobs; set it to noeviction (CONFIG SET maxmemory-policy noeviction).`);
+  return new QueueError(
+    'eviction_policy',
+    `Redis runs with maxmemory-policy ${policy} and may drop jobs; set it to noeviction (CONFIG SET maxmemory-policy noeviction).`,
+  );
 }
