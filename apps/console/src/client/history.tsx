@@ -52,7 +52,7 @@ function DeliveryLine({ delivery, onRedrive }: { delivery: Delivery; onRedrive: 
     <div className="delivery">
       <p>
         {delivery.redrive_of === null ? 'Callback' : 'Callback, sent again,'} {delivery.event} to <bdi>{delivery.url ?? 'an endpoint'}</bdi>:{' '}
-        <strong className={`state ${state}`}>{state}</strong>
+        <strong className={`fate ${state}`}>{state}</strong>
         {reason === null ? null : <span className="quiet"> ({reasonWords[reason] ?? reason})</span>}
         {state === 'pending' && next_attempt_at !== null ? (
           <>
