@@ -35,9 +35,10 @@ app.post('/v1/action-requests', async (request, response) => {
   response.status(201).json({});
 });
 const http = app.listen(Number(process.env.PORT), '127.0.0.1');
-process.on('SIGTERM', async () => {
+async function stop() {
   http.close();
   await pool.end();
   await server.stop();
   process.exit(0);
-});
+}
+process.on('SIGTERM', () => void stop());

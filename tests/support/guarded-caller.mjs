@@ -4,7 +4,7 @@
  * with HOLD=run, right after.
  */
 import { appendFileSync } from 'node:fs';
-import { createClient } from '../../packages/client/dist/index.js';
+import { createClient } from '@countersign/client';
 
 const { COUNTERSIGN_URL: url, COUNTERSIGN_API_KEY: apiKey, CALLER_KEY: key, CALLER_LOG: log, CALLER_ACTION: action, HOLD: hold } = process.env;
 const say = (line) => process.stdout.write(`${line}\n`);

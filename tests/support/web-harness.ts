@@ -4,8 +4,8 @@ import type { Card, Submission, Verdict } from '@countersign/contracts';
 import { expire } from '@countersign/core/flow';
 import type { RequestState } from '@countersign/core/ports';
 import { askForReasons } from '@countersign/dev-env/approval-world';
-import { cardPage } from '../../apps/console/src/client/testing/card-page.js';
-import { type ApiWorld, createApiWorld } from '../../apps/intake/src/testing/api-world.js';
+import { cardPage } from '@countersign/console/testing';
+import { type ApiWorld, createApiWorld } from '@countersign/intake/testing';
 
 const TENANT = 'default';
 const NAMES: readonly PersonName[] = ['dana', 'alice', 'bob', 'carol', 'olivia'];

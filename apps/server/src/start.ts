@@ -23,7 +23,7 @@ export interface Running {
 
 /** Puts the roles of this process together and starts them: storage first, the port last. */
 export async function start(config: Config): Promise<Running> {
-  const log = createLogger({ level: config.logLevel, mask: logMask(), readable: Boolean(process.stdout.isTTY) });
+  const log = createLogger({ level: config.logLevel, mask: logMask(), readable: process.stdout.isTTY });
   const metrics = createMetrics({ processMetrics: true });
   const shutdown = createShutdown(log);
   try {

@@ -142,7 +142,7 @@ describe('values', () => {
 
   test('secrets are not printed, however the tree is written out', () => {
     const config = good({ ...SERVER, REDIS_URL: 'redis://:hunter2@r', METRICS_TOKEN: 'hunter2hunter2hunter2', SLACK_BOT_TOKEN: 'xoxb-hunter2', SLACK_SIGNING_SECRET: 'hunter2', OIDC_ISSUER: 'https://i', OIDC_CLIENT_ID: 'c', OIDC_CLIENT_SECRET: 'hunter2' });
-    for (const text of [inspect(config, { depth: 9, showHidden: true }), JSON.stringify(config), `${String(config.redisUrl)}`]) {
+    for (const text of [inspect(config, { depth: 9, showHidden: true }), JSON.stringify(config), String(config.redisUrl)]) {
       expect(text).not.toContain('hunter2');
       expect(text).not.toContain(KEY);
       expect(text).toContain('[secret]');

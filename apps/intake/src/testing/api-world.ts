@@ -283,4 +283,3 @@ export async function createApiWorld(options: { pingMs?: number; lookMs?: number
 }
 
 /** Milliseconds since 1970 of an instant on the wire. */
-export const msOf = (instant: string): number => epochMs(formatInstant(Date.parse(instant)));

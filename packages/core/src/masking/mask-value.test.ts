@@ -66,7 +66,7 @@ describe('names and paths', () => {
 
 describe('marks', () => {
   test('equal personal data has equal tokens under one key, other keys give others, and spelling does not matter', () => {
-    const { masked, report } = mask({ a: `to ${'Dana'}@example.com`, b: 'dana@EXAMPLE.com', c: 'dana\u200b@example.com', d: visa, e: Number(visa), f: visa.replace(/(.{4})/g, '$1 ').trim() });
+    const { masked, report } = mask({ a: 'to Dana@example.com', b: 'dana@EXAMPLE.com', c: 'dana\u200b@example.com', d: visa, e: Number(visa), f: visa.replace(/(.{4})/g, '$1 ').trim() });
     const shown = masked as Record<string, string>;
     expect(shown['a']).toMatch(/^to \[email:[0-9a-f]{10}\]$/);
     expect([shown['b'], shown['c']]).toEqual([shown['a']?.slice(3), shown['a']?.slice(3)]);

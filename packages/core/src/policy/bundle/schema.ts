@@ -109,7 +109,6 @@ const parameterType = z
     'a type is string, int, number, bool, map, any or list<…>, with ? behind it where the parameter may be absent',
   );
 const action = z.strictObject({ reversibility: reversibilitySchema.optional(), parameters: z.record(z.string().min(1).max(128), parameterType).optional() });
-export type ActionDocument = z.infer<typeof action>;
 
 /** The whole language, as one document; several files are merged into this before it is checked. */
 export const bundleSchema = z.strictObject({
