@@ -324,9 +324,9 @@ describe('endpoints that fail', () => {
       (await fixture.sql<{ count: number }>('SELECT count(DISTINCT pid)::int AS count FROM pg_locks WHERE NOT granted'))[0]?.count ?? 0;
     const claiming = claims({});
     while ((await waiters()) < 1);
-    let enabled = false;
-    const enabling = fixture.store.endpoints.setState(TENANT, id, 'enabled', null).then(() => (enabled = true));
-    while (!enabled && (await waiters()) < 2);
+    const seen = { enabled: false };
+    const enabling = fixture.store.endpoints.setState(TENANT, id, 'enabled', null).then(() => (seen.enabled = true));
+    while (!seen.enabled && (await waiters()) < 2);
     await fixture.sql('COMMIT');
     await Promise.all([claiming, enabling]);
     const states = (await Promise.all(requests.map(stateOf))).flat().map(([state]) => state);
