@@ -145,6 +145,17 @@ class Service(unittest.TestCase):
             self.client.run_approved(asked["id"], export(), self.ran.append)
         self.assertEqual((raised.exception.kind, self.ran), ("expired", []))
 
+    def test_a2_ctrl_c_takes_the_request_back(self):
+        asked = []
+
+        def interrupt(request):
+            asked.append(request["id"])
+            raise KeyboardInterrupt
+
+        with self.assertRaises(KeyboardInterrupt):
+            self.guard(on_submitted=interrupt)
+        self.assertEqual((self.client.get(asked[0])["status"], self.ran), ("cancelled", []))
+
     def test_d3_a_revoked_approval_does_not_run(self):
         asked = self.client.submit(export())
         decide("approve")(asked)
