@@ -1,0 +1,61 @@
+/** API keys, personal tokens, sessions and sign-in links, by the hash of their secret. */
+import type { KeyRights, Person } from './people.js';
+
+export interface ApiKeyRecord {
+  id: string;
+  tenant: string;
+  name: string;
+  owner: string;
+  /** SHA-256 of the whole key. */
+  hash: Uint8Array;
+  /** What may be shown of it. */
+  prefix: string;
+  rights: KeyRights;
+  sealed_webhook_secret: Uint8Array;
+  created_at: string;
+  expires_at: string | null;
+  revoked_at: string | null;
+}
+
+export interface PersonalTokenRecord {
+  id: string;
+  tenant: string;
+  person_id: string;
+  hash: Uint8Array;
+  name: string;
+  scopes: ('read' | 'decide' | 'admin')[];
+  created_at: string;
+  expires_at: string | null;
+  revoked_at: string | null;
+}
+
+export interface SessionRecord {
+  /** SHA-256 of the cookie's value. */
+  hash: Uint8Array;
+  tenant: string;
+  person_id: string;
+  issuer: string;
+  method: string;
+  created_at: string;
+  expires_at: string;
+}
+
+export interface CredentialStore {
+  apiKeyByHash(hash: Uint8Array): Promise<ApiKeyRecord | null>;
+  apiKey(tenant: string, id: string): Promise<ApiKeyRecord | null>;
+  insertApiKey(key: ApiKeyRecord): Promise<void>;
+  personalTokenByHash(hash: Uint8Array): Promise<PersonalTokenRecord | null>;
+  /** The token with its person's row as it is now, in one look; the person is null where the directory has none. */
+  personByTokenHash(hash: Uint8Array): Promise<{ token: PersonalTokenRecord; person: Person | null } | null>;
+  insertPersonalToken(token: PersonalTokenRecord): Promise<void>;
+  sessionByHash(hash: Uint8Array): Promise<SessionRecord | null>;
+  /** As personByTokenHash. */
+  personBySessionHash(hash: Uint8Array): Promise<{ session: SessionRecord; person: Person | null } | null>;
+  insertSession(session: SessionRecord): Promise<void>;
+  endSession(hash: Uint8Array): Promise<void>;
+  /** One-time sign-in links; `spend` takes it in one atomic statement, null when spent, unknown or over. */
+  insertSignInLink(link: { hash: Uint8Array; tenant: string; person_id: string; expires_at: string }): Promise<void>;
+  spendSignInLink(hash: Uint8Array): Promise<{ tenant: string; person_id: string } | null>;
+  /** Ends every unspent link; a start does so before it makes new ones. */
+  voidSignInLinks(tenant: string): Promise<void>;
+}

@@ -1,0 +1,17 @@
+/** What waits, for the sweep and the metrics. */
+
+/** How much is waiting; one statement, for the sweeper and the metrics. */
+export interface Backlog {
+  due_requests: number;
+  due_deliveries: number;
+  unplaced_leaves: number;
+  due_cards: Record<string, number>;
+  /** The next instant at which a pending request expires or a delivery is due; null when nothing waits. */
+  next_due_at: string | null;
+}
+
+export interface SweepStore {
+  backlog(): Promise<Backlog>;
+  /** The database's clock. */
+  now(): Promise<string>;
+}
