@@ -60,6 +60,8 @@ async function answerFor(deps: IntakeDeps, route: Route, request: Request, recen
     const refused = crossSite(request, route, deps.origins());
     if (refused !== null) return refused;
   }
+  const params = paramsOf(request);
+  if (Object.values(params).some((value) => value.includes('\0'))) return notFound();
   // Rate limits per API key and tenant belong here: whoever asks is known, nothing was read of the body yet.
   const query = queryOf(request);
   if ('problem' in query) return query;
@@ -71,7 +73,7 @@ async function answerFor(deps: IntakeDeps, route: Route, request: Request, recen
       const now = await identify(deps, credential);
       return now === null || 'problem' in now ? null : now;
     },
-    params: paramsOf(request),
+    params,
     query: query.values,
     body: body.value,
     header: (name) => {
@@ -101,6 +103,9 @@ function queryOf(request: Request): { values: Record<string, string> } | Trouble
   for (const [name, value] of new URLSearchParams(at < 0 ? '' : request.url.slice(at + 1))) {
     if (name in values)
       return trouble('invalid_query', 'A name stands twice in the query.', { errors: [{ pointer: `/${name.slice(0, 64)}`, detail: 'stands twice' }] });
+    // PostgreSQL's text cannot hold it, so nothing that we keep has it.
+    if (value.includes('\0'))
+      return trouble('invalid_query', 'The query holds U+0000.', { errors: [{ pointer: `/${name.slice(0, 64)}`, detail: 'must not contain U+0000' }] });
     values[name] = value;
   }
   return { values: { ...values } };
