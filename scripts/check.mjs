@@ -14,7 +14,12 @@ const steps = [
 ];
 for (const [name, tool, args] of steps) {
   const started = Date.now();
-  const result = spawnSync(path.join(root, 'node_modules', '.bin', tool), args, { cwd: root, env: toolEnvironment(), encoding: 'utf8', maxBuffer: 64 * 1024 * 1024 });
+  const result = spawnSync(path.join(root, 'node_modules', '.bin', tool), args, {
+    cwd: root,
+    env: toolEnvironment(),
+    encoding: 'utf8',
+    maxBuffer: 64 * 1024 * 1024,
+  });
   if (result.status !== 0) fail(`${name} is not clean.`, `${result.stdout}\n${result.stderr}`);
   process.stdout.write(`${name}: clean (${((Date.now() - started) / 1000).toFixed(1)} s)\n`);
 }

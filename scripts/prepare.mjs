@@ -33,7 +33,13 @@ export function toolEnvironment(extra = {}) {
 
 /** Runs a tool to its end; its output is shown only where it fails. */
 export function runQuietly(command, args, failure) {
-  const result = spawnSync(command, args, { cwd: root, env: toolEnvironment(), encoding: 'utf8', maxBuffer: 64 * 1024 * 1024, shell: process.platform === 'win32' });
+  const result = spawnSync(command, args, {
+    cwd: root,
+    env: toolEnvironment(),
+    encoding: 'utf8',
+    maxBuffer: 64 * 1024 * 1024,
+    shell: process.platform === 'win32',
+  });
   if (result.error !== undefined) fail(`${failure}: ${result.error.message}`);
   if (result.status !== 0) fail(failure, `${result.stdout}\n${result.stderr}`.split('\n').slice(-60).join('\n'));
 }

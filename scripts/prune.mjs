@@ -2,4 +2,8 @@
 import path from 'node:path';
 import { root, runQuietly } from './prepare.mjs';
 
-runQuietly(path.join(root, 'node_modules', '.bin', 'pnpm'), ['install', '--prod', '--frozen-lockfile', '--ignore-scripts'], 'The development packages could not be taken out.');
+runQuietly(
+  path.join(root, 'node_modules', '.bin', 'pnpm'),
+  ['install', '--prod', '--frozen-lockfile', '--ignore-scripts'],
+  'The development packages could not be taken out.',
+);

@@ -13,11 +13,15 @@ const results = path.join(root, 'test-results', 'jest.json');
 mkdirSync(path.dirname(results), { recursive: true });
 rmSync(results, { force: true });
 const options = [process.env.NODE_OPTIONS, '--experimental-vm-modules', '--disable-warning=ExperimentalWarning'].filter(Boolean).join(' ');
-const jest = spawnSync(process.execPath, [path.join(root, 'node_modules', 'jest', 'bin', 'jest.js'), '--json', `--outputFile=${results}`, ...process.argv.slice(2)], {
-  cwd: root,
-  env: toolEnvironment({ NODE_OPTIONS: options }),
-  stdio: ['ignore', 'ignore', 'inherit'],
-});
+const jest = spawnSync(
+  process.execPath,
+  [path.join(root, 'node_modules', 'jest', 'bin', 'jest.js'), '--json', `--outputFile=${results}`, ...process.argv.slice(2)],
+  {
+    cwd: root,
+    env: toolEnvironment({ NODE_OPTIONS: options }),
+    stdio: ['ignore', 'ignore', 'inherit'],
+  },
+);
 if (jest.error !== undefined) fail(`jest did not start: ${jest.error.message}`);
 
 const report = read(results);

@@ -9,7 +9,7 @@ import { createLocalJWKSet, type JSONWebKeySet, jwtVerify } from 'jose';
 import { actionOf, EXPORT, type Reply } from './support/api.js';
 import { type CallbackReceiver, startCallbackReceiver, verifiedByOfficialPackage, verifiedByPublishedKey } from './support/callback-receiver.js';
 import { readLog } from './support/ledger-check.js';
-import { type RunningServer, startServer } from './support/running-server.js';
+import { root, type RunningServer, startServer } from './support/running-server.js';
 import { until } from './support/until.js';
 
 /*
@@ -489,6 +489,12 @@ describe('the record', () => {
     // What is not a request's is the policy's: put in force once, in this log's first place or near it.
     const others = second.entries.flatMap((entry, index) => (placed.has(index) ? [] : [entry.toString('latin1')]));
     expect(others).toEqual([expect.stringContaining('policy.activated')]);
+  });
+
+  test('E2: `countersign ledger verify` finds the whole of it as it was logged, every row against its leaf', async () => {
+    const command = [path.join(root, 'bin', 'countersign'), 'ledger', 'verify', '--home', server.home, '--json'];
+    const { stdout } = await promisify(execFile)(process.execPath, command, { env: { PATH: process.env['PATH'], HOME: server.home } });
+    expect(JSON.parse(stdout)).toMatchObject({ findings: [] });
   });
 
   test('E1: hash tiles and the checkpoint are open, entries are for auditors and administrators', async () => {

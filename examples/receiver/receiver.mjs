@@ -40,7 +40,9 @@ server.on('error', (error) => {
 
 /** An outcome in a few lines; the same event may come twice, so a real receiver remembers `webhook-id`. */
 function describe({ type, data }) {
-  const deciders = data.decisions.map(({ person, verdict, reason, via }) => `${person.name} <${person.email}> ${verdict}d on ${via}${reason === null ? '' : `: "${reason}"`}`);
+  const deciders = data.decisions.map(
+    ({ person, verdict, reason, via }) => `${person.name} <${person.email}> ${verdict}d on ${via}${reason === null ? '' : `: "${reason}"`}`,
+  );
   return [
     `\n${type}: ${data.action_request} is ${data.status} (verified)`,
     ...deciders.map((line) => `  ${line}`),

@@ -41,11 +41,21 @@ export async function activatePolicy(
     at,
     subject: digest,
     // Nothing of it is private; the commitment to nothing is under a key that nobody needs again.
-    bytes: makeLeaf({ id, event: 'policy.activated', at, tenant: options.tenant, subject: digest, facts: { bundle: name, policy_digest: digest, by: options.by }, details: {}, recordKey }),
+    bytes: makeLeaf({
+      id,
+      event: 'policy.activated',
+      at,
+      tenant: options.tenant,
+      subject: digest,
+      facts: { bundle: name, policy_digest: digest, by: options.by },
+      details: {},
+      recordKey,
+    }),
     sealed_private: null,
   };
   const { changed } = await world.policies.activate({ tenant: options.tenant, digest, canonical, by: options.by, leaf });
   return { digest, changed };
 }
 
-const problemLine = ({ file, line, column, message, hint }: PolicyProblem): string => `${file}:${line}:${column}: ${message}${hint === undefined ? '' : ` (${hint})`}`;
+const problemLine = ({ file, line, column, message, hint }: PolicyProblem): string =>
+  `${file}:${line}:${column}: ${message}${hint === undefined ? '' : ` (${hint})`}`;

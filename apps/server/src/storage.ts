@@ -13,7 +13,10 @@ const CONNECTIONS = 16;
 /** The database: the embedded server or DATABASE_URL, migrated, with the ports of core on it. */
 export async function openStorage(config: Config, log: Logger, shutdown: Shutdown): Promise<Storage> {
   if (config.database.kind === 'embedded') {
-    const server = await startEmbeddedServer({ home: config.home, onFault: (error) => log.error({ err: error }, 'The embedded PostgreSQL ended; starting it again') });
+    const server = await startEmbeddedServer({
+      home: config.home,
+      onFault: (error) => log.error({ err: error }, 'The embedded PostgreSQL ended; starting it again'),
+    });
     shutdown.add('postgresql', () => server.stop());
     await migrate({ url: server.ownerUrl, appRole: 'countersign_app' });
     return { store: opened(server.appUrl, shutdown), appUrl: server.appUrl };

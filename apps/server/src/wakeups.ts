@@ -6,7 +6,11 @@ import type { Config, Metrics, Shutdown } from '@countersign/service';
  * How commits wake workers: those of this process directly, those of others through BullMQ. One process with every role
  * needs no queue unless REDIS_URL says that there are other processes (docs/decisions/0003).
  */
-export async function openWakeups(config: Config, appUrl: string, world: { log: WakeupLog; metrics: Metrics; shutdown: Shutdown }): Promise<{ wakeups: Wakeups; announcer: Announcer }> {
+export async function openWakeups(
+  config: Config,
+  appUrl: string,
+  world: { log: WakeupLog; metrics: Metrics; shutdown: Shutdown },
+): Promise<{ wakeups: Wakeups; announcer: Announcer }> {
   const local = createLocalWakeups({ log: world.log });
   const alone = config.allRoles && config.redisUrl === undefined;
   const wakeups = alone ? local : combineWakeups(local, await createWakeups(queueOptions(config, appUrl, world)));

@@ -30,7 +30,8 @@ const DEFAULT_TIMEOUT_SECONDS = 86_400;
 export async function createWorld(config: Config, store: Store, announcer: Announcer, shutdown: Shutdown): Promise<World> {
   const { clock, stop } = await databaseClock(store.sweep);
   shutdown.add('clock', stop);
-  const master = config.masterKey === undefined ? await loadOrCreateMasterKeyring(path.join(config.home, 'master.key')) : parseMasterKeyring(config.masterKey.reveal());
+  const master =
+    config.masterKey === undefined ? await loadOrCreateMasterKeyring(path.join(config.home, 'master.key')) : parseMasterKeyring(config.masterKey.reveal());
   const sealer = new EnvelopeSealer(master);
   const keyring = await Keyring.open({ store: store.signingKeys, sealer, clock });
   keepKeysFresh(keyring, shutdown);

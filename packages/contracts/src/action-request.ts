@@ -34,7 +34,12 @@ const actionMembers = {
   resource: resourceSchema,
   parameters: jsonObjectSchema.optional(),
   actor: actorSchema,
-  environment: z.string().min(1).max(64).regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/).optional(),
+  environment: z
+    .string()
+    .min(1)
+    .max(64)
+    .regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/)
+    .optional(),
 };
 
 /** The action as it will run; a grant is redeemed for exactly this. */
@@ -47,16 +52,16 @@ export const contextSchema = z
   .object({
     run_url: httpUrl.optional(),
     diff: z.string().max(131072).optional(),
-    links: z.array(z.strictObject({ title: textSchema(200), url: httpUrl })).max(20).optional(),
+    links: z
+      .array(z.strictObject({ title: textSchema(200), url: httpUrl }))
+      .max(20)
+      .optional(),
     risk: z.enum(['low', 'medium', 'high', 'critical']).optional(),
   })
   .catchall(jsonSchema)
   .meta({ description: 'What helps people judge; members of your own are allowed and shown' });
 
-export const callbackTargetSchema = z.union([
-  z.strictObject({ url: z.string().min(1).max(2048) }),
-  z.strictObject({ endpoint_id: idSchema('ep') }),
-]);
+export const callbackTargetSchema = z.union([z.strictObject({ url: z.string().min(1).max(2048) }), z.strictObject({ endpoint_id: idSchema('ep') })]);
 
 /** `POST /v1/action-requests`. */
 export const submissionSchema = z

@@ -15,7 +15,10 @@ export type Reversibility = z.infer<typeof reversibilitySchema>;
  */
 export const stageSchema = z.strictObject({
   name: z.string().max(128),
-  all: z.array(z.strictObject({ group: z.string().max(128), quorum: z.int().min(1).max(50) })).min(1).max(20),
+  all: z
+    .array(z.strictObject({ group: z.string().max(128), quorum: z.int().min(1).max(50) }))
+    .min(1)
+    .max(20),
   /** How many different people must have approved in this stage; at least the sum of the quorums. */
   distinct_humans: z.int().min(1).max(100),
 });

@@ -27,9 +27,7 @@ export const grantClaimsSchema = z
 export type GrantClaims = z.infer<typeof grantClaimsSchema>;
 
 /** `POST /v1/grants/redeem`: the grant and the action exactly as it will run. */
-export const redeemBodySchema = z
-  .strictObject({ grant: z.string().min(1).max(8192), action: actionSchema })
-  .meta({ id: 'RedeemBody' });
+export const redeemBodySchema = z.strictObject({ grant: z.string().min(1).max(8192), action: actionSchema }).meta({ id: 'RedeemBody' });
 export type RedeemBody = z.infer<typeof redeemBodySchema>;
 
 export const redeemAnswerSchema = z

@@ -26,7 +26,5 @@ export const reportViewSchema = z
   .meta({ id: 'Report' });
 export type ReportView = z.infer<typeof reportViewSchema>;
 
-export const reportAnswerSchema = z
-  .strictObject({ action_request: idSchema('ar'), ...reportViewSchema.shape })
-  .meta({ id: 'ReportAnswer' });
+export const reportAnswerSchema = z.strictObject({ action_request: idSchema('ar'), ...reportViewSchema.shape }).meta({ id: 'ReportAnswer' });
 export type ReportAnswer = z.infer<typeof reportAnswerSchema>;

@@ -1,6 +1,16 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 
-import { createExpressApp, createHttpService, createLogger, createMetrics, crossSiteProblem, type HttpService, readJsonBody, sendProblem, type StrictParser } from './index.js';
+import {
+  createExpressApp,
+  createHttpService,
+  createLogger,
+  createMetrics,
+  crossSiteProblem,
+  type HttpService,
+  readJsonBody,
+  sendProblem,
+  type StrictParser,
+} from './index.js';
 import { ask, keptLines, sendRaw } from './testing/raw-http.js';
 
 // Stands in for core's parser, which apps pass in; its strictness is tested there.
@@ -33,7 +43,15 @@ beforeAll(async () => {
     });
     routes.get('/v1/ip', (request, response) => void response.json({ ip: request.ip, secure: request.secure }));
   });
-  service = await createHttpService({ host: '127.0.0.1', port: 0, quickstart: true, mounts: [{ name: 'api', paths: ['/'], handler: app }], log, metrics: createMetrics(), readiness: {} });
+  service = await createHttpService({
+    host: '127.0.0.1',
+    port: 0,
+    quickstart: true,
+    mounts: [{ name: 'api', paths: ['/'], handler: app }],
+    log,
+    metrics: createMetrics(),
+    readiness: {},
+  });
 });
 afterAll(() => service.close());
 
@@ -46,10 +64,13 @@ describe('a JSON body', () => {
     expect((await post({ 'content-type': type }, '{"a":"ö"}')).text).toBe('{"a":"ö"}');
   });
 
-  test.each(['text/plain', 'application/x-www-form-urlencoded', 'application/jsonp', 'application/json; charset=utf-16', 'application/problem+json', ''])('is not taken as %p', async (type) => {
-    const { status, text } = await post(type === '' ? {} : { 'content-type': type }, '{}');
-    expect([status, codeOf(text)]).toEqual([415, 'unsupported_media_type']);
-  });
+  test.each(['text/plain', 'application/x-www-form-urlencoded', 'application/jsonp', 'application/json; charset=utf-16', 'application/problem+json', ''])(
+    'is not taken as %p',
+    async (type) => {
+      const { status, text } = await post(type === '' ? {} : { 'content-type': type }, '{}');
+      expect([status, codeOf(text)]).toEqual([415, 'unsupported_media_type']);
+    },
+  );
 
   test('is not taken compressed', async () => {
     expect((await post({ ...json, 'content-encoding': 'gzip' }, 'x')).status).toBe(415);
@@ -62,7 +83,10 @@ describe('a JSON body', () => {
     const announced = await post(json, of(1_001));
     expect([announced.status, codeOf(announced.text)]).toEqual([413, 'body_too_large']);
     const chunk = 'x'.repeat(600);
-    const chunked = await sendRaw(service.port, `POST /v1/echo HTTP/1.1\r\nHost: localhost:${service.port}\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n258\r\n${chunk}\r\n258\r\n${chunk}\r\n`);
+    const chunked = await sendRaw(
+      service.port,
+      `POST /v1/echo HTTP/1.1\r\nHost: localhost:${service.port}\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n258\r\n${chunk}\r\n258\r\n${chunk}\r\n`,
+    );
     expect(chunked).toMatch(/^HTTP\/1\.1 413 /u);
   });
 
@@ -73,7 +97,11 @@ describe('a JSON body', () => {
   test('that the parser refuses is a problem with a pointer', async () => {
     const { status, text } = await post(json, '{"a":}');
     expect(status).toBe(400);
-    expect(JSON.parse(text)).toMatchObject({ code: 'invalid_json', detail: 'A value was expected (line 1, column 2)', errors: [{ pointer: '/a', detail: 'A value was expected' }] });
+    expect(JSON.parse(text)).toMatchObject({
+      code: 'invalid_json',
+      detail: 'A value was expected (line 1, column 2)',
+      errors: [{ pointer: '/a', detail: 'A value was expected' }],
+    });
   });
 });
 
@@ -92,7 +120,10 @@ describe('the Express application', () => {
   });
 
   test('believes no forwarding header', async () => {
-    expect(JSON.parse((await ask(service.port, '/v1/ip', { headers: { 'x-forwarded-for': '203.0.113.9', 'x-forwarded-proto': 'https' } })).text)).toEqual({ ip: '127.0.0.1', secure: false });
+    expect(JSON.parse((await ask(service.port, '/v1/ip', { headers: { 'x-forwarded-for': '203.0.113.9', 'x-forwarded-proto': 'https' } })).text)).toEqual({
+      ip: '127.0.0.1',
+      secure: false,
+    });
   });
 });
 

@@ -25,20 +25,33 @@ export async function readJsonBody(request: IncomingMessage, parse: StrictParser
 
   const bytes = await readBytes(request, maxBytes);
   if (bytes === 'too_large') return refuse(request, tooLarge(maxBytes));
-  if (bytes === 'cut_off') return { ok: false, problem: { code: 'invalid_body', title: 'Body cut off', status: 400, detail: 'The connection ended before the body did.' } };
+  if (bytes === 'cut_off')
+    return { ok: false, problem: { code: 'invalid_body', title: 'Body cut off', status: 400, detail: 'The connection ended before the body did.' } };
 
   const parsed = parse(bytes);
   if (parsed.ok) return { ok: true, value: parsed.value, bytes };
   const { pointer, line, column, detail } = parsed.problem;
   return {
     ok: false,
-    problem: { code: 'invalid_json', title: 'Not acceptable JSON', status: 400, detail: `${detail} (line ${line}, column ${column})`, errors: [{ pointer, detail }] },
+    problem: {
+      code: 'invalid_json',
+      title: 'Not acceptable JSON',
+      status: 400,
+      detail: `${detail} (line ${line}, column ${column})`,
+      errors: [{ pointer, detail }],
+    },
   };
 }
 
 /** RFC 9110 §8.3; JSON is UTF-8 (RFC 8259 §8.1), and a charset that says otherwise is a mistake worth naming. */
 function mediaProblem(request: IncomingMessage): ProblemInput | undefined {
-  const unsupported = (detail: string): ProblemInput => ({ code: 'unsupported_media_type', title: 'Unsupported media type', status: 415, detail, headers: { accept: 'application/json' } });
+  const unsupported = (detail: string): ProblemInput => ({
+    code: 'unsupported_media_type',
+    title: 'Unsupported media type',
+    status: 415,
+    detail,
+    headers: { accept: 'application/json' },
+  });
   const [type = '', ...parameters] = (request.headers['content-type'] ?? '').split(';').map((part) => part.trim().toLowerCase());
   if (type !== 'application/json') return unsupported('Send the body with Content-Type: application/json.');
   const charset = parameters.find((parameter) => parameter.startsWith('charset='));

@@ -12,34 +12,74 @@ import { isLoopbackHost } from './loopback.js';
 const variables = {
   DATABASE_URL: variable(address('postgres:', 'postgresql:'), 'Write it as postgresql://user:password@host:5432/database.'),
   REDIS_URL: variable(address('redis:', 'rediss:'), 'Write it as redis://host:6379 or rediss://…; leave it out to keep the queue on PostgreSQL.'),
-  PORT: variable(z.string().regex(/^\d{1,5}$/u, 'must be a whole number').transform(Number).pipe(z.int().min(1, 'must be 1 or more').max(65_535, 'must be 65535 or less')), 'Use a TCP port from 1 to 65535; the default is 8080.'),
-  HOST: variable(z.string().refine(isHost, 'must be a literal address or a host name').transform((host) => host.replace(/^\[(.*)\]$/u, '$1')), 'Use 127.0.0.1 for this machine alone, 0.0.0.0 or :: for every interface.'),
+  PORT: variable(
+    z
+      .string()
+      .regex(/^\d{1,5}$/u, 'must be a whole number')
+      .transform(Number)
+      .pipe(z.int().min(1, 'must be 1 or more').max(65_535, 'must be 65535 or less')),
+    'Use a TCP port from 1 to 65535; the default is 8080.',
+  ),
+  HOST: variable(
+    z
+      .string()
+      .refine(isHost, 'must be a literal address or a host name')
+      .transform((host) => host.replace(/^\[(.*)\]$/u, '$1')),
+    'Use 127.0.0.1 for this machine alone, 0.0.0.0 or :: for every interface.',
+  ),
   PUBLIC_URL: variable(z.string().transform(origin), 'Write the origin that people and callers use, as https://countersign.example.com, without a path.'),
   COUNTERSIGN_HOME: variable(text(4_096), 'Name a folder; the default is .countersign.'),
-  COUNTERSIGN_MASTER_KEY: variable(z.string().refine(isKeyring, 'must be kid:base64 with 32 bytes each, several separated by commas, no kid twice'), 'Make one with: echo "k1:$(openssl rand -base64 32)". The first key is the active one.'),
+  COUNTERSIGN_MASTER_KEY: variable(
+    z.string().refine(isKeyring, 'must be kid:base64 with 32 bytes each, several separated by commas, no kid twice'),
+    'Make one with: echo "k1:$(openssl rand -base64 32)". The first key is the active one.',
+  ),
   MIGRATE_DATABASE_URL: variable(address('postgres:', 'postgresql:'), 'Write it as postgresql://owner:password@host:5432/database.'),
   COUNTERSIGN_POLICY: variable(text(4_096), 'Name a policy file or folder.'),
   COUNTERSIGN_DIRECTORY: variable(text(4_096), 'Name a file of people and groups.'),
-  SLACK_BOT_TOKEN: variable(header().refine((token) => !token.startsWith('xapp-'), 'is an app-level token'), 'Use the bot token (xoxb-…); the app-level token (xapp-…) belongs in SLACK_APP_TOKEN.'),
+  SLACK_BOT_TOKEN: variable(
+    header().refine((token) => !token.startsWith('xapp-'), 'is an app-level token'),
+    'Use the bot token (xoxb-…); the app-level token (xapp-…) belongs in SLACK_APP_TOKEN.',
+  ),
   SLACK_SIGNING_SECRET: variable(header(), "Copy it from the app's Basic Information page."),
-  SLACK_APP_TOKEN: variable(header().refine((token) => !token.startsWith('xoxb-'), 'is a bot token'), 'Use the app-level token (xapp-…) with connections:write; the bot token belongs in SLACK_BOT_TOKEN.'),
+  SLACK_APP_TOKEN: variable(
+    header().refine((token) => !token.startsWith('xoxb-'), 'is a bot token'),
+    'Use the app-level token (xapp-…) with connections:write; the bot token belongs in SLACK_BOT_TOKEN.',
+  ),
   SLACK_API_URL: variable(z.string().refine(isSafeUrl, 'must be an https URL, or http to loopback'), 'Leave it out for Slack itself.'),
   SLACK_CHANNEL: variable(text(200), 'Use the name or id of a channel.'),
-  MicrosoftAppType: variable(z.enum(['MultiTenant', 'SingleTenant', 'UserAssignedMSI'], 'must be MultiTenant, SingleTenant or UserAssignedMSI'), 'Use the type of the bot registration.'),
+  MicrosoftAppType: variable(
+    z.enum(['MultiTenant', 'SingleTenant', 'UserAssignedMSI'], 'must be MultiTenant, SingleTenant or UserAssignedMSI'),
+    'Use the type of the bot registration.',
+  ),
   MicrosoftAppId: variable(z.guid('must be a GUID'), 'Use the application (client) id of the bot registration.'),
   MicrosoftAppPassword: variable(header(), 'Use a client secret of the bot registration.'),
-  MicrosoftAppTenantId: variable(z.string().transform(list).pipe(z.array(z.guid('must hold GUIDs only, separated by commas')).min(1)), 'Use directory (tenant) ids, separated by commas.'),
+  MicrosoftAppTenantId: variable(
+    z
+      .string()
+      .transform(list)
+      .pipe(z.array(z.guid('must hold GUIDs only, separated by commas')).min(1)),
+    'Use directory (tenant) ids, separated by commas.',
+  ),
   TEAMS_OPENID_METADATA_URL: variable(z.string().refine(isSafeUrl, 'must be an https URL, or http to loopback'), 'Leave it out for the public cloud.'),
   TEAMS_AUTH: variable(z.enum(['on', 'off'], 'must be on or off'), 'Leave it out; off is for the local playground only.'),
-  COUNTERSIGN_CHAT_LINK: variable(z.enum(['proof', 'email'], 'must be proof or email'), 'Leave it out for proof; email only where the workspace enforces its addresses by its own sign-on.'),
+  COUNTERSIGN_CHAT_LINK: variable(
+    z.enum(['proof', 'email'], 'must be proof or email'),
+    'Leave it out for proof; email only where the workspace enforces its addresses by its own sign-on.',
+  ),
   OIDC_ISSUER: variable(z.string().refine(isSafeUrl, 'must be an https URL, or http to loopback'), 'Write the issuer exactly as the identity provider does.'),
   OIDC_CLIENT_ID: variable(text(500), 'Copy it from the identity provider.'),
   OIDC_CLIENT_SECRET: variable(header(), 'Copy it from the identity provider.'),
   COUNTERSIGN_CALLBACK_ALLOW: variable(
-    z.string().transform(list).pipe(z.array(z.string().refine(isAllowed, 'must hold addresses, CIDR blocks or host names, each with or without a port'))),
+    z
+      .string()
+      .transform(list)
+      .pipe(z.array(z.string().refine(isAllowed, 'must hold addresses, CIDR blocks or host names, each with or without a port'))),
     'Write it as 10.0.0.0/8,hooks.internal,[fd00::1]:8443; empty allows nothing private.',
   ),
-  LOG_LEVEL: variable(z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], 'must be trace, debug, info, warn, error, fatal or silent'), 'Leave it out for info (warn in the quickstart).'),
+  LOG_LEVEL: variable(
+    z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], 'must be trace, debug, info, warn, error, fatal or silent'),
+    'Leave it out for info (warn in the quickstart).',
+  ),
   METRICS_TOKEN: variable(header().min(16, 'must have 16 characters or more'), 'Make one with: openssl rand -hex 24.'),
 } as const;
 
@@ -71,7 +111,10 @@ function variable<S extends z.ZodType>(schema: S, fix: string): { readonly schem
 }
 
 function text(max: number) {
-  return z.string().max(max, 'is too long').refine((value) => !value.includes('\0'), 'must not contain NUL');
+  return z
+    .string()
+    .max(max, 'is too long')
+    .refine((value) => !value.includes('\0'), 'must not contain NUL');
 }
 
 /** A value that travels in an HTTP header: visible ASCII without spaces (RFC 9110 §5.5). */
@@ -80,10 +123,13 @@ function header() {
 }
 
 function address(...protocols: readonly string[]) {
-  return z.string().refine((value) => {
-    const url = parseUrl(value);
-    return url !== undefined && protocols.includes(url.protocol) && url.hostname !== '';
-  }, `must be a ${protocols.map((protocol) => `${protocol}//`).join(' or ')} address`);
+  return z.string().refine(
+    (value) => {
+      const url = parseUrl(value);
+      return url !== undefined && protocols.includes(url.protocol) && url.hostname !== '';
+    },
+    `must be a ${protocols.map((protocol) => `${protocol}//`).join(' or ')} address`,
+  );
 }
 
 function isHost(value: string): boolean {
@@ -92,12 +138,21 @@ function isHost(value: string): boolean {
 
 function isSafeUrl(value: string): boolean {
   const url = parseUrl(value);
-  return url !== undefined && url.username === '' && url.password === '' && (url.protocol === 'https:' || (url.protocol === 'http:' && isLoopbackHost(url.hostname)));
+  return (
+    url !== undefined && url.username === '' && url.password === '' && (url.protocol === 'https:' || (url.protocol === 'http:' && isLoopbackHost(url.hostname)))
+  );
 }
 
 function origin(value: string, context: z.RefinementCtx): string {
   const url = parseUrl(value);
-  const plain = url !== undefined && /^https?:$/u.test(url.protocol) && url.pathname === '/' && url.search === '' && url.hash === '' && url.username === '' && url.password === '';
+  const plain =
+    url !== undefined &&
+    /^https?:$/u.test(url.protocol) &&
+    url.pathname === '/' &&
+    url.search === '' &&
+    url.hash === '' &&
+    url.username === '' &&
+    url.password === '';
   if (plain) return url.origin;
   context.addIssue({ code: 'custom', message: 'must be an http or https origin without path, query or credentials' });
   return z.NEVER;
@@ -110,7 +165,9 @@ function isKeyring(value: string): boolean {
   return (
     entries.length > 0 &&
     new Set(kids).size === kids.length &&
-    entries.every((entry) => entry?.[2] !== undefined && Buffer.from(entry[2], 'base64').toString('base64') === entry[2] && Buffer.from(entry[2], 'base64').length === 32)
+    entries.every(
+      (entry) => entry?.[2] !== undefined && Buffer.from(entry[2], 'base64').toString('base64') === entry[2] && Buffer.from(entry[2], 'base64').length === 32,
+    )
   );
 }
 
@@ -127,9 +184,7 @@ function isAllowed(entry: string): boolean {
 }
 
 function list(value: string): string[] {
-  return value
-    .split(/[\s,]+/u)
-    .filter((entry) => entry !== '');
+  return value.split(/[\s,]+/u).filter((entry) => entry !== '');
 }
 
 function parseUrl(value: string): URL | undefined {

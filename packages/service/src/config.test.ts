@@ -35,10 +35,16 @@ describe('the quickstart rule', () => {
     expect(good(env).quickstart).toBe(true);
   });
 
-  test.each([{ HOST: '0.0.0.0' }, { HOST: '10.1.2.3' }, { HOST: '::' }, { HOST: 'example.com' }, { COUNTERSIGN_POLICY: 'policy' }])('no quickstart with %j, and the missing people are named with the choices', (env) => {
-    const result = readConfig(env);
-    expect(result).toMatchObject({ ok: false, problems: [{ variable: 'COUNTERSIGN_DIRECTORY', fix: expect.stringMatching(/COUNTERSIGN_DIRECTORY.*OIDC_ISSUER.*quickstart/u) }] });
-  });
+  test.each([{ HOST: '0.0.0.0' }, { HOST: '10.1.2.3' }, { HOST: '::' }, { HOST: 'example.com' }, { COUNTERSIGN_POLICY: 'policy' }])(
+    'no quickstart with %j, and the missing people are named with the choices',
+    (env) => {
+      const result = readConfig(env);
+      expect(result).toMatchObject({
+        ok: false,
+        problems: [{ variable: 'COUNTERSIGN_DIRECTORY', fix: expect.stringMatching(/COUNTERSIGN_DIRECTORY.*OIDC_ISSUER.*quickstart/u) }],
+      });
+    },
+  );
 
   test('a wrong HOST is one problem, not two', () => {
     expect(wrong({ HOST: 'not a host' })).toContain('HOST');
@@ -93,9 +99,12 @@ describe('problems', () => {
     expect(wrong({ ...SERVER, COUNTERSIGN_MASTER_KEY: '' })).toEqual(['COUNTERSIGN_MASTER_KEY']);
   });
 
-  test.each(['k1', 'k1:', `k1:${Buffer.alloc(16).toString('base64')}`, `${KEY},${KEY}`, `k 1:${'A'.repeat(43)}=`, `k1:${'A'.repeat(42)}B=`])('the master key %p is refused', (key) => {
-    expect(wrong({ ...SERVER, COUNTERSIGN_MASTER_KEY: key })).toEqual(['COUNTERSIGN_MASTER_KEY']);
-  });
+  test.each(['k1', 'k1:', `k1:${Buffer.alloc(16).toString('base64')}`, `${KEY},${KEY}`, `k 1:${'A'.repeat(43)}=`, `k1:${'A'.repeat(42)}B=`])(
+    'the master key %p is refused',
+    (key) => {
+      expect(wrong({ ...SERVER, COUNTERSIGN_MASTER_KEY: key })).toEqual(['COUNTERSIGN_MASTER_KEY']);
+    },
+  );
 
   test('several keys are accepted, kept whole', () => {
     const keys = `${KEY},k0:${Buffer.alloc(32, 9).toString('base64')}`;
@@ -118,13 +127,18 @@ describe('problems', () => {
   test('Teams is off without an app id; with one it needs a password and the tenants that count', () => {
     expect(good(SERVER).teams).toBeUndefined();
     expect(wrong({ ...SERVER, MicrosoftAppId: GUID })).toEqual(['MicrosoftAppPassword', 'MicrosoftAppTenantId']);
-    expect(good({ ...SERVER, MicrosoftAppId: GUID, MicrosoftAppType: 'UserAssignedMSI', MicrosoftAppTenantId: `${GUID}, ${GUID}` }).teams).toMatchObject({ auth: 'on', tenantIds: [GUID, GUID] });
+    expect(good({ ...SERVER, MicrosoftAppId: GUID, MicrosoftAppType: 'UserAssignedMSI', MicrosoftAppTenantId: `${GUID}, ${GUID}` }).teams).toMatchObject({
+      auth: 'on',
+      tenantIds: [GUID, GUID],
+    });
   });
 
   test('Slack needs something to verify with', () => {
     expect(wrong({ SLACK_BOT_TOKEN: 'xoxb-1' })).toEqual(['SLACK_SIGNING_SECRET']);
     expect(wrong({ SLACK_APP_TOKEN: 'xapp-1' })).toEqual(['SLACK_BOT_TOKEN']);
-    expect(good({ SLACK_BOT_TOKEN: 'xoxb-1', SLACK_SIGNING_SECRET: 's', SLACK_API_URL: 'http://127.0.0.1:9/api/', SLACK_CHANNEL: '#approvals' }).slack).toMatchObject({ channel: '#approvals' });
+    expect(
+      good({ SLACK_BOT_TOKEN: 'xoxb-1', SLACK_SIGNING_SECRET: 's', SLACK_API_URL: 'http://127.0.0.1:9/api/', SLACK_CHANNEL: '#approvals' }).slack,
+    ).toMatchObject({ channel: '#approvals' });
     expect(wrong({ SLACK_BOT_TOKEN: 'xoxb-1', SLACK_SIGNING_SECRET: 's', SLACK_API_URL: 'http://slack.example/api/' })).toEqual(['SLACK_API_URL']);
   });
 });
@@ -133,7 +147,12 @@ describe('values', () => {
   test('callbacks: absent, empty and listed are three things', () => {
     expect(good({}).callbackAllow).toBeUndefined();
     expect(good({ COUNTERSIGN_CALLBACK_ALLOW: '' }).callbackAllow).toEqual([]);
-    expect(good({ COUNTERSIGN_CALLBACK_ALLOW: '10.0.0.0/8, hooks.internal:8443 [fd00::1]:9 fd00::/8' }).callbackAllow).toEqual(['10.0.0.0/8', 'hooks.internal:8443', '[fd00::1]:9', 'fd00::/8']);
+    expect(good({ COUNTERSIGN_CALLBACK_ALLOW: '10.0.0.0/8, hooks.internal:8443 [fd00::1]:9 fd00::/8' }).callbackAllow).toEqual([
+      '10.0.0.0/8',
+      'hooks.internal:8443',
+      '[fd00::1]:9',
+      'fd00::/8',
+    ]);
   });
 
   test.each(['https://c.example.com', 'https://c.example.com/', 'https://c.example.com:443'])('PUBLIC_URL %s is an origin without a slash', (url) => {
@@ -141,7 +160,16 @@ describe('values', () => {
   });
 
   test('secrets are not printed, however the tree is written out', () => {
-    const config = good({ ...SERVER, REDIS_URL: 'redis://:hunter2@r', METRICS_TOKEN: 'hunter2hunter2hunter2', SLACK_BOT_TOKEN: 'xoxb-hunter2', SLACK_SIGNING_SECRET: 'hunter2', OIDC_ISSUER: 'https://i', OIDC_CLIENT_ID: 'c', OIDC_CLIENT_SECRET: 'hunter2' });
+    const config = good({
+      ...SERVER,
+      REDIS_URL: 'redis://:hunter2@r',
+      METRICS_TOKEN: 'hunter2hunter2hunter2',
+      SLACK_BOT_TOKEN: 'xoxb-hunter2',
+      SLACK_SIGNING_SECRET: 'hunter2',
+      OIDC_ISSUER: 'https://i',
+      OIDC_CLIENT_ID: 'c',
+      OIDC_CLIENT_SECRET: 'hunter2',
+    });
     for (const text of [inspect(config, { depth: 9, showHidden: true }), JSON.stringify(config), String(config.redisUrl)]) {
       expect(text).not.toContain('hunter2');
       expect(text).not.toContain(KEY);

@@ -78,11 +78,21 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, ro
   // A rule looks at what was set, also where the value is wrong, so that one mistake does not cause a second message.
   const has = (name: keyof Variables): boolean => (env[name] ?? '').trim() !== '';
   const quickstart =
-    !has('COUNTERSIGN_DIRECTORY') && !has('COUNTERSIGN_POLICY') && !has('DATABASE_URL') && !has('OIDC_ISSUER') && (!has('HOST') || isLoopbackHost((env['HOST'] ?? '').trim()));
+    !has('COUNTERSIGN_DIRECTORY') &&
+    !has('COUNTERSIGN_POLICY') &&
+    !has('DATABASE_URL') &&
+    !has('OIDC_ISSUER') &&
+    (!has('HOST') || isLoopbackHost((env['HOST'] ?? '').trim()));
   const host = values.HOST ?? (quickstart ? '127.0.0.1' : '0.0.0.0');
   const allRoles = roles.length === ROLES.length;
 
-  problems.push(...missingPeople(has, quickstart), ...databaseProblems(has, allRoles), ...slackProblems(has), ...teamsProblems(has, values, host), ...oidcProblems(has));
+  problems.push(
+    ...missingPeople(has, quickstart),
+    ...databaseProblems(has, allRoles),
+    ...slackProblems(has),
+    ...teamsProblems(has, values, host),
+    ...oidcProblems(has),
+  );
   if (problems.length > 0) return { ok: false, problems: inOrder(problems) };
 
   const port = values.PORT ?? 8080;
@@ -116,7 +126,11 @@ function readRoles(names: readonly string[], problems: ConfigProblem[]): readonl
   if (names.length === 0) return ROLES;
   const unknown = names.filter((name) => !ROLES.some((role) => role === name));
   if (unknown.length > 0) {
-    problems.push({ variable: '--role', problem: `there is no role ${unknown.map((name) => JSON.stringify(name)).join(', ')}`, fix: `Use one or more of ${ROLES.join(', ')}, or leave --role out for all of them.` });
+    problems.push({
+      variable: '--role',
+      problem: `there is no role ${unknown.map((name) => JSON.stringify(name)).join(', ')}`,
+      fix: `Use one or more of ${ROLES.join(', ')}, or leave --role out for all of them.`,
+    });
     // What follows from the roles cannot be judged.
     return ROLES;
   }
@@ -148,7 +162,11 @@ function databaseProblems(has: Has, allRoles: boolean): ConfigProblem[] {
     });
   }
   if (has('MIGRATE_DATABASE_URL') && !has('DATABASE_URL')) {
-    problems.push({ variable: 'MIGRATE_DATABASE_URL', problem: 'is set without DATABASE_URL', fix: 'Set DATABASE_URL too, or neither for the embedded PostgreSQL.' });
+    problems.push({
+      variable: 'MIGRATE_DATABASE_URL',
+      problem: 'is set without DATABASE_URL',
+      fix: 'Set DATABASE_URL too, or neither for the embedded PostgreSQL.',
+    });
   }
   // The embedded server belongs to the process that starts it; a second one would find its data folder locked.
   if (!allRoles && !has('DATABASE_URL')) {
@@ -165,7 +183,13 @@ function slackProblems(has: Has): ConfigProblem[] {
   if (!has('SLACK_BOT_TOKEN')) {
     const lonely = (['SLACK_SIGNING_SECRET', 'SLACK_APP_TOKEN'] as const).filter(has);
     if (lonely.length === 0) return [];
-    return [{ variable: 'SLACK_BOT_TOKEN', problem: `is missing, though ${lonely.join(' and ')} is set`, fix: 'Set it to the bot token of the Slack app (xoxb-…), or unset the others to leave Slack off.' }];
+    return [
+      {
+        variable: 'SLACK_BOT_TOKEN',
+        problem: `is missing, though ${lonely.join(' and ')} is set`,
+        fix: 'Set it to the bot token of the Slack app (xoxb-…), or unset the others to leave Slack off.',
+      },
+    ];
   }
   if (has('SLACK_SIGNING_SECRET') || has('SLACK_APP_TOKEN')) return [];
   return [
@@ -180,26 +204,50 @@ function slackProblems(has: Has): ConfigProblem[] {
 function teamsProblems(has: Has, values: Partial<Variables>, host: string): ConfigProblem[] {
   const problems: ConfigProblem[] = [];
   if (values.TEAMS_AUTH === 'off' && !isLoopbackHost(host)) {
-    problems.push({ variable: 'TEAMS_AUTH', problem: 'is off, which lets anyone who reaches the port speak for Teams', fix: 'Unset TEAMS_AUTH, or set HOST=127.0.0.1 for the local playground.' });
+    problems.push({
+      variable: 'TEAMS_AUTH',
+      problem: 'is off, which lets anyone who reaches the port speak for Teams',
+      fix: 'Unset TEAMS_AUTH, or set HOST=127.0.0.1 for the local playground.',
+    });
   }
   if (!has('MicrosoftAppId')) {
-    if (has('MicrosoftAppPassword')) problems.push({ variable: 'MicrosoftAppId', problem: 'is missing, though MicrosoftAppPassword is set', fix: 'Set it to the application (client) id of the bot registration.' });
+    if (has('MicrosoftAppPassword'))
+      problems.push({
+        variable: 'MicrosoftAppId',
+        problem: 'is missing, though MicrosoftAppPassword is set',
+        fix: 'Set it to the application (client) id of the bot registration.',
+      });
     return problems;
   }
   if (!has('MicrosoftAppPassword') && values.MicrosoftAppType !== 'UserAssignedMSI' && values.TEAMS_AUTH !== 'off') {
-    problems.push({ variable: 'MicrosoftAppPassword', problem: 'is missing', fix: 'Set it to a client secret of the bot registration, or MicrosoftAppType=UserAssignedMSI.' });
+    problems.push({
+      variable: 'MicrosoftAppPassword',
+      problem: 'is missing',
+      fix: 'Set it to a client secret of the bot registration, or MicrosoftAppType=UserAssignedMSI.',
+    });
   }
   if (!has('MicrosoftAppTenantId') && values.TEAMS_AUTH !== 'off') {
-    problems.push({ variable: 'MicrosoftAppTenantId', problem: 'is missing, so no press from Teams would count', fix: 'Set it to the directory (tenant) id whose people may decide; separate several by commas.' });
+    problems.push({
+      variable: 'MicrosoftAppTenantId',
+      problem: 'is missing, so no press from Teams would count',
+      fix: 'Set it to the directory (tenant) id whose people may decide; separate several by commas.',
+    });
   }
   return problems;
 }
 
 function oidcProblems(has: Has): ConfigProblem[] {
-  if (has('OIDC_ISSUER') && !has('OIDC_CLIENT_ID')) return [{ variable: 'OIDC_CLIENT_ID', problem: 'is missing', fix: 'Set it to the client id that the identity provider gave to Countersign.' }];
+  if (has('OIDC_ISSUER') && !has('OIDC_CLIENT_ID'))
+    return [{ variable: 'OIDC_CLIENT_ID', problem: 'is missing', fix: 'Set it to the client id that the identity provider gave to Countersign.' }];
   const lonely = (['OIDC_CLIENT_ID', 'OIDC_CLIENT_SECRET'] as const).filter(has);
   if (has('OIDC_ISSUER') || lonely.length === 0) return [];
-  return [{ variable: 'OIDC_ISSUER', problem: `is missing, though ${lonely.join(' and ')} is set`, fix: 'Set it to the issuer URL of the identity provider, or unset the others.' }];
+  return [
+    {
+      variable: 'OIDC_ISSUER',
+      problem: `is missing, though ${lonely.join(' and ')} is set`,
+      fix: 'Set it to the issuer URL of the identity provider, or unset the others.',
+    },
+  ];
 }
 
 function slackOf(values: Partial<Variables>): Config['slack'] | undefined {

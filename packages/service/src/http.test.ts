@@ -3,7 +3,17 @@ import { Agent, request as httpRequest, type IncomingMessage, type ServerRespons
 
 import { afterEach, describe, expect, test } from '@jest/globals';
 
-import { createHttpService, createLogger, createMetrics, type HttpService, type HttpServiceOptions, requestContext, Secret, sendProblem, ServiceError } from './index.js';
+import {
+  createHttpService,
+  createLogger,
+  createMetrics,
+  type HttpService,
+  type HttpServiceOptions,
+  requestContext,
+  Secret,
+  sendProblem,
+  ServiceError,
+} from './index.js';
 import { ask, keptLines, sendRaw } from './testing/raw-http.js';
 
 const services: HttpService[] = [];
@@ -35,7 +45,13 @@ async function start(paths: Record<string, Handler>, options: Partial<HttpServic
 
 describe('dispatch', () => {
   test('exact paths win over prefixes, longer prefixes over shorter, and / takes the rest', async () => {
-    const { port } = await start({ '/': says('console'), '/v1/': says('api'), '/v1/token': says('token'), '/ledger/*': says('ledger'), '/slack/events': says('slack') });
+    const { port } = await start({
+      '/': says('console'),
+      '/v1/': says('api'),
+      '/v1/token': says('token'),
+      '/ledger/*': says('ledger'),
+      '/slack/events': says('slack'),
+    });
     const said = async (path: string): Promise<string> => (await ask(port, path)).text;
     expect(await said('/v1/action-requests?x=/slack/events')).toBe('api');
     expect(await said('/v1/token?a=b')).toBe('token');
@@ -86,8 +102,18 @@ describe('hosts', () => {
 
   test('in the quickstart, loopback names with our port and PUBLIC_URL are ours; anything else is 421', async () => {
     const { port } = await start({ '/': says('ok') }, { publicUrl: 'https://countersign.example.com' });
-    for (const host of [`localhost:${port}`, `127.0.0.1:${port}`, `[::1]:${port}`, 'countersign.example.com', 'COUNTERSIGN.example.com:443']) expect(await hostOf(port, host)).toBe(200);
-    for (const host of [`localhost:${port + 1}`, 'localhost', 'evil.example', `evil.example:${port}`, `countersign.example.com:${port}`, `localhost:${port}@evil.example`, 'localhost.evil.example', `127.0.0.1.nip.io:${port}`]) {
+    for (const host of [`localhost:${port}`, `127.0.0.1:${port}`, `[::1]:${port}`, 'countersign.example.com', 'COUNTERSIGN.example.com:443'])
+      expect(await hostOf(port, host)).toBe(200);
+    for (const host of [
+      `localhost:${port + 1}`,
+      'localhost',
+      'evil.example',
+      `evil.example:${port}`,
+      `countersign.example.com:${port}`,
+      `localhost:${port}@evil.example`,
+      'localhost.evil.example',
+      `127.0.0.1.nip.io:${port}`,
+    ]) {
       expect(await hostOf(port, host)).toBe(421);
     }
   });
@@ -96,12 +122,17 @@ describe('hosts', () => {
     const { port } = await start({ '/': says('ok') }, { publicUrl: 'https://countersign.example.com', quickstart: false });
     expect(await hostOf(port, 'countersign.example.com')).toBe(200);
     expect(await hostOf(port, `localhost:${port}`)).toBe(421);
-    expect(JSON.parse((await ask(port, '/')).text)).toMatchObject({ code: 'misdirected_request', type: 'https://countersign.example.com/problems/misdirected_request' });
+    expect(JSON.parse((await ask(port, '/')).text)).toMatchObject({
+      code: 'misdirected_request',
+      type: 'https://countersign.example.com/problems/misdirected_request',
+    });
   });
 
   test('two Host lines, an absolute target and no Host are refused', async () => {
     const { port } = await start({ '/': says('ok') });
-    expect(await sendRaw(port, `GET / HTTP/1.1\r\nHost: localhost:${port}\r\nHost: evil.example\r\nConnection: close\r\n\r\n`)).toMatch(/^HTTP\/1\.1 (400|421) /u);
+    expect(await sendRaw(port, `GET / HTTP/1.1\r\nHost: localhost:${port}\r\nHost: evil.example\r\nConnection: close\r\n\r\n`)).toMatch(
+      /^HTTP\/1\.1 (400|421) /u,
+    );
     expect(await sendRaw(port, `GET http://evil.example/ HTTP/1.1\r\nHost: localhost:${port}\r\nConnection: close\r\n\r\n`)).toMatch(/^HTTP\/1\.1 400 /u);
     expect(await sendRaw(port, `GET / HTTP/1.1\r\nConnection: close\r\n\r\n`)).toMatch(/^HTTP\/1\.1 400 /u);
   });
@@ -149,17 +180,31 @@ describe('what every answer has', () => {
       'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
       'strict-transport-security': 'max-age=31536000',
     });
-    for (const id of ['short', 'has space in it', 'x'.repeat(129), 'quote"quote"']) expect((await ask(port, '/', { headers: { 'x-request-id': id } })).headers['x-request-id']).toMatch(/^[0-9a-f-]{36}$/u);
+    for (const id of ['short', 'has space in it', 'x'.repeat(129), 'quote"quote"'])
+      expect((await ask(port, '/', { headers: { 'x-request-id': id } })).headers['x-request-id']).toMatch(/^[0-9a-f-]{36}$/u);
   });
 
   test('problems carry code, pointers and further headers', async () => {
     const { port } = await start({
-      '/': (_request, response) => sendProblem(response, { code: 'rate_limited', title: 'Slow down', status: 429, detail: 'Too many.', errors: [{ pointer: '/a', detail: 'b' }], headers: { 'retry-after': '3' } }),
+      '/': (_request, response) =>
+        sendProblem(response, {
+          code: 'rate_limited',
+          title: 'Slow down',
+          status: 429,
+          detail: 'Too many.',
+          errors: [{ pointer: '/a', detail: 'b' }],
+          headers: { 'retry-after': '3' },
+        }),
     });
     const { status, headers, text } = await ask(port, '/');
     expect(status).toBe(429);
     expect(headers['retry-after']).toBe('3');
-    expect(JSON.parse(text)).toMatchObject({ type: `http://localhost:${port}/problems/rate_limited`, code: 'rate_limited', title: 'Slow down', errors: [{ pointer: '/a', detail: 'b' }] });
+    expect(JSON.parse(text)).toMatchObject({
+      type: `http://localhost:${port}/problems/rate_limited`,
+      code: 'rate_limited',
+      title: 'Slow down',
+      errors: [{ pointer: '/a', detail: 'b' }],
+    });
   });
 
   test('one log line per request, by route template and without the query', async () => {
@@ -171,7 +216,15 @@ describe('what every answer has', () => {
       },
     });
     await ask(port, '/v1/action-requests/ar_123?token=hunter2');
-    expect(JSON.parse(lines.at(-1) ?? '')).toMatchObject({ level: 'info', msg: 'request', method: 'GET', route: '/v1/action-requests/{id}', status: 202, ms: expect.any(Number), request_id: expect.any(String) });
+    expect(JSON.parse(lines.at(-1) ?? '')).toMatchObject({
+      level: 'info',
+      msg: 'request',
+      method: 'GET',
+      route: '/v1/action-requests/{id}',
+      status: 202,
+      ms: expect.any(Number),
+      request_id: expect.any(String),
+    });
     expect(lines.join()).not.toMatch(/hunter2|ar_123/u);
   });
 });
@@ -256,6 +309,9 @@ test('a taken port is an error with one clear line', async () => {
   const { port } = await start({});
   const second = start({}, { port });
   await expect(second).rejects.toThrow(ServiceError);
-  await expect(second).rejects.toMatchObject({ code: 'port_taken', message: `Port ${port} on 127.0.0.1 is taken by another program. Stop it, or set PORT to a free one.` });
+  await expect(second).rejects.toMatchObject({
+    code: 'port_taken',
+    message: `Port ${port} on 127.0.0.1 is taken by another program. Stop it, or set PORT to a free one.`,
+  });
   await expect(start({}, { host: '192.0.2.1' })).rejects.toMatchObject({ code: 'address_unknown' });
 });

@@ -65,43 +65,52 @@ export async function createHttpService(options: HttpServiceOptions): Promise<Ht
   let guard: HostGuard | undefined;
   let publicUrl = '';
   let closing: Promise<void> | undefined;
-  const probes: Probes = createProbes({ readiness: options.readiness, metrics, draining: () => closing !== undefined, ...(options.metricsToken === undefined ? {} : { metricsToken: options.metricsToken }) });
-
-  const server = createServer({ headersTimeout: HEADERS_MS, requestTimeout: REQUEST_MS, keepAliveTimeout: KEEP_ALIVE_MS, maxHeaderSize: 16_384 }, (request, response) => {
-    const startedAt = performance.now();
-    const path = pathOf(request);
-    const mount = path === undefined ? undefined : table.find(path);
-    const context = new RequestContext(requestIdOf(request), publicUrl, mount?.path ?? 'none');
-    attachContext(request, context);
-    active.set(response, context);
-    response.once('close', () => {
-      active.delete(response);
-      // server.close() looked for idle connections once; one that carried a stream or a held answer becomes idle only now.
-      if (closing !== undefined) setImmediate(() => server.closeIdleConnections());
-      if (!response.writableFinished) context.abort('client_gone');
-      const ms = performance.now() - startedAt;
-      const status = response.writableFinished ? response.statusCode : 499;
-      seconds.observe({ method: knownMethod(request.method), route: context.route, status }, ms / 1000);
-      const level = isProbe(context.route) ? 'debug' : 'info';
-      if (log.isLevelEnabled(level)) log[level]({ request_id: context.id, method: request.method, route: context.route, status, ms: Math.round(ms * 10) / 10 }, 'request');
-    });
-    setHeaders(response, context);
-    if (closing !== undefined) response.setHeader('connection', 'close');
-    try {
-      if (path === undefined) {
-        sendProblem(response, { code: 'invalid_query', title: 'Bad request target', status: 400, detail: 'The request target must be a path.' });
-      } else if (probes.answer(path, request, response, context, (host) => guard?.allows(host) === true)) {
-        return;
-      } else if (guard === undefined || !guard.allows(request.headers.host) || hostCount(request) > 1) {
-        sendProblem(response, { code: 'misdirected_request', title: 'Misdirected request', status: 421, detail: `This service answers at ${publicUrl}.` });
-      } else if (mount === undefined) {
-        sendProblem(response, { code: 'not_found', title: 'Not found', status: 404, detail: 'There is nothing here.' });
-      } else mount.handler(request, response);
-    } catch (error) {
-      log.error({ err: error, request_id: context.id }, 'A request failed');
-      sendProblem(response, internalProblem(context.id));
-    }
+  const probes: Probes = createProbes({
+    readiness: options.readiness,
+    metrics,
+    draining: () => closing !== undefined,
+    ...(options.metricsToken === undefined ? {} : { metricsToken: options.metricsToken }),
   });
+
+  const server = createServer(
+    { headersTimeout: HEADERS_MS, requestTimeout: REQUEST_MS, keepAliveTimeout: KEEP_ALIVE_MS, maxHeaderSize: 16_384 },
+    (request, response) => {
+      const startedAt = performance.now();
+      const path = pathOf(request);
+      const mount = path === undefined ? undefined : table.find(path);
+      const context = new RequestContext(requestIdOf(request), publicUrl, mount?.path ?? 'none');
+      attachContext(request, context);
+      active.set(response, context);
+      response.once('close', () => {
+        active.delete(response);
+        // server.close() looked for idle connections once; one that carried a stream or a held answer becomes idle only now.
+        if (closing !== undefined) setImmediate(() => server.closeIdleConnections());
+        if (!response.writableFinished) context.abort('client_gone');
+        const ms = performance.now() - startedAt;
+        const status = response.writableFinished ? response.statusCode : 499;
+        seconds.observe({ method: knownMethod(request.method), route: context.route, status }, ms / 1000);
+        const level = isProbe(context.route) ? 'debug' : 'info';
+        if (log.isLevelEnabled(level))
+          log[level]({ request_id: context.id, method: request.method, route: context.route, status, ms: Math.round(ms * 10) / 10 }, 'request');
+      });
+      setHeaders(response, context);
+      if (closing !== undefined) response.setHeader('connection', 'close');
+      try {
+        if (path === undefined) {
+          sendProblem(response, { code: 'invalid_query', title: 'Bad request target', status: 400, detail: 'The request target must be a path.' });
+        } else if (probes.answer(path, request, response, context, (host) => guard?.allows(host) === true)) {
+          return;
+        } else if (guard === undefined || !guard.allows(request.headers.host) || hostCount(request) > 1) {
+          sendProblem(response, { code: 'misdirected_request', title: 'Misdirected request', status: 421, detail: `This service answers at ${publicUrl}.` });
+        } else if (mount === undefined) {
+          sendProblem(response, { code: 'not_found', title: 'Not found', status: 404, detail: 'There is nothing here.' });
+        } else mount.handler(request, response);
+      } catch (error) {
+        log.error({ err: error, request_id: context.id }, 'A request failed');
+        sendProblem(response, internalProblem(context.id));
+      }
+    },
+  );
   server.maxHeadersCount = 100;
   server.on('clientError', answerClientError);
 

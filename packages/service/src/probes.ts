@@ -37,7 +37,14 @@ export function createProbes(options: ProbeOptions): Probes {
       } else if (path === '/healthz') sendJson(response, 200, { status: 'ok' });
       else if (path === '/readyz') void sendReadiness(options, response);
       else if (mayReadMetrics(request, options.metricsToken, ourHost)) void sendMetrics(options.metrics, response, context);
-      else sendProblem(response, { code: 'unauthenticated', title: 'Not authenticated', status: 401, detail: 'Metrics need the bearer METRICS_TOKEN, or a reader on this machine.', headers: { 'www-authenticate': 'Bearer' } });
+      else
+        sendProblem(response, {
+          code: 'unauthenticated',
+          title: 'Not authenticated',
+          status: 401,
+          detail: 'Metrics need the bearer METRICS_TOKEN, or a reader on this machine.',
+          headers: { 'www-authenticate': 'Bearer' },
+        });
       return true;
     },
   };
@@ -47,7 +54,10 @@ async function sendReadiness({ readiness, draining }: ProbeOptions, response: Se
   const checks = await Promise.all(Object.entries(readiness).map(async ([name, check]) => [name, await passes(check)] as const));
   const ready = !draining() && checks.every(([, passed]) => passed);
   // Which part fails is worth knowing, why it does is for the log.
-  sendJson(response, ready ? 200 : 503, { status: draining() ? 'stopping' : ready ? 'ready' : 'not_ready', checks: Object.fromEntries(checks.map(([name, passed]) => [name, passed ? 'ok' : 'failed'])) });
+  sendJson(response, ready ? 200 : 503, {
+    status: draining() ? 'stopping' : ready ? 'ready' : 'not_ready',
+    checks: Object.fromEntries(checks.map(([name, passed]) => [name, passed ? 'ok' : 'failed'])),
+  });
 }
 
 async function passes(check: () => Promise<void>): Promise<boolean> {

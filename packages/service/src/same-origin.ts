@@ -17,5 +17,10 @@ export function crossSiteProblem(request: IncomingMessage, origins: readonly str
   const site = request.headers['sec-fetch-site'];
   const originFits = origin === undefined ? undefined : origins.includes(origin);
   if (originFits !== false && (site === 'same-origin' || (site === undefined && originFits === true))) return undefined;
-  return { code: 'cross_site_request', title: 'Cross-site request', status: 403, detail: 'A request with a session cookie must come from a page of this service.' };
+  return {
+    code: 'cross_site_request',
+    title: 'Cross-site request',
+    status: 403,
+    detail: 'A request with a session cookie must come from a page of this service.',
+  };
 }

@@ -7,7 +7,7 @@ import { integrate } from '@countersign/core/ledger';
 import { maskText } from '@countersign/core/masking';
 import { compileBundle } from '@countersign/core/policy';
 import type { KeyRights, Person } from '@countersign/core/ports';
-import { type Digest, epochMs, formatInstant } from '@countersign/core/request';
+import { type Digest, formatInstant } from '@countersign/core/request';
 import { checkCallbackUrl } from '@countersign/delivery';
 import { freePort } from '@countersign/dev-env/free-port';
 import { createTestDatabase } from '@countersign/dev-env/postgres';
@@ -130,7 +130,9 @@ export async function createApiWorld(options: { pingMs?: number; lookMs?: number
   const everybody = await store.directory.list(TENANT);
   const people = Object.fromEntries(everybody.map((person) => [person.email.split('@')[0], person])) as Record<Name, Person>; // the quickstart's names
 
-  const compiled = compileBundle([{ path: 'policy.yaml', text: (options.policy ?? ((text: string) => text))(await readFile(quickstart('policy.yaml'), 'utf8')) }]);
+  const compiled = compileBundle([
+    { path: 'policy.yaml', text: (options.policy ?? ((text: string) => text))(await readFile(quickstart('policy.yaml'), 'utf8')) },
+  ]);
   if (!compiled.ok) throw new Error(JSON.stringify(compiled.problems));
   const leaf = leafMaker(flow, { tenant: TENANT, subject: compiled.bundle.digest, recordKey: entropy.bytes(32) });
   await store.policies.activate({

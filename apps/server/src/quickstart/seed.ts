@@ -37,7 +37,11 @@ export async function seedQuickstart(world: SeedWorld): Promise<QuickstartFile> 
   return content;
 }
 
-async function apiKey(world: SeedWorld, earlier: QuickstartFile | null, people: readonly Person[]): Promise<Pick<QuickstartFile, 'api_key' | 'webhook_secret'>> {
+async function apiKey(
+  world: SeedWorld,
+  earlier: QuickstartFile | null,
+  people: readonly Person[],
+): Promise<Pick<QuickstartFile, 'api_key' | 'webhook_secret'>> {
   const kept = earlier === null ? null : await world.credentials.apiKeyByHash(hashOf(earlier.api_key));
   if (earlier !== null && kept !== null && kept.tenant === world.tenant && kept.revoked_at === null) {
     return { api_key: earlier.api_key, webhook_secret: await openWebhookSecret(world.sealer, kept) };

@@ -147,8 +147,6 @@ function shower() {
     line: (value: string): string => text(value).replaceAll('\n', '⏎'),
     value: (value: JsonValue): string => text(typeof value === 'string' ? value : readable(value)),
     warnings: (): string[] =>
-      found.size === 0
-        ? []
-        : [`The request contains characters that cannot be seen; they are shown as marks: ${[...found.values()].slice(0, 10).join(', ')}.`],
+      found.size === 0 ? [] : [`The request contains characters that cannot be seen; they are shown as marks: ${[...found.values()].slice(0, 10).join(', ')}.`],
   };
 }

@@ -6,9 +6,7 @@ import type { DecisionRecord, RequestState } from '../ports.js';
 export function waitingFor(progress: Progress): string | null {
   const open = progress.stages.find((stage) => stage.open);
   if (open === undefined) return null;
-  const missing = open.filled
-    .filter(({ quorum, filled }) => filled < quorum)
-    .map(({ group, quorum, filled }) => `${quorum - filled} of ${group}`);
+  const missing = open.filled.filter(({ quorum, filled }) => filled < quorum).map(({ group, quorum, filled }) => `${quorum - filled} of ${group}`);
   const places = open.stage.all.reduce((sum, { quorum }) => sum + quorum, 0);
   const extra = Math.max(0, open.stage.distinct_humans - places) - Math.max(0, open.distinct - places);
   if (missing.length === 0 && extra > 0) missing.push(`${extra} more ${extra === 1 ? 'person' : 'people'}`);
@@ -25,8 +23,7 @@ export function outcomeText(state: RequestState): string | null {
 }
 
 function settledText(status: OutcomeStatus, reason: string | null, decisions: readonly DecisionRecord[]): string {
-  const names = (verdict: 'approve' | 'deny') =>
-    decisions.filter((decision) => decision.verdict === verdict).map((decision) => decision.person.name);
+  const names = (verdict: 'approve' | 'deny') => decisions.filter((decision) => decision.verdict === verdict).map((decision) => decision.person.name);
   switch (status) {
     case 'approved': {
       const by = names('approve');

@@ -7,7 +7,10 @@ import { leafMaker, openPayload } from './record-key.js';
  * The card store, with a ledger entry for each card that was posted and each that was closed: what was put before people, where
  * and when (E1). An update of an open card is no entry of its own; the decision that caused it is.
  */
-export function recordedCards(cards: CardStore, deps: Pick<FlowDeps, 'sealer' | 'clock' | 'entropy' | 'announcer'> & { requests: Pick<RequestStore, 'state'> }): CardStore {
+export function recordedCards(
+  cards: CardStore,
+  deps: Pick<FlowDeps, 'sealer' | 'clock' | 'entropy' | 'announcer'> & { requests: Pick<RequestStore, 'state'> },
+): CardStore {
   return {
     ...cards,
     async shown(card, shown) {
@@ -20,7 +23,12 @@ export function recordedCards(cards: CardStore, deps: Pick<FlowDeps, 'sealer' | 
       await cards.shown(
         card,
         shown,
-        leaf(event, deps.clock.now(), { card: card.id, platform: card.platform, version: shown.version }, { place: card.place, view_digest: state.request.view_digest }),
+        leaf(
+          event,
+          deps.clock.now(),
+          { card: card.id, platform: card.platform, version: shown.version },
+          { place: card.place, view_digest: state.request.view_digest },
+        ),
       );
       deps.announcer.announce('decisions');
     },

@@ -24,7 +24,10 @@ export function descend(states: readonly PathState[], token: string): PathState[
   for (const { steps, done } of states) {
     const step = steps[done];
     if (step === undefined || (step.kind === 'member' && step.name !== token)) continue;
-    const reached = step.kind === 'deep' ? [...(done === steps.length - 1 ? [{ steps, done: steps.length }] : []), ...reachable({ steps, done })] : reachable({ steps, done: done + 1 });
+    const reached =
+      step.kind === 'deep'
+        ? [...(done === steps.length - 1 ? [{ steps, done: steps.length }] : []), ...reachable({ steps, done })]
+        : reachable({ steps, done: done + 1 });
     for (const state of reached) {
       const seen = next.get(steps) ?? new Set();
       next.set(steps, seen);

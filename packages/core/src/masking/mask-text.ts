@@ -74,7 +74,9 @@ function maskJsonText(text: string, scope: TextScope): { text: string; hits: Hit
     return undefined; // no JSON: the text is searched as text
   }
   const result = scope.maskJson(value);
-  return result === undefined ? undefined : { text: JSON.stringify(result.masked), hits: result.hits.map((hit) => ({ ...hit, detector: `json/${hit.detector}` })) };
+  return result === undefined
+    ? undefined
+    : { text: JSON.stringify(result.masked), hits: result.hits.map((hit) => ({ ...hit, detector: `json/${hit.detector}` })) };
 }
 
 /** All findings in a text and in what it decodes to, at their places in the text. */
@@ -113,7 +115,12 @@ function* searchEncoded(text: string, scope: TextScope, layers: number): Generat
 /** Decoded JSON is walked too: a name may hide an object. */
 function searchJson(text: string, scope: TextScope): Finding[] {
   const hits = maskJsonText(text, scope)?.hits ?? [];
-  return hits.map(({ class: maskClass, detector }) => ({ start: 0, end: text.length, class: maskClass === 'email' || maskClass === 'card' ? maskClass : 'secret', detector }));
+  return hits.map(({ class: maskClass, detector }) => ({
+    start: 0,
+    end: text.length,
+    class: maskClass === 'email' || maskClass === 'card' ? maskClass : 'secret',
+    detector,
+  }));
 }
 
 const SEVERITY: Readonly<Record<Finding['class'], number>> = { secret: 3, card: 2, email: 1 };

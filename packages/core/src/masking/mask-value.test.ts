@@ -36,11 +36,27 @@ describe('names and paths', () => {
     ];
     const { masked } = mask(value);
     expect(JSON.stringify(masked)).not.toContain('horse');
-    expect(masked).toMatchObject([{ name: 'password' }, ['--password', expect.anything(), '--verbose'], ['Authorization', expect.anything()], { Key: 'DB_PASSWORD', Type: 'String' }]);
+    expect(masked).toMatchObject([
+      { name: 'password' },
+      ['--password', expect.anything(), '--verbose'],
+      ['Authorization', expect.anything()],
+      { Key: 'DB_PASSWORD', Type: 'String' },
+    ]);
   });
 
   test('paths of policy hide what they name and nothing else', () => {
-    const value = { parameters: { a: { b: 'x', c: 'y' }, rows: [{ iban: 'i1', n: 1 }, { iban: 'i2', n: 2 }], 'odd.name': 'z' }, context: { note: 'n', more: { deep: [1] } }, reason: 'r' };
+    const value = {
+      parameters: {
+        a: { b: 'x', c: 'y' },
+        rows: [
+          { iban: 'i1', n: 1 },
+          { iban: 'i2', n: 2 },
+        ],
+        'odd.name': 'z',
+      },
+      context: { note: 'n', more: { deep: [1] } },
+      reason: 'r',
+    };
     const hidden = (paths: string[]): string[] => mask(value, { paths }).report.map((entry) => `${entry.pointer} ${entry.class}`);
     expect(hidden(['parameters.a.b'])).toEqual(['/parameters/a/b field']);
     expect(hidden(['parameters.rows[*].iban'])).toEqual(['/parameters/rows/0/iban field', '/parameters/rows/1/iban field']);
@@ -66,7 +82,14 @@ describe('names and paths', () => {
 
 describe('marks', () => {
   test('equal personal data has equal tokens under one key, other keys give others, and spelling does not matter', () => {
-    const { masked, report } = mask({ a: 'to Dana@example.com', b: 'dana@EXAMPLE.com', c: 'dana\u200b@example.com', d: visa, e: Number(visa), f: visa.replace(/(.{4})/g, '$1 ').trim() });
+    const { masked, report } = mask({
+      a: 'to Dana@example.com',
+      b: 'dana@EXAMPLE.com',
+      c: 'dana\u200b@example.com',
+      d: visa,
+      e: Number(visa),
+      f: visa.replace(/(.{4})/g, '$1 ').trim(),
+    });
     const shown = masked as Record<string, string>;
     expect(shown['a']).toMatch(/^to \[email:[0-9a-f]{10}\]$/);
     expect([shown['b'], shown['c']]).toEqual([shown['a']?.slice(3), shown['a']?.slice(3)]);
@@ -175,7 +198,9 @@ describe('nothing passes unsearched', () => {
 
 test('the sentence for a card names places and classes', () => {
   const { report } = mask({ parameters: { password: 'x1', rows: [{ mail: 'dana@example.com' }] }, reason: `use ${githubToken} and dana@example.com` });
-  expect(describeMasks(report)).toBe('3 values hidden: parameters.password (secret), parameters.rows[0].mail (e-mail address), reason (secret, e-mail address).');
+  expect(describeMasks(report)).toBe(
+    '3 values hidden: parameters.password (secret), parameters.rows[0].mail (e-mail address), reason (secret, e-mail address).',
+  );
   expect(describeMasks(report.slice(0, 1))).toBe('1 value hidden: parameters.password (secret).');
   expect(describeMasks([])).toBe('');
   expect(describeMasks(Array.from({ length: 7 }, (_, index) => ({ pointer: `/a/${index}`, class: 'field' })))).toMatch(/^7 values hidden: .*, and 2 more\.$/);

@@ -43,7 +43,19 @@ interface Place {
 }
 
 /** Objects that a submission must have as objects. */
-const FIXED_OBJECTS = new Set(['', '/resource', '/resource/labels', '/parameters', '/actor', '/actor/on_behalf_of', '/context', '/undo', '/undo/resource', '/undo/resource/labels', '/undo/parameters']);
+const FIXED_OBJECTS = new Set([
+  '',
+  '/resource',
+  '/resource/labels',
+  '/parameters',
+  '/actor',
+  '/actor/on_behalf_of',
+  '/context',
+  '/undo',
+  '/undo/resource',
+  '/undo/resource/labels',
+  '/undo/parameters',
+]);
 
 /** Beyond this many levels of JSON in strings of JSON, a string is searched as text alone. */
 const MAX_JSON_LAYERS = 4;

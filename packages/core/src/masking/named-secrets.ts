@@ -23,7 +23,8 @@ export function* findNamedSecrets(text: string): Generator<Finding> {
 }
 
 /** Every secret name has one of these, or a letter beyond ASCII. It keeps ordinary words away from the dearer question. */
-const MAY_BE_SECRET = /pass|pw|pswd|secret|token|cred|auth|cook|key|otp|cvv|cvc|srf|jwt|bearer|kenn|geheim|contras|motde|mot_de|mot-de|senha|parol|has[lł]o|wacht|losen|adgang|salas|sifre|heslo|sess|sid|pin|clave|palabra|[^\x00-\x7f]/iu;
+const MAY_BE_SECRET =
+  /pass|pw|pswd|secret|token|cred|auth|cook|key|otp|cvv|cvc|srf|jwt|bearer|kenn|geheim|contras|motde|mot_de|mot-de|senha|parol|has[lł]o|wacht|losen|adgang|salas|sifre|heslo|sess|sid|pin|clave|palabra|[^\x00-\x7f]/iu;
 
 const KNOWN = new Map<string, boolean>();
 

@@ -60,7 +60,9 @@ function cardFrom(groups: readonly RegExpExecArray[], first: number): number | u
 
 /** Whether digits are a payment card's number: a known scheme, one of its lengths, and the check digit. */
 export function isCardNumber(digits: string): boolean {
-  return digits.length >= 13 && digits.length <= 19 && SCHEMES.some(([prefix, lengths]) => prefix.test(digits) && lengths.includes(digits.length)) && luhn(digits);
+  return (
+    digits.length >= 13 && digits.length <= 19 && SCHEMES.some(([prefix, lengths]) => prefix.test(digits) && lengths.includes(digits.length)) && luhn(digits)
+  );
 }
 
 const SIXTEEN_UP = [16, 17, 18, 19];

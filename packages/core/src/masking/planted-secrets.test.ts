@@ -57,7 +57,9 @@ const CLASSES: Readonly<Record<string, fc.Arbitrary<Planted>>> = {
   sendgrid: alone(fc.tuple(letters(`${ALNUM}_-`, 22), letters(`${ALNUM}_-`, 43)).map((parts) => `SG.${parts.join('.')}`)),
   twilio: prefixed('SK', HEX, 32),
   jwt: alone(fc.tuple(letters(`${ALNUM}_-`, 20, 60), letters(`${ALNUM}_-`, 20, 90), letters(`${ALNUM}_-`, 43)).map((parts) => `eyJ${parts.join('.')}`)),
-  'private key': alone(letters(`${ALNUM}+/`, 64, 300).map((body) => `-----BEGIN RSA PRIVATE KEY-----\n${body.replace(/(.{64})/g, '$1\n')}\n-----END RSA PRIVATE KEY-----`)),
+  'private key': alone(
+    letters(`${ALNUM}+/`, 64, 300).map((body) => `-----BEGIN RSA PRIVATE KEY-----\n${body.replace(/(.{64})/g, '$1\n')}\n-----END RSA PRIVATE KEY-----`),
+  ),
   'url password': letters(`${ALNUM}!$-_:`, 8, 30).map((secret) => ({ secret, before: 'postgres://app:', after: '@db.internal:5432/shop' })),
   bearer: letters(`${ALNUM}._-`, 30).map((rest) => ({ secret: withDigit(rest), before: 'Authorization: Bearer ' })),
   'basic header': letters(ALNUM, 24).map((secret) => ({ secret, before: 'authorization: Basic ' })),
@@ -68,8 +70,19 @@ const CLASSES: Readonly<Record<string, fc.Arbitrary<Planted>>> = {
   'flag password': letters(`${ALNUM}!?$*`, 8, 30).map((rest) => ({ secret: `p${rest}`, before: '--password ' })),
   'xml password': letters(`${ALNUM}!?$*`, 8, 30).map((rest) => ({ secret: `p${rest}`, before: '<clientSecret>', after: '</clientSecret>' })),
   card: alone(card),
-  'card in groups': alone(fc.tuple(card.filter((digits) => digits.length === 16), fc.constantFrom(' ', '-')).map(([digits, separator]) => digits.replace(/(.{4})(?=.)/g, `$1${separator}`))),
-  email: alone(fc.tuple(letters('abcdefghijk0123456789', 6, 12), letters('lmnopqr', 4, 12), fc.constantFrom('com', 'co.uk', 'example', 'io')).map(([local, host, end]) => `${local}.x+y@${host}.${end}`)),
+  'card in groups': alone(
+    fc
+      .tuple(
+        card.filter((digits) => digits.length === 16),
+        fc.constantFrom(' ', '-'),
+      )
+      .map(([digits, separator]) => digits.replace(/(.{4})(?=.)/g, `$1${separator}`)),
+  ),
+  email: alone(
+    fc
+      .tuple(letters('abcdefghijk0123456789', 6, 12), letters('lmnopqr', 4, 12), fc.constantFrom('com', 'co.uk', 'example', 'io'))
+      .map(([local, host, end]) => `${local}.x+y@${host}.${end}`),
+  ),
 };
 
 // ---------------------------------------------------------------- how it is hidden
@@ -77,7 +90,10 @@ const CLASSES: Readonly<Record<string, fc.Arbitrary<Planted>>> = {
 const everyByte = (text: string): number[] => [...Buffer.from(text, 'utf8')];
 const ENCODINGS: Readonly<Record<string, (text: string) => string>> = {
   plain: (text) => text,
-  percent: (text) => everyByte(text).map((byte) => `%${byte.toString(16).padStart(2, '0')}`).join(''),
+  percent: (text) =>
+    everyByte(text)
+      .map((byte) => `%${byte.toString(16).padStart(2, '0')}`)
+      .join(''),
   'uri component': (text) => encodeURIComponent(text),
   'percent twice': (text) => encodeURIComponent(encodeURIComponent(text)),
   base64: (text) => Buffer.from(text).toString('base64'),
@@ -85,7 +101,10 @@ const ENCODINGS: Readonly<Record<string, (text: string) => string>> = {
   'base64 twice': (text) => Buffer.from(Buffer.from(text).toString('base64')).toString('base64'),
   'base64 behind a path': (text) => `secrets/a${Buffer.from(`note: ${text}`).toString('base64')}`,
   'base64 of UTF-16': (text) => Buffer.from(text, 'utf16le').toString('base64'),
-  'base64 in lines': (text) => Buffer.from(text).toString('base64').replace(/(.{20})/g, '$1\n'),
+  'base64 in lines': (text) =>
+    Buffer.from(text)
+      .toString('base64')
+      .replace(/(.{20})/g, '$1\n'),
   'base64 in percent': (text) => encodeURIComponent(Buffer.from(text).toString('base64')),
   hex: (text) => Buffer.from(text).toString('hex'),
   'JSON in a string': (text) => JSON.stringify({ note: ['x', { text }] }),
@@ -183,9 +202,91 @@ describe('no input hangs', () => {
   const fill = (unit: string): string => unit.repeat(Math.ceil(size / unit.length)).slice(0, size);
   const units = [
     ...['a', 'A', '0', ' ', '-', '.', '@', '=', ':', '"', "'", '\\', '%', '&', '<', '[', '{', '/', '_', '\u0301', '\u200b', '\u{1F600}', 'é', '٣'],
-    ...['a@', 'a@a.', '1-', '1 ', '4111 ', '411 1', 'A.', 'a.a@', '%41', '%25', '\\u0041', '\\\\', '&#65;', '&amp;', 'eyJ', 'eyJa.', '-----BEGIN PRIVATE KEY-----', '-----END', 'password=', 'password="', "password='", 'password: |\n ', 'password=\\"'],
-    ...['<password>', '<password ', 'token:', '--password ', 'Authorization: ', 'Authorization: Bearer ', 'cookie: a=', '://', '://a:', '://a:b@', 'AKIA', 'ghp_', 'glpat-', 'xoxb-', 'sk-', 'sk_live_', 'SG.', 'SG.aaaaaaaaaaaaaaaa', 'AIza', 'ya29.', 'npm_', 'pypi-', '1//0', 'sig=', '?sig=', 'bearer ', 'basic ', 'Basic a', "password '", 'identified by ', '-u a:', ' -u a', 'hooks.slack.com/services/', '.atlasv1.', '12345678:AA'],
-    ...['YWFh', 'QUFB\n', 'YWFhYWFhYWFhYWFhYWFhYWFhYWFh\n', '6161', '["', '[[', '{"a":', '"a":1,', 'a-', 'aB', 'AB', 'A_', 'passwordA', 'tokens', 'a\r\n', '\r', ',a', ';a=', '$', '${', '{{'],
+    ...[
+      'a@',
+      'a@a.',
+      '1-',
+      '1 ',
+      '4111 ',
+      '411 1',
+      'A.',
+      'a.a@',
+      '%41',
+      '%25',
+      '\\u0041',
+      '\\\\',
+      '&#65;',
+      '&amp;',
+      'eyJ',
+      'eyJa.',
+      '-----BEGIN PRIVATE KEY-----',
+      '-----END',
+      'password=',
+      'password="',
+      "password='",
+      'password: |\n ',
+      'password=\\"',
+    ],
+    ...[
+      '<password>',
+      '<password ',
+      'token:',
+      '--password ',
+      'Authorization: ',
+      'Authorization: Bearer ',
+      'cookie: a=',
+      '://',
+      '://a:',
+      '://a:b@',
+      'AKIA',
+      'ghp_',
+      'glpat-',
+      'xoxb-',
+      'sk-',
+      'sk_live_',
+      'SG.',
+      'SG.aaaaaaaaaaaaaaaa',
+      'AIza',
+      'ya29.',
+      'npm_',
+      'pypi-',
+      '1//0',
+      'sig=',
+      '?sig=',
+      'bearer ',
+      'basic ',
+      'Basic a',
+      "password '",
+      'identified by ',
+      '-u a:',
+      ' -u a',
+      'hooks.slack.com/services/',
+      '.atlasv1.',
+      '12345678:AA',
+    ],
+    ...[
+      'YWFh',
+      'QUFB\n',
+      'YWFhYWFhYWFhYWFhYWFhYWFhYWFh\n',
+      '6161',
+      '["',
+      '[[',
+      '{"a":',
+      '"a":1,',
+      'a-',
+      'aB',
+      'AB',
+      'A_',
+      'passwordA',
+      'tokens',
+      'a\r\n',
+      '\r',
+      ',a',
+      ';a=',
+      '$',
+      '${',
+      '{{',
+    ],
   ];
 
   test('64 kB of every unit, alone and with a tail, come to an end', () => {

@@ -21,7 +21,7 @@ export function undisguised(searched: SearchedText): SearchedText {
   // eslint-disable-next-line no-control-regex -- the question is whether all of it is ASCII
   if (/^[\x00-\x7f]*$/.test(searched.text)) return searched;
   const copy = new Copy(searched);
-  for (let index = 0; index < searched.text.length; ) {
+  for (let index = 0; index < searched.text.length;) {
     const character = String.fromCodePoint(searched.text.codePointAt(index) ?? 0);
     copy.add(character.length === 1 && character < '\x80' ? character : plainForm(character), index, index + character.length);
     index += character.length;
@@ -65,9 +65,10 @@ export function unescaped(searched: SearchedText): SearchedText | undefined {
   const copy = new Copy(searched);
   const { text } = searched;
   let found = false;
-  for (let index = 0; index < text.length; ) {
+  for (let index = 0; index < text.length;) {
     const unit = text[index] ?? '';
-    const decoded = unit === '%' ? percentCharacter(text, index) : unit === '\\' ? backslashCharacter(text, index) : unit === '&' ? entity(text, index) : undefined;
+    const decoded =
+      unit === '%' ? percentCharacter(text, index) : unit === '\\' ? backslashCharacter(text, index) : unit === '&' ? entity(text, index) : undefined;
     if (decoded === undefined) {
       copy.add(unit, index, index + 1);
       index++;
@@ -114,7 +115,20 @@ function backslashCharacter(text: string, index: number): Decoded | undefined {
   return character === undefined ? undefined : { character, length: 2 };
 }
 
-const ENTITIES: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'", commat: '@', colon: ':', equals: '=', period: '.', nbsp: ' ', lowbar: '_', sol: '/' };
+const ENTITIES: Readonly<Record<string, string>> = {
+  amp: '&',
+  lt: '<',
+  gt: '>',
+  quot: '"',
+  apos: "'",
+  commat: '@',
+  colon: ':',
+  equals: '=',
+  period: '.',
+  nbsp: ' ',
+  lowbar: '_',
+  sol: '/',
+};
 
 function entity(text: string, index: number): Decoded | undefined {
   const match = /^&(?:#(\d{1,7})|#[xX]([0-9a-fA-F]{1,6})|([a-z]{2,6}));/.exec(text.slice(index, index + 12));

@@ -86,5 +86,7 @@ function* findPrivateKeys(text: string): Generator<Finding> {
 
 /** Names of secrets in place of secrets, and what this masker wrote: showing them says what a command does and gives nothing away. */
 export function isReference(value: string): boolean {
-  return /^(?:\$\{\{?[\w .]{1,128}\}?\}|\$[A-Z_][A-Z0-9_]{2,64}|\{\{[\w ./]{1,128}\}\}|%[A-Z_][A-Z0-9_]{1,64}%|\*{3,64}|\[(?:secret|field|email|card|unscanned):[^\]\s]{1,40}\])$/.test(value);
+  return /^(?:\$\{\{?[\w .]{1,128}\}?\}|\$[A-Z_][A-Z0-9_]{2,64}|\{\{[\w ./]{1,128}\}\}|%[A-Z_][A-Z0-9_]{1,64}%|\*{3,64}|\[(?:secret|field|email|card|unscanned):[^\]\s]{1,40}\])$/.test(
+    value,
+  );
 }

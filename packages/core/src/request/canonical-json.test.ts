@@ -20,12 +20,20 @@ const codeOf = (run: () => unknown): string | undefined => {
 
 describe('canonical JSON is RFC 8785', () => {
   test('the sample of RFC 8785, section 3.2.3 and 3.2.2.2', () => {
-    const sample = { numbers: [333333333.33333329, 1e30, 4.5, 2e-3, 0.000000000000000000000000001], string: '\u20ac$\u000F\u000aA\'\u0042\u0022\u005c\\"/', literals: [null, true, false] };
-    expect(canonicalJson(sample)).toBe(String.raw`{"literals":[null,true,false],"numbers":[333333333.3333333,1e+30,4.5,0.002,1e-27],"string":"€$\u000f\nA'B\"\\\\\"/"}`);
+    const sample = {
+      numbers: [333333333.33333329, 1e30, 4.5, 2e-3, 0.000000000000000000000000001],
+      string: '\u20ac$\u000F\u000aA\'\u0042\u0022\u005c\\"/',
+      literals: [null, true, false],
+    };
+    expect(canonicalJson(sample)).toBe(
+      String.raw`{"literals":[null,true,false],"numbers":[333333333.3333333,1e+30,4.5,0.002,1e-27],"string":"€$\u000f\nA'B\"\\\\\"/"}`,
+    );
   });
 
   test('keys sort by UTF-16 units, not by code points', () => {
-    expect(canonicalJson({ '\u{FB33}': 1, '\u{1F600}': 2, '\u20ac': 3, '\r': 4, '1': 5, '10': 6, '2': 7 })).toBe('{"\\r":4,"1":5,"10":6,"2":7,"\u20ac":3,"\u{1F600}":2,"\u{FB33}":1}');
+    expect(canonicalJson({ '\u{FB33}': 1, '\u{1F600}': 2, '\u20ac': 3, '\r': 4, '1': 5, '10': 6, '2': 7 })).toBe(
+      '{"\\r":4,"1":5,"10":6,"2":7,"\u20ac":3,"\u{1F600}":2,"\u{FB33}":1}',
+    );
   });
 
   test('minus zero is zero', () => expect(canonicalJson([-0])).toBe('[0]'));
@@ -43,7 +51,24 @@ describe('canonical JSON is RFC 8785', () => {
     cycle['self'] = cycle;
     const holes: unknown[] = [];
     holes.length = 2;
-    for (const value of [{ a: undefined }, [undefined], { a: () => 1 }, { a: Symbol('s') }, { [Symbol('s')]: 1 }, [NaN], [Infinity], ['\uD83D'], { '\uDE00': 1 }, cycle, holes, new Date(0), { at: new Date(0) }, new Map(), { a: 1n }, { toJSON: () => 1 }])
+    for (const value of [
+      { a: undefined },
+      [undefined],
+      { a: () => 1 },
+      { a: Symbol('s') },
+      { [Symbol('s')]: 1 },
+      [NaN],
+      [Infinity],
+      ['\uD83D'],
+      { '\uDE00': 1 },
+      cycle,
+      holes,
+      new Date(0),
+      { at: new Date(0) },
+      new Map(),
+      { a: 1n },
+      { toJSON: () => 1 },
+    ])
       expect(codeOf(() => canonicalJson(value as object))).toBe('not_canonical_json');
   });
 
@@ -61,7 +86,9 @@ describe('digests cover exactly the members of the contract', () => {
   test('absent members are absent from what is hashed, as the docstring spells it', () => {
     expect(actionDigest(action)).toBe(sha256('{"action":"iam.grant","actor":{"id":"deploy","type":"ci"},"resource":{"id":"admin","type":"role"}}'));
     expect(actionDigest({ ...action, parameters: { b: null, a: 1 }, environment: 'production' })).toBe(
-      sha256('{"action":"iam.grant","actor":{"id":"deploy","type":"ci"},"environment":"production","parameters":{"a":1,"b":null},"resource":{"id":"admin","type":"role"}}'),
+      sha256(
+        '{"action":"iam.grant","actor":{"id":"deploy","type":"ci"},"environment":"production","parameters":{"a":1,"b":null},"resource":{"id":"admin","type":"role"}}',
+      ),
     );
   });
 
@@ -71,7 +98,11 @@ describe('digests cover exactly the members of the contract', () => {
   });
 
   test('null, undefined and missing members are faults', () => {
-    for (const wrong of [{ ...action, parameters: null }, { ...action, environment: undefined }, { action: 'a', resource: {} }])
+    for (const wrong of [
+      { ...action, parameters: null },
+      { ...action, environment: undefined },
+      { action: 'a', resource: {} },
+    ])
       expect(codeOf(() => actionDigest(wrong as unknown as typeof action))).toBe('invalid_digest_input');
   });
 
@@ -113,7 +144,16 @@ describe('bytes', () => {
         for (const back of [fromHex(hex(bytes)), fromBase64(base64(bytes)), fromBase64url(base64url(bytes))]) expect([...back]).toEqual([...bytes]);
       }),
     );
-    for (const wrong of [() => fromBase64('QQ'), () => fromBase64('QR=='), () => fromBase64(' QQ=='), () => fromBase64url('QQ=='), () => fromBase64url('QR'), () => fromBase64url('A'), () => fromHex('abc'), () => fromUtf8(new Uint8Array([0xff]))])
+    for (const wrong of [
+      () => fromBase64('QQ'),
+      () => fromBase64('QR=='),
+      () => fromBase64(' QQ=='),
+      () => fromBase64url('QQ=='),
+      () => fromBase64url('QR'),
+      () => fromBase64url('A'),
+      () => fromHex('abc'),
+      () => fromUtf8(new Uint8Array([0xff])),
+    ])
       expect(codeOf(wrong)).toBe('invalid_encoding');
     expect(fromUtf8(utf8('\uFEFFé😀'))).toBe('\uFEFFé😀');
   });

@@ -59,7 +59,9 @@ describe('spellings of one resource meet, and others do not', () => {
 
   test('normalising twice changes nothing', () => {
     const types = fc.constantFrom('postgres_table', 'mysql_table', 'bigquery_table', 'snowflake_table', 's3_bucket', 'gcs_object', 'role');
-    const ids = fc.array(fc.constantFrom('a', 'B', '.', '"', '`', ' ', 'é', 'É', 'e\u0301', 'ß', 'İ', '/', '-', '_', 's3://', '1', '\u212A'), { maxLength: 12 }).map((letters) => letters.join(''));
+    const ids = fc
+      .array(fc.constantFrom('a', 'B', '.', '"', '`', ' ', 'é', 'É', 'e\u0301', 'ß', 'İ', '/', '-', '_', 's3://', '1', '\u212A'), { maxLength: 12 })
+      .map((letters) => letters.join(''));
     fc.assert(
       fc.property(types, ids, (type, id) => {
         const once = normaliseResourceId(type, id);

@@ -134,7 +134,10 @@ function normaliseTable(text: string, dialect: Dialect): NormalisedId {
       if (quoted === undefined) return refused('a quoted name does not end');
       for (const name of dialect.dotsInQuotes ? quoted.name.split('.') : [quoted.name]) {
         if (name === '' || name.trim() !== name) return refused('a quoted name is empty or begins or ends with a space');
-        parts.push(dialect.unquoted(name) ?? dialect.quote + (dialect.caseInQuotes ? name : lower(name)).replaceAll(dialect.quote, dialect.quote + dialect.quote) + dialect.quote);
+        parts.push(
+          dialect.unquoted(name) ??
+            dialect.quote + (dialect.caseInQuotes ? name : lower(name)).replaceAll(dialect.quote, dialect.quote + dialect.quote) + dialect.quote,
+        );
       }
       pos = quoted.end;
       while (text[pos] === ' ') pos++;
@@ -144,7 +147,8 @@ function normaliseTable(text: string, dialect: Dialect): NormalisedId {
     pos++;
   }
   if (parts.length > dialect.maxParts) return refused(`the name has more than ${dialect.maxParts} parts`);
-  if (parts.some((part) => new TextEncoder().encode(part).length > dialect.maxPartBytes)) return refused('a part of the name is longer than the database keeps');
+  if (parts.some((part) => new TextEncoder().encode(part).length > dialect.maxPartBytes))
+    return refused('a part of the name is longer than the database keeps');
   return { ok: true, id: parts.join('.') };
 }
 

@@ -163,7 +163,8 @@ class Parser {
     if (this.text[this.pos] !== '"') this.refuseSyntax('expected a key in double quotes');
     const key = this.string();
     frame.key = key; // first, so that a problem's pointer names this member
-    if (FORBIDDEN_KEYS.has(key)) this.refuse('forbidden_key', `the key ${JSON.stringify(key)} is not accepted: it can change objects in code that copies it`, start);
+    if (FORBIDDEN_KEYS.has(key))
+      this.refuse('forbidden_key', `the key ${JSON.stringify(key)} is not accepted: it can change objects in code that copies it`, start);
     if (Object.hasOwn(frame.members, key)) this.refuse('duplicate_key', `the key ${JSON.stringify(shorten(key))} occurs twice in one object`, start);
     if (!this.take(':')) this.refuseSyntax('expected ":"');
   }

@@ -41,11 +41,19 @@ describe('text that people judge shows all that is in it', () => {
 
   test('no shown text moves other text or hides a control, whatever came in', () => {
     fc.assert(
-      fc.property(fc.string({ unit: fc.oneof(fc.integer({ min: 0, max: 0xffff }).map((unit) => String.fromCharCode(unit)), fc.string({ unit: 'binary', minLength: 1, maxLength: 1 })) }), (text) => {
-        const { text: shown } = makeVisible(text);
-        expect(shown).not.toMatch(/[\p{Bidi_Control}\p{Cs}\p{Co}\u200b\u2060\ufeff]|(?![\n\t])\p{Cc}/u);
-        expect(makeVisible(shown).text).toBe(shown);
-      }),
+      fc.property(
+        fc.string({
+          unit: fc.oneof(
+            fc.integer({ min: 0, max: 0xffff }).map((unit) => String.fromCharCode(unit)),
+            fc.string({ unit: 'binary', minLength: 1, maxLength: 1 }),
+          ),
+        }),
+        (text) => {
+          const { text: shown } = makeVisible(text);
+          expect(shown).not.toMatch(/[\p{Bidi_Control}\p{Cs}\p{Co}\u200b\u2060\ufeff]|(?![\n\t])\p{Cc}/u);
+          expect(makeVisible(shown).text).toBe(shown);
+        },
+      ),
     );
   });
 });

@@ -1,5 +1,15 @@
 /** What an invisible or misleading character is. */
-export type UnseenKind = 'control' | 'bidirectional' | 'zero_width' | 'variation_selector' | 'tag' | 'space' | 'private_use' | 'unassigned' | 'surrogate' | 'format';
+export type UnseenKind =
+  | 'control'
+  | 'bidirectional'
+  | 'zero_width'
+  | 'variation_selector'
+  | 'tag'
+  | 'space'
+  | 'private_use'
+  | 'unassigned'
+  | 'surrogate'
+  | 'format';
 
 /** One kind of character that was made visible. */
 export interface Unseen {
@@ -89,7 +99,9 @@ const JOINER_SCRIPT =
 const EAST_ASIAN = /^[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Script=Bopomofo}\u{3001}-\u{303F}\u{FF01}-\u{FF60}]$/u;
 
 /** The flags of England, Scotland and Wales: the only tag sequences recommended for interchange (UTS #51). Others could carry hidden text. */
-const TAG_FLAGS = ['gbeng', 'gbsct', 'gbwls'].map((name) => `\u{1F3F4}${[...name].map((letter) => String.fromCodePoint(0xe0000 + letter.charCodeAt(0))).join('')}\u{E007F}`);
+const TAG_FLAGS = ['gbeng', 'gbsct', 'gbwls'].map(
+  (name) => `\u{1F3F4}${[...name].map((letter) => String.fromCodePoint(0xe0000 + letter.charCodeAt(0))).join('')}\u{E007F}`,
+);
 
 function insideTagFlag(text: string, index: number): boolean {
   // A flag is 14 units long; its black flag stands at most 12 units before any of its tags.
