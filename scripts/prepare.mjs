@@ -3,13 +3,16 @@
  * Says little when there is little to do.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync, utimesSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 
 const OLDEST_NODE = [20, 20];
+
+/** What pnpm writes when it has installed. */
+const installedMark = path.join(root, 'node_modules', '.modules.yaml');
 
 /** Ends the process with one clear line. */
 export function fail(line, details = '') {
@@ -54,14 +57,15 @@ export function prepare({ say = () => {} } = {}) {
     say('Installing packages (first start only; about a minute)');
     const { packageManager } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'));
     runQuietly('npx', ['--yes', packageManager, 'install', '--frozen-lockfile'], 'The packages could not be installed. Is there a network? Run it again.');
+    // pnpm leaves its mark alone where nothing had to change; then the next start would ask again.
+    utimesSync(installedMark, new Date(), new Date());
   }
   if (!existsSync(path.join(root, 'apps/server/dist/main.js'))) say('Building (first start only)');
   runQuietly(path.join(root, 'node_modules', '.bin', 'turbo'), ['run', 'build', '--output-logs=errors-only'], 'The build failed; the compiler says why above.');
 }
 
 function isInstalled() {
-  const installed = path.join(root, 'node_modules', '.modules.yaml');
-  if (!existsSync(installed)) return false;
+  if (!existsSync(installedMark)) return false;
   const newest = Math.max(...['pnpm-lock.yaml', 'pnpm-workspace.yaml'].map((file) => statSync(path.join(root, file)).mtimeMs));
-  return statSync(installed).mtimeMs >= newest;
+  return statSync(installedMark).mtimeMs >= newest;
 }

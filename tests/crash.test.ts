@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { EXPORT, type Reply } from './support/api.js';
 import { type CallbackReceiver, startCallbackReceiver, verifiedByOfficialPackage, verifiedByPublishedKey } from './support/callback-receiver.js';
-import { readLog } from './support/ledger-check.js';
+import { readLog, verifyByCommand } from './support/ledger-check.js';
 import { beginServer, type RunningServer, startServer } from './support/running-server.js';
 import { until } from './support/until.js';
 
@@ -94,7 +94,7 @@ describe('kill -9 while requests are being accepted', () => {
   test.each([
     ['the server alone, while the receiver takes callbacks', 'server', 204],
     ['the server and its PostgreSQL at once, while the receiver is down', 'everything', 503],
-  ] as const)('I1, I5, I6: of %s', async (_what, target, receiverAnswers) => {
+  ] as const)('I1, I4, I5, I6: of %s', async (_what, target, receiverAnswers) => {
     receiver.answerWith(receiverAnswers);
     server = await startServer({ home });
     const before = server.quickstart();
@@ -155,6 +155,8 @@ describe('kill -9 while requests are being accepted', () => {
       return read.size > all.size && read;
     }, 'the ledger');
     expect(log.verified).toBe(true);
+    // I4: what stands in the rows stands in the ledger, and nothing half.
+    expect(await verifyByCommand(home)).toMatchObject({ findings: [] });
   });
 
   /** Ids whose callback has not ended delivered; on the way it is checked that attempts are numbered without gaps (I7). */

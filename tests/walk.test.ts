@@ -8,8 +8,8 @@ import { promisify } from 'node:util';
 import { createLocalJWKSet, type JSONWebKeySet, jwtVerify } from 'jose';
 import { actionOf, EXPORT, type Reply } from './support/api.js';
 import { type CallbackReceiver, startCallbackReceiver, verifiedByOfficialPackage, verifiedByPublishedKey } from './support/callback-receiver.js';
-import { readLog } from './support/ledger-check.js';
-import { root, type RunningServer, startServer } from './support/running-server.js';
+import { readLog, verifyByCommand } from './support/ledger-check.js';
+import { type RunningServer, startServer } from './support/running-server.js';
 import { until } from './support/until.js';
 
 /*
@@ -492,9 +492,7 @@ describe('the record', () => {
   });
 
   test('E2: `countersign ledger verify` finds the whole of it as it was logged, every row against its leaf', async () => {
-    const command = [path.join(root, 'bin', 'countersign'), 'ledger', 'verify', '--home', server.home, '--json'];
-    const { stdout } = await promisify(execFile)(process.execPath, command, { env: { PATH: process.env['PATH'], HOME: server.home } });
-    expect(JSON.parse(stdout)).toMatchObject({ findings: [] });
+    expect(await verifyByCommand(server.home)).toMatchObject({ findings: [] });
   });
 
   test('E1: hash tiles and the checkpoint are open, entries are for auditors and administrators', async () => {

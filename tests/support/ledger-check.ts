@@ -1,5 +1,9 @@
+import { execFile } from 'node:child_process';
 import { createHash, createPublicKey, verify } from 'node:crypto';
+import path from 'node:path';
+import { promisify } from 'node:util';
 import type { Api } from './api.js';
+import { root } from './running-server.js';
 
 /**
  * A reader of the log that knows nothing of our code: C2SP checkpoints and tiles over HTTP, RFC 6962 hashes by node:crypto.
@@ -77,3 +81,14 @@ function rootOf(hashes: readonly Buffer[]): Buffer {
 }
 
 const sha256 = (bytes: Buffer): Buffer => createHash('sha256').update(bytes).digest();
+
+/** What `countersign ledger verify` says of a running home: the log, and every row of the database against its leaf. */
+export async function verifyByCommand(home: string): Promise<{ findings: unknown[] }> {
+  const command = [path.join(root, 'bin', 'countersign'), 'ledger', 'verify', '--home', home, '--json'];
+  // It ends with 1 where it found something, and says it all the same.
+  const { stdout } = await promisify(execFile)(process.execPath, command, { env: { PATH: process.env['PATH'], HOME: home } }).catch((error: unknown) => {
+    if (error instanceof Error && 'stdout' in error && error.stdout !== '') return { stdout: String(error.stdout) };
+    throw error;
+  });
+  return JSON.parse(stdout);
+}
