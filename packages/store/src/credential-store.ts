@@ -4,7 +4,8 @@ import { instant, instantOrNull, PERSON_JSON, type PersonJson, personOf } from '
 
 /**
  * Keys, tokens, sessions and sign-in links, by the hash of their secret. Whether one is over or revoked is said by its record;
- * look-ups by hash happen at each call and are prepared statements, the rest is Prisma's.
+ * look-ups by hash happen at each call and are prepared statements, as is what every start and every sign-in does; the rest is Prisma's,
+ * whose engine takes 60 MB and holds the process up for a good while at its first query.
  */
 export function credentialStore(database: Database): CredentialStore {
   return {
@@ -45,14 +46,22 @@ export function credentialStore(database: Database): CredentialStore {
         }),
         ({ person, ...row }) => ({ session: sessionOf(row), person: person === null ? null : personOf(person) }),
       ),
-    insertSession: async ({ hash, ...session }) => {
-      await database.ordinary((prisma) => prisma.session.create({ data: { ...session, hash: bytes(hash) } }));
+    insertSession: async ({ hash, tenant, person_id, issuer, method, created_at, expires_at }) => {
+      await database.run({
+        name: 'insert-session',
+        text: 'INSERT INTO sessions (hash, tenant, person_id, issuer, method, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING',
+        values: [hash, tenant, person_id, issuer, method, created_at, expires_at],
+      });
     },
     endSession: async (hash) => {
-      await database.ordinary((prisma) => prisma.session.deleteMany({ where: { hash: bytes(hash) } }));
+      await database.run({ name: 'end-session', text: 'DELETE FROM sessions WHERE hash = $1', values: [hash] });
     },
-    insertSignInLink: async ({ hash, ...link }) => {
-      await database.ordinary((prisma) => prisma.signInLink.create({ data: { ...link, hash: bytes(hash) } }));
+    insertSignInLink: async ({ hash, tenant, person_id, expires_at }) => {
+      await database.run({
+        name: 'insert-sign-in-link',
+        text: 'INSERT INTO sign_in_links (hash, tenant, person_id, expires_at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING',
+        values: [hash, tenant, person_id, expires_at],
+      });
     },
     spendSignInLink: async (hash) => {
       // At most once, also when the answer gets lost: a person can ask for another link.
@@ -64,7 +73,11 @@ export function credentialStore(database: Database): CredentialStore {
       return spent ?? null;
     },
     voidSignInLinks: async (tenant) => {
-      await database.ordinary((prisma) => prisma.signInLink.updateMany({ where: { tenant, spent_at: null }, data: { spent_at: new Date() } }));
+      await database.run({
+        name: 'void-sign-in-links',
+        text: 'UPDATE sign_in_links SET spent_at = now() WHERE tenant = $1 AND spent_at IS NULL',
+        values: [tenant],
+      });
     },
   };
 }

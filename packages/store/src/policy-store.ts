@@ -7,12 +7,21 @@ import { instant } from './rows.js';
 export function policyStore(database: Database): PolicyStore {
   return {
     activate: (policy) => activate(database, policy),
-    canonical: async (tenant, digest) =>
-      (await database.ordinary((prisma) => prisma.policy.findUnique({ where: { tenant_digest: { tenant, digest } }, select: { canonical: true } })))
-        ?.canonical ?? null,
+    canonical: async (tenant, digest) => {
+      const [found] = await database.run<{ canonical: string }>({
+        name: 'policy',
+        text: 'SELECT canonical FROM policies WHERE tenant = $1 AND digest = $2',
+        values: [tenant, digest],
+      });
+      return found?.canonical ?? null;
+    },
     active: async (tenant) => {
-      const found = await database.ordinary((prisma) => prisma.activePolicy.findUnique({ where: { tenant } }));
-      return found === null ? null : { digest: found.digest, activated_at: instant(found.activated_at), by: found.activated_by };
+      const [found] = await database.run<{ digest: string; activated_at: Date; activated_by: string }>({
+        name: 'active-policy',
+        text: 'SELECT digest, activated_at, activated_by FROM active_policies WHERE tenant = $1',
+        values: [tenant],
+      });
+      return found === undefined ? null : { digest: found.digest, activated_at: instant(found.activated_at), by: found.activated_by };
     },
   };
 }
