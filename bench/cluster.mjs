@@ -1,5 +1,5 @@
 /** Ways into the PostgreSQL of a running home, past the product: for baselines, statistics and seeding. */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import pg from 'pg';
 
@@ -10,6 +10,8 @@ export function clusterOf(home) {
     port,
     appPassword: app_password,
     appUrl: (database) => url('countersign_app', app_password, database),
+    /** CPU time of the server's processes so far, in milliseconds; null where there is no /proc. */
+    cpuMs: () => processesCpuMs(path.join(home, 'postgres/data/postmaster.pid')),
     /** Connects as the superuser; end the client. */
     async admin(database) {
       const client = new pg.Client({ connectionString: url('postgres', superuser_password, database) });
@@ -19,4 +21,31 @@ export function clusterOf(home) {
       return client;
     },
   };
+}
+
+/** The postmaster, its processes and those of them that have ended (proc(5): utime, stime, cutime, cstime in ticks of 10 ms). */
+function processesCpuMs(pidFile) {
+  if (process.platform !== 'linux') return null;
+  const postmaster = Number.parseInt(readFileSync(pidFile, 'utf8'), 10);
+  let ticks = 0;
+  for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
+    const stat = statOf(pid);
+    if (stat === null || (Number(pid) !== postmaster && stat.parent !== postmaster)) continue;
+    ticks += stat.own + (Number(pid) === postmaster ? stat.children : 0);
+  }
+  return ticks * 10;
+}
+
+function statOf(pid) {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const fields = text
+      .slice(text.lastIndexOf(')') + 2)
+      .split(' ')
+      .map(Number);
+    return { parent: fields[1], own: fields[11] + fields[12], children: fields[13] + fields[14] };
+  } catch {
+    // It ended meanwhile.
+    return null;
+  }
 }

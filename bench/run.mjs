@@ -41,7 +41,7 @@ if (options.help === true || unknown.length > 0) {
 }
 
 const short = options.short === true;
-const times = short ? { rounds: 2, seconds: 2, idle: 12 } : { rounds: 5, seconds: 5, idle: 40 };
+const times = short ? { rounds: 2, seconds: 2, idle: 12, warmUp: 3 } : { rounds: 5, seconds: 6, idle: 40, warmUp: 15 };
 const report = new Report();
 const started = performance.now();
 let world;

@@ -6,13 +6,13 @@ import { number } from './report.mjs';
 
 const CONCURRENCY = 32;
 
-export async function measureWholeFlow({ report, product, naive, receiver, rounds, seconds }) {
+export async function measureWholeFlow({ report, product, naive, cluster, receiver, rounds, seconds, warmUp }) {
   report.heading(`Whole flow at c=${CONCURRENCY}: submit, approve over HTTP, signed callback received; against a naive Express + pg program`);
   const sides = [
     { program: product, caller: productCaller(product, receiver.url, CONCURRENCY) },
     { program: naive, caller: naiveCaller(naive, receiver.url, CONCURRENCY) },
   ];
-  for (const side of sides) await flows(side, receiver, Math.min(1, seconds));
+  for (const side of sides) await flows({ ...side, cluster }, receiver, warmUp);
   const [ours, theirs] = await interleaved(
     rounds,
     sides.map((side) => () => flows(side, receiver, seconds)),
@@ -32,13 +32,18 @@ export async function measureWholeFlow({ report, product, naive, receiver, round
   report.note(
     `a flow took p50 ${number(median(slowest(ours)))} ms, p99 ${number(quantile(slowest(ours), 0.99))} ms; naive ${number(median(slowest(theirs)))} ms, ${number(quantile(slowest(theirs), 0.99))} ms`,
   );
+  if (ours[0].serverCpuMs !== null) {
+    const server = (results) => number(sum(results.map(({ serverCpuMs }) => serverCpuMs)) / sum(results.map(({ ended }) => ended)));
+    report.note(`PostgreSQL took ${server(ours)} ms of CPU per flow; naive ${server(theirs)} ms`);
+  }
   if (receiver.unsigned() > 0) throw new Error(`${receiver.unsigned()} callbacks were not signed.`);
   for (const { caller } of sides) await caller.close();
 }
 
 /** One round: flows from closed workers, and the CPU time that the server took meanwhile. */
-export async function flows({ program, caller }, receiver, seconds, concurrency = CONCURRENCY) {
+export async function flows({ program, caller, cluster }, receiver, seconds, concurrency = CONCURRENCY) {
   const before = await program.usage();
+  const serverBefore = cluster?.cpuMs() ?? null;
   const times = [];
   const { perSecond } = await closedLoop(concurrency, seconds, async () => {
     const started = clockMs();
@@ -49,5 +54,11 @@ export async function flows({ program, caller }, receiver, seconds, concurrency 
     times.push(clockMs() - started);
   });
   const after = await program.usage();
-  return { perSecond, times, ended: times.length, cpuMs: after.cpuMs - before.cpuMs };
+  return {
+    perSecond,
+    times,
+    ended: times.length,
+    cpuMs: after.cpuMs - before.cpuMs,
+    serverCpuMs: serverBefore === null ? null : cluster.cpuMs() - serverBefore,
+  };
 }
