@@ -118,14 +118,20 @@ describe('the embedded server', () => {
     await until(() => !lives(server.pid));
   });
 
-  test('a stale postmaster.pid that names a living stranger does not stop a start', async () => {
+  test('stale locks of the folder and the socket that name a living stranger do not stop a start', async () => {
+    // A process of the same user: PostgreSQL takes only such a one for a server.
+    const stranger = await start(await newHome());
     const home = await newHome();
     const first = await start(home);
     const text = await readFile(join(home, 'postgres', 'data', 'postmaster.pid'), 'utf8');
     await first.stop();
     const file = join(home, 'postgres', 'data', 'postmaster.pid');
-    await writeFile(file, text.replace(/^\d+/, String(process.pid)));
+    await writeFile(file, text.replace(/^\d+/, String(stranger.pid)));
     await chmod(file, 0o644);
+    // The port of the cluster stays, and with it the name of its socket; the fourth line of the pid file has it.
+    const socket = join(home, 'postgres', 'data', `.s.PGSQL.${text.split('\n')[3]}`);
+    await writeFile(`${socket}.lock`, text.replace(/^\d+/, String(stranger.pid)));
+    await chmod(`${socket}.lock`, 0o644);
     const second = await start(home);
     expect(await ask(second.appUrl, 'SELECT 1 AS answer')).toBe(1);
   });

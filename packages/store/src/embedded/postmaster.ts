@@ -1,6 +1,6 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
-import { readFile, readlink, realpath, rm, stat, truncate } from 'node:fs/promises';
+import { readFile, readdir, readlink, realpath, rm, stat, truncate } from 'node:fs/promises';
 import { platform } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
@@ -114,10 +114,8 @@ export async function launch(options: LaunchOptions): Promise<Postmaster> {
  */
 export async function endOrphan(options: Pick<LaunchOptions, 'dataFolder' | 'binaries'>): Promise<boolean> {
   const status = await readStatus(options.dataFolder);
-  if (status === null) return false;
-  if (!(await servesFolder(status.pid, options.dataFolder))) {
-    // The number may belong to another program by now, and PostgreSQL would take it for a server of the same folder.
-    await rm(`${options.dataFolder}/postmaster.pid`, { force: true });
+  if (status === null || !(await servesFolder(status.pid, options.dataFolder))) {
+    await clearLocks(options.dataFolder);
     return false;
   }
   await signalStop(status.pid, options);
@@ -127,6 +125,18 @@ export async function endOrphan(options: Pick<LaunchOptions, 'dataFolder' | 'bin
     await delay(10);
   }
   return true;
+}
+
+/**
+ * Takes away what a killed server left: its pid file, and the lock of its socket. The number in them may belong to another
+ * program by now, or to a process that ended and that nobody has reaped (a container without an init); PostgreSQL would take
+ * either for a server of the same folder.
+ */
+async function clearLocks(dataFolder: string): Promise<void> {
+  const names = await readdir(dataFolder).catch(() => []);
+  for (const name of names.filter((entry) => entry === 'postmaster.pid' || /^\.s\.PGSQL\.\d+(\.lock)?$/.test(entry))) {
+    await rm(`${dataFolder}/${name}`, { force: true });
+  }
 }
 
 export interface PostmasterStatus {
