@@ -92,6 +92,9 @@ export interface Deliverer {
   stop(deadline?: AbortSignal): Promise<void>;
 }
 
+/** What follows an attempt, before its end is known. */
+type Next = { kind: 'retry'; inSeconds: number } | Extract<AttemptEnd['next'], { kind: 'end' }>;
+
 export function createDeliverer(options: DelivererOptions): Deliverer {
   const { store, transport, clock, log } = options;
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
@@ -269,21 +272,24 @@ export function createDeliverer(options: DelivererOptions): Deliverer {
         return endOf('blocked_address', result.detail, { kind: 'end', state: 'dead', reason: 'blocked_address' });
       case 'failed': {
         const cancelled = result.reason === 'cancelled';
-        const next = cancelled ? ({ kind: 'retry', at: clock.now() } as const) : retry(delivery, result.retryAfterSeconds);
+        const next = cancelled ? ({ kind: 'retry', inSeconds: 0 } as const) : retry(delivery, result.retryAfterSeconds);
         return { ...endOf(result.reason, result.detail, next, result.status ?? null, masked(result.answerPreview)), receiver: cancelled ? null : 'down' };
       }
     }
   }
 
-  function retry(delivery: ClaimedDelivery, retryAfterSeconds?: number): AttemptEnd['next'] {
+  function retry(delivery: ClaimedDelivery, retryAfterSeconds?: number): Next {
     // Somebody looks at what comes of a test now, not tomorrow.
     if (delivery.event === 'endpoint.tested') return { kind: 'end', state: 'dead', reason: 'test_failed' };
     const delay = nextAttempt(delivery.attempt, options.random(), retryAfterSeconds);
-    return delay === 'exhausted' ? { kind: 'end', state: 'dead', reason: 'attempts_exhausted' } : { kind: 'retry', at: addSeconds(clock.now(), delay) };
+    return delay === 'exhausted' ? { kind: 'end', state: 'dead', reason: 'attempts_exhausted' } : { kind: 'retry', inSeconds: delay };
   }
 
-  function endOf(result: string, detail: string | null, next: AttemptEnd['next'], status: number | null = null, preview: string | null = null): AttemptEnd {
-    return { finished_at: clock.now(), status, result, detail, answer_preview: preview, next };
+  function endOf(result: string, detail: string | null, next: Next, status: number | null = null, preview: string | null = null): AttemptEnd {
+    // A wait is counted from the very end of the attempt.
+    const finished_at = clock.now();
+    const then = next.kind === 'retry' ? ({ kind: 'retry', at: addSeconds(finished_at, next.inSeconds) } as const) : next;
+    return { finished_at, status, result, detail, answer_preview: preview, next: then };
   }
 
   function masked(preview: string | undefined): string | null {

@@ -104,7 +104,7 @@ export async function redrive(
   // Read back: a try whose answer got lost made its rows all the same.
   return database.run<{ id: string; redrive_of: string }>({
     name: 'redriven-deliveries',
-    text: 'SELECT id, redrive_of FROM deliveries WHERE tenant = $1 AND id = ANY ($2::text[]) ORDER BY created_at, id',
+    text: 'SELECT id, redrive_of FROM deliveries WHERE tenant = $1 AND id = ANY ($2::text[]) ORDER BY array_position($2::text[], id)',
     values: [tenant, ids],
   });
 }
