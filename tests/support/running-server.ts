@@ -64,22 +64,30 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
   const home = options.home ?? mkdtempSync(path.join(tmpdir(), 'countersign-walk-'));
   const port = options.port ?? (await freePort());
   const started = launch({ ...options, home, port });
+  const removeHome = (): void => (options.home === undefined ? rmSync(home, { recursive: true, force: true }) : undefined);
   const ready = /is ready at (http:\/\/\S+)/;
   await until(
     () => started.end() !== null || ready.test(started.stdout()),
-    `the server's start; so far it said:\n${tailOf(started.stdout() + started.stderr())}`,
+    () => `the server's start; so far it said:\n${tailOf(started.stdout() + started.stderr())}`,
     options.withinMs ?? 60_000,
   ).catch((error: unknown) => {
     started.killAll();
+    removeHome();
     throw error;
   });
   const url = ready.exec(started.stdout())?.[1];
-  if (url === undefined) throw new Error(`the server did not start:\n${tailOf(started.stdout() + started.stderr())}`);
+  if (url === undefined) {
+    removeHome();
+    throw new Error(`the server did not start:\n${tailOf(started.stdout() + started.stderr())}`);
+  }
   const quickstart = (): Quickstart => JSON.parse(readFileSync(path.join(home, 'quickstart.json'), 'utf8'));
-  const removeHome = (): void => (options.home === undefined ? rmSync(home, { recursive: true, force: true }) : undefined);
   const said = (): string => tailOf(started.stdout() + started.stderr());
   const gone = (): Promise<unknown> =>
-    until(() => started.end() !== null && started.processes().length === 0, `the end of the server's processes ${started.processes().join(', ')}`, 30_000);
+    until(
+      () => started.end() !== null && started.processes().length === 0,
+      () => `the end of the server's processes ${started.processes().join(', ')}`,
+      30_000,
+    );
   return {
     ...apiOf(port, `localhost:${port}`),
     url,
