@@ -1,6 +1,7 @@
 import { CliError, EXIT, messageOf } from './cli-error.js';
 import type { Command } from './command.js';
 import { approve, deny, redrive } from './commands/decisions.js';
+import { apiKeyCreate, signInLink, tokenCreate } from './commands/credentials.js';
 import { doctor } from './commands/doctor.js';
 import { exec } from './commands/exec.js';
 import { keysRotate } from './commands/keys-rotate.js';
@@ -8,6 +9,7 @@ import { ledgerExport } from './commands/ledger-export.js';
 import { ledgerVerify } from './commands/ledger-verify.js';
 import { list, request, show, wait } from './commands/requests.js';
 import { quickstartLink } from './commands/quickstart-link.js';
+import { verify } from './commands/verify.js';
 import { verifyGrant } from './commands/verify-grant.js';
 import { verifyWebhookCommand } from './commands/verify-webhook.js';
 import type { Terminal } from './terminal.js';
@@ -24,8 +26,12 @@ const COMMANDS: readonly Command[] = [
   ledgerVerify,
   ledgerExport,
   keysRotate,
+  apiKeyCreate,
+  tokenCreate,
+  signInLink,
   quickstartLink,
   doctor,
+  verify,
   verifyWebhookCommand,
   verifyGrant,
 ];
