@@ -10,12 +10,13 @@ import { measureIntake } from './intake.mjs';
 import { median } from './load.mjs';
 import { measurePress } from './press-to-callback.mjs';
 import { startNaive, startProduct, startReceiver, stopAll } from './processes.mjs';
+import { measureRedeem } from './redeem.mjs';
 import { Report } from './report.mjs';
 import { measureWarmStart } from './warm-start.mjs';
 import { measureWholeFlow } from './whole-flow.mjs';
 import { makeWorld } from './world.mjs';
 
-const PARTS = ['intake', 'flow', 'press', 'idle', 'growth', 'start'];
+const PARTS = ['intake', 'flow', 'press', 'idle', 'redeem', 'growth', 'start'];
 const USAGE = `Usage: npm run bench -- [options]
   --only PART,…     of ${PARTS.join(', ')}; default: all
   --short           short rounds, for a look while you change something
@@ -49,6 +50,7 @@ try {
   world = await makeWorld();
   await describeMachine();
   if (['intake', 'flow', 'press', 'idle'].some((part) => parts.has(part))) await measureOne(await world.home());
+  if (parts.has('redeem')) await measureRedeem({ report, world, rounds: short ? 2 : 3, seconds: short ? 2 : 4 });
   if (parts.has('growth'))
     await measureGrowth({ report, world, few: 1000, many: Number(options.stored ?? (short ? 10_000 : 50_000)), rounds: times.rounds, seconds: times.seconds });
   if (parts.has('start')) await measureWarmStart({ report, world, rounds: short ? 3 : 9 });
