@@ -80,6 +80,8 @@ async function ask(): Promise<void> {
   const pending = await submit();
   const revoked = await submit();
   await api.decide(as('alice'), revoked, 'approve');
+  // A revocation supersedes an approval that was not delivered yet.
+  await receiver.of(revoked.id);
   expect((await api.call('POST', `/v1/action-requests/${revoked.id}/revoke`, { as: as('alice'), body: {} })).status).toBe(200);
   const passed = await submit({ resource: { type: 'postgres_table', id: 'prod.weather' } });
   const refused = await submit({ action: 'backup.delete', resource: { type: 'backup', id: 'nightly' } });
