@@ -47,7 +47,7 @@ export interface SubmissionExtras {
 
 export interface Authenticated {
   issuer: string;
-  method: 'api_key' | 'personal_token' | 'session' | 'slack' | 'teams' | 'workload_token';
+  method: 'api_key' | 'personal_token' | 'session' | 'slack' | 'teams' | 'email' | 'workload_token' | 'client_certificate' | 'service';
   at: string;
 }
 
@@ -57,8 +57,42 @@ export interface Decision {
   verdict: Verdict;
   reason: string | null;
   decided_at: string;
-  via: 'slack' | 'teams' | 'web' | 'api';
+  via: Via;
   authenticated: Authenticated;
+  /** What the decision came with; absent where nothing was given. */
+  ticket?: string | undefined;
+  acknowledged?: string[] | undefined;
+  /** In whose stead. */
+  delegate_for?: { id: string; email: string; name: string } | undefined;
+  /** Passed alone in an emergency; somebody else reviews it. */
+  break_glass?: true | undefined;
+  /** The decider stands behind the request: a team of one, as policy says. */
+  self_approved?: true | undefined;
+  /** A WebAuthn assertion over this request and verdict, to be verified offline. */
+  passkey?: PasskeyEvidence | undefined;
+}
+
+export type Via = 'slack' | 'teams' | 'web' | 'api' | 'email';
+
+export interface PasskeyEvidence {
+  credential_id: string;
+  public_key: string;
+  client_data_json: string;
+  authenticator_data: string;
+  signature: string;
+  nonce: string;
+  verified_at: string;
+}
+
+/** Where cards or notices go. */
+export type Channel = { slack: string } | { teams: string } | { email: string } | { direct: string };
+
+/** What an approval must come with. */
+export interface Obligations {
+  passkey?: { fresh_seconds: number } | undefined;
+  tickets?: { pattern: string; field?: string | undefined }[] | undefined;
+  acknowledge?: string[] | undefined;
+  must_open?: true | undefined;
 }
 
 /** What a callback's `data` and an answer's `outcome` hold. */
@@ -79,13 +113,42 @@ export interface Outcome {
 }
 
 export interface Requirement {
-  stages: { name: string; all: { group: string; quorum: number }[]; distinct_humans: number }[];
+  stages: {
+    name: string;
+    all: { group: string; quorum: number; escalate?: { after_seconds: number; to: string }[] | undefined }[];
+    distinct_humans: number;
+  }[];
   deny_threshold: number;
   reason_required: { approve: boolean; deny: boolean };
   timeout_seconds: number | null;
   grant_ttl_seconds: number;
   /** How long an approval may be used, in seconds from when it was settled. */
   use_within_seconds: number;
+  /** Groups of which one denial denies. */
+  veto?: string[] | undefined;
+  /** What the end of the time means; absent: the request expires. */
+  on_timeout?: 'deny' | undefined;
+  reminders_seconds?: number[] | undefined;
+  obligations?: Obligations | undefined;
+  delegation?: { within: 'same_group' | 'anyone'; max_seconds: number } | undefined;
+  /** Through which channels one may decide; absent: all but `api`. */
+  via?: Via[] | undefined;
+  channels?: Channel[] | undefined;
+  break_glass?:
+    | {
+        group: string;
+        quorum: number;
+        obligations?: Obligations | undefined;
+        review_by?: string | undefined;
+        review_within_seconds: number;
+        notify?: Channel[] | undefined;
+        only?: true | undefined;
+      }
+    | undefined;
+  solo?: { after_seconds: number } | undefined;
+  alike?: { pin: string[]; max_uses: number; max_ttl_seconds: number } | undefined;
+  counter?: string[] | undefined;
+  bulk?: true | undefined;
 }
 
 /** A request as the service answers it. Values are masked: run your own copy of the action, never this one. */

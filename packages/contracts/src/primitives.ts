@@ -27,6 +27,15 @@ export const idPrefixes = {
   gr: 'grant',
   per: 'person',
   key: 'API key',
+  pk: 'passkey',
+  pat: 'personal token',
+  fz: 'freeze',
+  pt: 'approved pattern',
+  dg: 'delegation',
+  rv: 'review',
+  q: 'question',
+  cc: 'change of the configuration',
+  ses: 'session',
 } as const;
 export type IdPrefix = keyof typeof idPrefixes;
 
@@ -43,3 +52,10 @@ export const textSchema = (max: number) => z.string().min(1).max(max);
 /** Any JSON value; depth, size, and number rules are the strict parser's. */
 export const jsonSchema: z.ZodType<JsonValue> = z.json();
 export const jsonObjectSchema: z.ZodType<JsonObject> = z.record(z.string().max(256), jsonSchema);
+
+/** The name of a group of the directory. */
+export const groupNameSchema = z.string().min(1).max(128);
+
+/** Through which channel a decision came. */
+export const viaSchema = z.enum(['slack', 'teams', 'web', 'api', 'email']);
+export type Via = z.infer<typeof viaSchema>;
