@@ -19,3 +19,4 @@ export type * from './ports/deliveries.js';
 export type * from './ports/endpoints.js';
 export type * from './ports/ledger.js';
 export type * from './ports/sweep.js';
+export type * from './ports/passkeys.js';
