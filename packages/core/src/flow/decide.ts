@@ -4,7 +4,7 @@ import { linkOf, type Refusal, refusals } from '../decision/index.js';
 import { CoreError } from '../errors.js';
 import { type CompiledBundle, mergeRequirements } from '../policy/index.js';
 import { isApprover, mayDecide, progress } from '../policy/quorum.js';
-import type { ChangeCommit, DecidingContext, DecisionRecord, Person, RequestState } from '../ports.js';
+import type { AlikeTerms, ChangeCommit, DecidingContext, DecisionRecord, Person, RequestState } from '../ports.js';
 import { decisionCallback } from '../outcome/index.js';
 import { newId } from '../request/index.js';
 import { callbackPlan, deliveryOf } from './callbacks.js';
@@ -32,6 +32,17 @@ export interface DecideInput {
   request_digest?: string;
   /** Of the card that was shown, where a card was. */
   view_digest?: string;
+  ticket?: string;
+  /** The texts that were confirmed, word for word. */
+  acknowledged?: readonly string[];
+  /** The id of the person in whose stead. */
+  delegate_for?: string;
+  break_glass?: true;
+  /** The handle of a verified passkey assertion (PasskeyAssertions); taken once everything else is in order. */
+  passkey?: string;
+  alike?: AlikeTerms;
+  /** Decided together with others. */
+  bulk?: true;
 }
 
 export type DecideOutcome =

@@ -1,5 +1,5 @@
 import type { GrantClaims } from '@countersign/contracts';
-import type { Announcer, Clock, Entropy, RequestStore, Sealer, Signer } from '../ports.js';
+import type { Announcer, Clock, Entropy, PasskeyAssertions, RequestStore, Sealer, Signer } from '../ports.js';
 import type { PolicySource } from './policies.js';
 
 /** What the use cases need of the world; each app that runs a flow puts it together once. */
@@ -11,6 +11,8 @@ export interface FlowDeps {
   signer(): Signer;
   /** Checks a grant's form and signature against our published keys, strictly; null when it is forged or malformed. */
   verifyGrant(token: string): Promise<GrantClaims | null>;
+  /** Absent where nobody can enrol a passkey: what needs one is refused then. */
+  passkeys?: PasskeyAssertions;
   clock: Clock;
   entropy: Entropy;
   announcer: Announcer;

@@ -2,6 +2,7 @@
 import type {
   Authenticated,
   CallbackEvent,
+  DecisionBody,
   EndpointFormat,
   EvaluationView,
   EventName,
@@ -9,6 +10,7 @@ import type {
   MaskedValue,
   OutcomeData,
   OutcomeStatus,
+  PasskeyEvidence,
   PersonView,
   RequesterView,
   Requirement,
@@ -89,7 +91,21 @@ export interface DecisionRecord {
   /** The policy in force at the press; the pinned one is on the request. */
   policy_digest: string;
   authenticated: Authenticated;
+  /** What the decision came with, as far as anything was given. */
+  ticket?: string;
+  acknowledged?: string[];
+  /** The person in whose stead; `groups` are then those that this person lends. */
+  delegate_for?: PersonView;
+  break_glass?: true;
+  /** The decider stands behind the request, which policy allows a team of one. */
+  self_approved?: true;
+  passkey?: PasskeyEvidence;
+  /** The narrowed pattern that is approved besides, as the requirement allows it. */
+  alike?: AlikeTerms;
 }
+
+/** `alike` of a decision: these parameters pinned to their values here, so many uses, so many seconds. */
+export type AlikeTerms = NonNullable<DecisionBody['alike']>;
 
 export interface OutcomeRecord {
   id: string;
