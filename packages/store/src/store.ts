@@ -5,6 +5,7 @@ import type {
   DirectoryStore,
   EndpointStore,
   LedgerStore,
+  PasskeyStore,
   PolicyStore,
   RequestStore,
   SigningKeyStore,
@@ -17,6 +18,7 @@ import { deliveryStore } from './delivery-store.js';
 import { directoryStore } from './directory-store.js';
 import { endpointStore } from './endpoint-store.js';
 import { ledgerStore } from './ledger-store.js';
+import { passkeyStore } from './passkey-store.js';
 import { policyStore } from './policy-store.js';
 import { requestStore } from './request-store.js';
 import { signingKeyStore } from './signing-key-store.js';
@@ -28,6 +30,7 @@ export interface Store {
   directory: DirectoryStore;
   credentials: CredentialStore;
   policies: PolicyStore;
+  passkeys: PasskeyStore;
   cards: CardStore;
   deliveries: DeliveryStore;
   endpoints: EndpointStore;
@@ -48,6 +51,7 @@ export function openStore(options: DatabaseOptions): Store {
     directory: directoryStore(database),
     credentials: credentialStore(database),
     policies: policyStore(database),
+    passkeys: passkeyStore(database),
     cards: cardStore(database),
     deliveries: deliveryStore(database),
     endpoints: endpointStore(database),
