@@ -13,6 +13,7 @@ export type * from './ports/records.js';
 export type * from './ports/requests.js';
 export type * from './ports/directory.js';
 export type * from './ports/credentials.js';
+export type * from './ports/identity.js';
 export type * from './ports/policies.js';
 export type * from './ports/cards.js';
 export type * from './ports/deliveries.js';

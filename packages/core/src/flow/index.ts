@@ -27,5 +27,6 @@ export { receiptOf, type ReceiptOutcome } from './receipt.js';
 export { redeem, type RedeemOutcome } from './redeem.js';
 export { report, type ReportOutcome } from './report.js';
 export { expire } from './settle.js';
+export { loneLeaf, type LoneFact } from './lone-leaf.js';
 export { leafContext, leafMaker, openPayload, type OpenPayload } from './record-key.js';
 export { timelineOf } from './timeline.js';

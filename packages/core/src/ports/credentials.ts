@@ -27,17 +27,38 @@ export interface PersonalTokenRecord {
   created_at: string;
   expires_at: string | null;
   revoked_at: string | null;
+  /** To a minute; null: never. */
+  last_used_at: string | null;
+  /** When the person proved who they are, just before they made it; null: made at the installation's own terminal. */
+  stepped_up_at: string | null;
 }
 
 export interface SessionRecord {
   /** SHA-256 of the cookie's value. */
   hash: Uint8Array;
+  /** `ses_…`: what lists name it by. */
+  id: string;
   tenant: string;
   person_id: string;
+  /** Who vouched: the identity provider's issuer, or this service for a sign-in link. */
   issuer: string;
+  /** `oidc` or `sign_in_link`. */
   method: string;
+  /** At an identity provider. */
+  subject: string | null;
+  /** The provider's own name for its session. */
+  provider_sid: string | null;
+  /** When the person last proved who they are; null where the provider did not say, which is never fresh. */
+  auth_time: string | null;
+  acr: string | null;
+  amr: string[];
+  user_agent: string | null;
   created_at: string;
+  /** To a minute. */
+  last_used_at: string;
   expires_at: string;
+  /** The ID token, sealed: the provider wants it back to end its own session. */
+  sealed_hint: Uint8Array | null;
 }
 
 export interface CredentialStore {
