@@ -9,4 +9,5 @@ export * from './master-key-file.js';
 export * from './master-keyring.js';
 export * from './sealer.js';
 export * from './signing-purposes.js';
+export * from './spki.js';
 export * from './webhook-keys.js';

@@ -2,13 +2,13 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { receiptSchema } from '@countersign/contracts';
 import { parseVerifierKey, type ReceiptVerdict, verifyReceipt } from '@countersign/core/ledger';
-import { verifyEd25519 } from '@countersign/keys';
+import { verifyEd25519, verifySpki } from '@countersign/keys';
 import { CliError, EXIT, messageOf } from '../cli-error.js';
 import { type Command, readArguments } from '../command.js';
 
 const USAGE = `Usage: countersign verify RECEIPT [--vkey KEY]…
   Checks the receipt of a request, offline: every entry stands in the signed log, opens under the record's key, and says what the
-  receipt says. RECEIPT is a file with the answer of GET /v1/action-requests/{id}/receipt, or - for standard input.
+  receipt says; a decision by passkey is proved again from its signature. RECEIPT is a file with the answer of GET /v1/action-requests/{id}/receipt, or - for standard input.
   --vkey KEY   a verifier key of the log that you trust (GET /ledger/{tenant}/keys, best kept from an earlier day); several may
                be given. Without one, the keys in the receipt itself are used, which shows that it is consistent and no more.
   --json       the entries as JSON`;
@@ -32,12 +32,19 @@ export const verify: Command = {
     const trusted = values.vkey ?? [];
     const vkeys = trusted.length > 0 ? trusted : receipt.log.vkeys;
     const origin = originOf(vkeys);
-    const verdict = await verifyReceipt(receipt, { origin, vkeys, verify: verifyEd25519 });
+    const verdict = await verifyReceipt(receipt, { origin, vkeys, verify: verifyEd25519, verifyPasskey: verifySpki });
     if (!verdict.ok) return wrong(`${WORDS[verdict.reason]}${verdict.entry === null ? '' : ` (entry ${verdict.entry} of the receipt)`}`);
     if (values.json) {
       terminal.out(
         JSON.stringify(
-          { ok: true, trusted: trusted.length > 0, action_request: receipt.action_request, status: receipt.status, entries: verdict.entries },
+          {
+            ok: true,
+            trusted: trusted.length > 0,
+            action_request: receipt.action_request,
+            status: receipt.status,
+            entries: verdict.entries,
+            passkeys: verdict.passkeys,
+          },
           null,
           2,
         ),
@@ -46,6 +53,8 @@ export const verify: Command = {
     }
     terminal.out(`OK: ${receipt.action_request} is ${receipt.status}, as ${origin} has signed it at ${verdict.checkpoint.size} entries`);
     for (const entry of verdict.entries) terminal.out(`  #${entry.index}  ${entry.at}  ${entry.event}`);
+    for (const { decision, credential_id, origin: page } of verdict.passkeys)
+      terminal.out(`  ${decision} was signed by the passkey ${credential_id} on ${page}`);
     if (trusted.length === 0) terminal.out("  The keys are the receipt's own: give --vkey to show that it is the log that you know.");
     return EXIT.fine;
   },
@@ -59,6 +68,12 @@ const WORDS: Record<Exclude<ReceiptVerdict, { ok: true }>['reason'], string> = {
   not_included: 'an entry is not in the log that was signed.',
   not_opened: "an entry does not open under the record's key: its details were changed.",
   contradicts: 'it says other things of the request than its entries do.',
+  passkey_malformed: "a decision's passkey evidence is not what a browser gives.",
+  passkey_other_challenge: "a decision's passkey signed another request, view or verdict.",
+  passkey_other_origin: "a decision's passkey signed for another site.",
+  passkey_cross_origin: "a decision's passkey signed in a frame of another site.",
+  passkey_not_verified: "a decision's passkey did not verify its person.",
+  passkey_bad_signature: "the signature of a decision's passkey does not verify.",
 };
 
 /** The log that the trusted keys are of: a verifier key begins with its name (C2SP signed-note). */

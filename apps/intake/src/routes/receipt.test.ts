@@ -3,6 +3,7 @@ import { type Receipt, receiptSchema } from '@countersign/contracts';
 import { verifyReceipt } from '@countersign/core/ledger';
 import { maskValue } from '@countersign/core/masking';
 import { fromBase64url } from '@countersign/core/request';
+import { verifySpki } from '@countersign/keys';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import canonicalize from 'canonicalize';
 import { type ApiWorld, createApiWorld, EXPORT } from '../testing/api-world.js';
@@ -103,7 +104,9 @@ describe('a receipt', () => {
     ];
     for (const change of beside) expect(await byOurLedger(changed(change), vkey)).toMatchObject({ ok: false, reason: 'contradicts' });
     for (const malformed of [null, {}, { ...json, more: 1 }]) expect(await byOurLedger(malformed, vkey)).toMatchObject({ ok: false, reason: 'malformed' });
-    expect(await verifyReceipt(json, { origin: 'evil.example.com/default', vkeys: vkey, verify: () => true })).toMatchObject({ ok: false });
+    expect(await verifyReceipt(json, { origin: 'evil.example.com/default', vkeys: vkey, verify: () => true, verifyPasskey: verifySpki })).toMatchObject({
+      ok: false,
+    });
   });
 
   test('E2: waits until every entry has its place', async () => {
@@ -147,6 +150,7 @@ async function byOurLedger(receipt: unknown, vkey: string): Promise<Awaited<Retu
     vkeys: vkey.split('\n'),
     verify: (key, message, signature) =>
       verify(null, message, createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x: Buffer.from(key).toString('base64url') }, format: 'jwk' }), signature),
+    verifyPasskey: verifySpki,
   });
 }
 

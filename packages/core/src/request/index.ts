@@ -2,6 +2,7 @@
 export * from './bytes.js';
 export * from './caller-rights.js';
 export * from './canonical-json.js';
+export * from './decision-challenge.js';
 export * from './digests.js';
 export * from './ids.js';
 export * from './instants.js';
