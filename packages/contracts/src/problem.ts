@@ -24,6 +24,8 @@ export const problemCodes = [
   'endpoint_disabled',
   'not_redrivable',
   'receipt_not_ready',
+  'passkey_refused',
+  'reveal_not_allowed',
   'rate_limited',
   'misdirected_request',
   'cross_site_request',

@@ -147,7 +147,7 @@ async function isWritten(database: Database, tenant: string, leaf: string): Prom
 
 /** The counter rises, or the authenticator has none and says 0 always (WebAuthn level 3, section 6.1.1): judged where it is stored, so that of a key and its clone one counts. */
 async function used(database: Database, use: Parameters<PasskeyStore['used']>[0]): Promise<boolean> {
-  const { tenant, id, counter, backed_up, assertion, intent } = use;
+  const { tenant, id, counter, backed_up, assertion, intent, session } = use;
   const [row] = await database.once<{ used: boolean }>({
     name: 'passkey-used',
     text: `WITH gate AS (UPDATE passkeys k SET counter = $3::bigint, backed_up = $4::boolean, last_used_at = now() FROM directory_people p
@@ -157,7 +157,9 @@ async function used(database: Database, use: Parameters<PasskeyStore['used']>[0]
       assertion AS (INSERT INTO passkey_assertions (hash, tenant, passkey_id, person_id, request_digest, view_digest, verdict, evidence, expires_at)
         SELECT $5::bytea, gate.tenant, gate.id, gate.person_id, $6::text, $7::text, $8::text, $9::json, $10::timestamptz FROM gate WHERE $5::bytea IS NOT NULL),
       intended AS (UPDATE step_up_intents i SET used_at = now() FROM gate
-        WHERE i.tenant = gate.tenant AND i.id = $11::uuid AND i.person_id = gate.person_id AND i.used_at IS NULL)
+        WHERE i.tenant = gate.tenant AND i.id = $11::uuid AND i.person_id = gate.person_id AND i.used_at IS NULL),
+      proved AS (UPDATE sessions s SET hash = $13::bytea, auth_time = now(), amr = ARRAY(SELECT DISTINCT unnest(s.amr || $14::text[]) ORDER BY 1) FROM gate
+        WHERE s.hash = $12::bytea AND s.tenant = gate.tenant AND s.person_id = gate.person_id)
       SELECT EXISTS (SELECT FROM gate) AS used`,
     values: [
       tenant,
@@ -171,6 +173,9 @@ async function used(database: Database, use: Parameters<PasskeyStore['used']>[0]
       assertion === null ? null : JSON.stringify(assertion.evidence),
       assertion?.expires_at ?? null,
       intent,
+      session?.hash ?? null,
+      session?.next ?? null,
+      session?.amr ?? [],
     ],
   });
   return row?.used === true;

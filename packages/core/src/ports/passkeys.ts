@@ -105,7 +105,8 @@ export interface PasskeyStore extends PasskeyAssertions {
   remove(removal: { tenant: string; person_id: string; by: string; keys: { id: string; leaf: LeafRecord }[] }): Promise<string[]>;
   /**
    * Records that the key has signed: false where it was removed, its person is not active, or the counter did not rise since
-   * (two zeros: the authenticator has none). With `assertion`, that waits for its decision from now on; with `intent`, it is used up.
+   * (two zeros: the authenticator has none). With `assertion`, that waits for its decision from now on; with `intent`, it is used up;
+   * with `session`, the session of that hash is proved anew: it gets another hash, `auth_time` is now, and `amr` is added to its own.
    */
   used(use: {
     tenant: string;
@@ -114,6 +115,7 @@ export interface PasskeyStore extends PasskeyAssertions {
     backed_up: boolean;
     assertion: PasskeyAssertionRecord | null;
     intent: string | null;
+    session: { hash: Uint8Array; next: Uint8Array; amr: string[] } | null;
   }): Promise<boolean>;
   insertIntent(intent: StepUpIntent): Promise<void>;
   intent(tenant: string, id: string): Promise<StepUpIntent | null>;
