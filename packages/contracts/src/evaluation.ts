@@ -53,10 +53,10 @@ export const obligationsSchema = z.strictObject({
   tickets: z
     .array(z.strictObject({ pattern: z.string().min(1).max(256), field: z.string().max(256).optional() }))
     .min(1)
-    .max(10)
+    .max(100)
     .optional(),
   /** Texts that the approver confirms, word for word. */
-  acknowledge: z.array(z.string().min(1).max(500)).min(1).max(10).optional(),
+  acknowledge: z.array(z.string().min(1).max(500)).min(1).max(100).optional(),
   /** The approver must have opened everything first. */
   must_open: z.literal(true).optional(),
 });
@@ -81,7 +81,7 @@ export type BreakGlass = z.infer<typeof breakGlassSchema>;
  * a requirement without `delegation` has no stand-ins, one without `break_glass` no emergency road, one without `solo` no self-approval.
  */
 export const requirementSchema = z.strictObject({
-  stages: z.array(stageSchema).min(1).max(20),
+  stages: z.array(stageSchema).min(1).max(100),
   /** So many denials deny the request. */
   deny_threshold: z.int().min(1).max(50),
   /** Whether a decision of that verdict must carry a reason. */
@@ -93,7 +93,7 @@ export const requirementSchema = z.strictObject({
   /** How long the approval itself may be used, in seconds from when it was settled: until then the requester gets fresh grants. */
   use_within_seconds: z.int().min(1),
   /** Groups of which one denial denies, whatever the threshold; their members may deny at any stage and fill no place by it. Sorted. */
-  veto: z.array(groupNameSchema).min(1).max(20).optional(),
+  veto: z.array(groupNameSchema).min(1).max(200).optional(),
   /** What the end of the time means; absent: the request expires. Both never approve. */
   on_timeout: z.literal('deny').optional(),
   /** When who is still needed is reminded, in seconds after opening; ascending. */
@@ -101,15 +101,15 @@ export const requirementSchema = z.strictObject({
   obligations: obligationsSchema.optional(),
   /** Stand-ins of absent approvers. `same_group`: only who is in the group itself. Never deeper than one. */
   delegation: z.strictObject({ within: z.enum(['same_group', 'anyone']), max_seconds: z.int().min(60) }).optional(),
-  /** Through which channels one may decide; absent: all but `api`. Sorted. */
-  via: z.array(viaSchema).min(1).optional(),
+  /** Through which channels one may decide; absent: all but `api`. Sorted; empty where rules leave none, and then nobody can. */
+  via: z.array(viaSchema).optional(),
   /** Where the card goes; absent: where the configuration says. */
   channels: z.array(channelSchema).min(1).max(20).optional(),
   break_glass: breakGlassSchema.optional(),
   /** A team of one: who stands behind the request may approve it alone, so many seconds after opening and by passkey; marked everywhere. */
   solo: z.strictObject({ after_seconds: z.int().min(1) }).optional(),
   /** An approver may approve a narrowed pattern, with at least the parameters of these paths pinned. */
-  alike: z.strictObject({ pin: z.array(z.string().max(256)).max(50), max_uses: z.int().min(1).max(1000), max_ttl_seconds: z.int().min(60) }).optional(),
+  alike: z.strictObject({ pin: z.array(z.string().max(256)).max(500), max_uses: z.int().min(1).max(1000), max_ttl_seconds: z.int().min(60) }).optional(),
   /** Paths of parameters that an approver may propose other values for: a new request, which the caller accepts or not. */
   counter: z.array(z.string().max(256)).min(1).max(50).optional(),
   /** May be decided together with others, by explicit ids. */

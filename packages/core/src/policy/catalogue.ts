@@ -3,7 +3,7 @@ import { childPointer, normaliseResourceId } from '../request/index.js';
 import type { Report } from './bundle/read-bundle.js';
 import type { BundleDocument, ResourceDocument } from './bundle/schema.js';
 import { compileGlob, GlobIndex, globsOverlap, isPattern, matchesGlob, type Glob } from './globs.js';
-import { parseParameterType, type DeclaredParameter } from './parameter-types.js';
+import { declareParameters, type DeclaredParameter } from './parameter-types.js';
 import type { EnvironmentConflict, PolicyInput } from './types.js';
 
 /** Patterns of one type are compared with each other, so their number is bounded. */
@@ -166,11 +166,7 @@ function compileActions(
   const exact = new Map<string, ActionFacts>();
   const patterns = new GlobIndex<ActionFacts>();
   for (const [action, { reversibility = 'irreversible', parameters }] of Object.entries(documents)) {
-    const declared = parameters === undefined ? undefined : new Map<string, DeclaredParameter>();
-    for (const [parameter, type] of Object.entries(parameters ?? {})) {
-      const parsed = parseParameterType(type);
-      if (parsed !== undefined) declared?.set(parameter, parsed);
-    }
+    const declared = parameters === undefined ? undefined : declareParameters(parameters);
     if (!isPattern(action)) exact.set(action, { reversibility, parameters: declared });
     else if (parameters !== undefined)
       report(`${childPointer('/catalogue/actions', action)}/parameters`, 'parameters are declared for one action, not for a pattern');

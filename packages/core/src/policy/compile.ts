@@ -11,7 +11,7 @@ import { parseTemplate, type Template } from './explanation.js';
 import { compileGlob, GlobIndex, type Glob } from './globs.js';
 import { compareText } from './merge-requirements.js';
 import { didYouMean } from './nearest-name.js';
-import { compileRequirement, defaultGrantTtl, defaultUseWithin, seconds } from './requirement.js';
+import { compileEmergency, compileRequirement, defaultGrantTtl, defaultUseWithin, requirementFor, seconds, type RequirementPlan } from './requirement.js';
 import type { BundleDefaults, BundleFile, CompiledBundle, CompileResult, PolicyProblem } from './types.js';
 
 /** Compiles the files of one bundle. The order of files, rules and members has no meaning, and does not change the digest. */
@@ -70,7 +70,8 @@ function compileLets(document: BundleDocument, engine: CelEngine, report: Report
 function compileDefaults(document: BundleDocument, report: Report): BundleDefaults {
   const { defaults } = document;
   const undeclared = defaults.undeclared ?? 'require';
-  const require = defaults.require === undefined ? null : compileRequirement(defaults.require, defaults);
+  const plan = defaults.require === undefined ? null : compileRequirement(defaults.require, defaults, undefined, () => undefined);
+  const require = plan === null ? null : requirementFor(plan, () => false);
   if (defaults.require !== undefined && defaults.require.stages === undefined)
     report('/defaults/require', 'defaults.require must name who decides, under stages');
   else if (require === null) {
@@ -125,10 +126,17 @@ function compileRules(document: BundleDocument, conditions: ConditionCompiler, r
     const pointer = childPointer('/rules', index);
     if (seen.has(rule.id)) report(`${pointer}/id`, `there are two rules with the id "${rule.id}"`);
     seen.add(rule.id);
-    const requirement = rule.effect === 'require' ? compileRequirement(rule.require, document.defaults) : null;
+    const compile = (source: string, at: string): Condition | undefined =>
+      compileCondition(source, at.startsWith('/defaults') ? at : `${pointer}/require${at}`, conditions, report);
+    const plan: RequirementPlan | null =
+      rule.effect === 'require'
+        ? compileRequirement(rule.require, document.defaults, rule.break_glass, compile)
+        : rule.effect === 'deny' && rule.break_glass !== undefined
+          ? compileEmergency(rule.break_glass, document.defaults, compile)
+          : null;
     if (rule.effect !== 'require' && rule.require !== undefined)
       report(`${pointer}/require`, `a rule with the effect ${rule.effect} requires nobody`, { atKey: true });
-    else if (rule.effect === 'require' && requirement === null)
+    else if (rule.effect === 'require' && plan === null)
       report(pointer, `the rule "${rule.id}" asks for people and names nobody`, { hint: 'write require with stages, here or under defaults' });
     const shown = (rule.masks ?? []).find((path) => rule.must_show?.includes(path));
     if (shown !== undefined) report(`${pointer}/must_show`, `"${shown}" is to be masked and to be shown`);
@@ -143,7 +151,7 @@ function compileRules(document: BundleDocument, conditions: ConditionCompiler, r
         when: compileCondition(rule.when, `${pointer}/when`, conditions, report),
         unless: compileCondition(rule.unless, `${pointer}/unless`, conditions, report),
         explain: compileExplain(rule.explain, `${pointer}/explain`, report),
-        requirement,
+        plan,
         masks: rule.masks ?? [],
         mustShow: rule.must_show ?? [],
       },

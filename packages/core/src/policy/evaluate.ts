@@ -6,6 +6,7 @@ import type { Catalogue, Resolved } from './catalogue.js';
 import { fillTemplate, joinSentences, type Template } from './explanation.js';
 import { matchesGlob, type Glob } from './globs.js';
 import { compareText, mergeRequirements } from './merge-requirements.js';
+import { requirementFor, type RequirementPlan } from './requirement.js';
 import type { BundleDefaults, Evaluation, ExplanationPart, PolicyInput, RuleTrace, Truth } from './types.js';
 
 /** A rule, ready to be evaluated. */
@@ -18,8 +19,8 @@ export interface CompiledRule {
   readonly when: Condition | undefined;
   readonly unless: Condition | undefined;
   readonly explain: Template | undefined;
-  /** Not null where the effect is require. */
-  readonly requirement: Requirement | null;
+  /** Not null where the effect is require, or deny with a glass to break. */
+  readonly plan: RequirementPlan | null;
   readonly masks: readonly string[];
   readonly mustShow: readonly string[];
 }
@@ -74,7 +75,10 @@ export function evaluate(input: PolicyInput, rules: RuleSet, catalogue: Catalogu
     if (verdict.result === 'not_matched' || (verdict.result === 'indeterminate' && rule.effect === 'allow')) continue;
     counted.push(rule);
     spoken ||= verdict.result === 'matched';
-    says.push({ effect: rule.effect, rule, requirement: rule.requirement, sentences: () => sentencesOf(rule, verdict, circumstances) });
+    // A deny rule with a glass to break asks of those who may break it.
+    const effect = rule.plan === null ? rule.effect : 'require';
+    const requirement = rule.plan === null ? null : requirementFor(rule.plan, (condition) => conjunction(condition.conjuncts, bindings) === 'false');
+    says.push({ effect, rule, requirement, sentences: () => sentencesOf(rule, verdict, circumstances) });
   }
   // A rule that could not be checked takes no default's place: an error must not turn a default of deny into a question.
   if (!spoken) says.push(byDefault(defaults));

@@ -1,6 +1,6 @@
 import type { JsonValue } from '@countersign/contracts';
 import { childPointer, type JsonPointer } from '../request/index.js';
-import { PATH } from './bundle/schema.js';
+import { PATH } from './bundle/schema-parts.js';
 import type { ExplanationPart, PolicyInput } from './types.js';
 
 /** A rule's `explain`, taken apart once: fixed text, and the places of values. */

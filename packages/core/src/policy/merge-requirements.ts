@@ -1,9 +1,11 @@
 import type { Requirement, Stage } from '@countersign/contracts';
+import { mergeTerms } from './merge-terms.js';
 
 /**
  * The stricter of both: whatever satisfies the result satisfies `a` and `b`. Which comes first does not matter.
  * Stages of one name are joined wherever they stand; between them stages are joined by position. In a joined
- * stage a group keeps its larger quorum, and every place wants another human.
+ * stage a group keeps its larger quorum, and every place wants another human. What makes deciding harder is kept from
+ * either; what makes it easier (stand-ins, an emergency road, other channels) only where both have it.
  */
 export function mergeRequirements(a: Requirement, b: Requirement): Requirement {
   const [first, second] = compareText(JSON.stringify(a.stages), JSON.stringify(b.stages)) <= 0 ? [a, b] : [b, a];
@@ -17,6 +19,7 @@ export function mergeRequirements(a: Requirement, b: Requirement): Requirement {
     timeout_seconds: smallerTimeout(a.timeout_seconds, b.timeout_seconds),
     grant_ttl_seconds: Math.min(a.grant_ttl_seconds, b.grant_ttl_seconds),
     use_within_seconds: Math.min(a.use_within_seconds, b.use_within_seconds),
+    ...mergeTerms(a, b),
   };
 }
 
@@ -27,11 +30,13 @@ export const NAME_JOINT = ' + ';
 export const unnamedStage = (position: number): string => `stage ${position}`;
 
 const MAX_NAME = 128;
+const MAX_HUMANS = 100;
+const MAX_GROUPS = 20;
 
 /** The smallest count of people that a stage can be content with. */
 export function distinctHumans(all: Stage['all'], given = 1): number {
   return Math.min(
-    100,
+    MAX_HUMANS,
     Math.max(
       given,
       all.reduce((sum, part) => sum + part.quorum, 0),
@@ -59,11 +64,9 @@ function mergeStages(a: readonly Stage[], b: readonly Stage[]): Stage[] {
     for (let step = 0; fromA + step < toA || fromB + step < toB; step++) {
       const left = fromA + step < toA ? a[fromA + step] : undefined;
       const right = fromB + step < toB ? b[fromB + step] : undefined;
-      const stage = left !== undefined && right !== undefined ? joinStages(left, right) : (left ?? right);
-      if (stage !== undefined) merged.push(stage);
+      merged.push(...joinStages(left, right));
     }
-    const [left, right] = [a[toA], b[toB]];
-    if (left !== undefined && right !== undefined) merged.push(joinStages(left, right));
+    if (toA < a.length && toB < b.length) merged.push(...joinStages(a[toA], b[toB]));
     [fromA, fromB] = [toA + 1, toB + 1];
   }
   return merged.map((stage, index) => (isUnnamed(stage.name) ? { ...stage, name: unnamedStage(index + 1) } : stage));
@@ -89,12 +92,39 @@ function anchors(a: readonly Stage[], b: readonly Stage[]): (readonly [number, n
   return pairs;
 }
 
-function joinStages(a: Stage, b: Stage): Stage {
-  const quorums = new Map<string, number>();
-  for (const { group, quorum } of [...a.all, ...b.all]) quorums.set(group, Math.max(quorum, quorums.get(group) ?? 0));
-  const all = [...quorums].map(([group, quorum]) => ({ group, quorum })).sort((x, y) => compareText(x.group, y.group));
-  return { name: joinNames(a.name, b.name), all, distinct_humans: distinctHumans(all, Math.max(a.distinct_humans, b.distinct_humans)) };
+/**
+ * One stage in the place of two, or both, one after the other, where one stage could not say what both want: places beyond
+ * the quorums may be filled from any group of the stage, so they would be open to the groups of the other one too.
+ */
+function joinStages(a: Stage | undefined, b: Stage | undefined): Stage[] {
+  if (a === undefined || b === undefined) return [a, b].filter((stage) => stage !== undefined);
+  if ((hasFreePlaces(a) && !groupsCover(a, b)) || (hasFreePlaces(b) && !groupsCover(b, a))) return [a, b];
+  const places = new Map<string, Place>();
+  for (const place of [...a.all, ...b.all]) {
+    const other = places.get(place.group);
+    places.set(place.group, other === undefined ? place : joinPlaces(place, other));
+  }
+  const all = [...places.values()].sort((x, y) => compareText(x.group, y.group));
+  const sum = all.reduce((count, { quorum }) => count + quorum, 0);
+  // More people than a stage can name: two stages ask for as many.
+  if (sum > MAX_HUMANS || all.length > MAX_GROUPS) return [a, b];
+  return [{ name: joinNames(a.name, b.name), all, distinct_humans: distinctHumans(all, Math.max(a.distinct_humans, b.distinct_humans)) }];
 }
+
+type Place = Stage['all'][number];
+
+/** Another group fills the place from a time on only where both say so, and at the later time. */
+function joinPlaces(a: Place, b: Place): Place {
+  const escalate = (a.escalate ?? []).flatMap(({ after_seconds, to }) => {
+    const other = b.escalate?.find((each) => each.to === to);
+    return other === undefined ? [] : [{ after_seconds: Math.max(after_seconds, other.after_seconds), to }];
+  });
+  const sorted = escalate.sort((x, y) => x.after_seconds - y.after_seconds || compareText(x.to, y.to));
+  return { group: a.group, quorum: Math.max(a.quorum, b.quorum), ...(sorted.length === 0 ? {} : { escalate: sorted }) };
+}
+
+const hasFreePlaces = ({ all, distinct_humans }: Stage): boolean => distinct_humans > all.reduce((sum, { quorum }) => sum + quorum, 0);
+const groupsCover = (stage: Stage, other: Stage): boolean => other.all.every(({ group }) => stage.all.some((place) => place.group === group));
 
 function joinNames(a: string, b: string): string {
   const names = [...new Set([...namesOf(a), ...namesOf(b)])].sort(compareText);

@@ -30,6 +30,7 @@ describe('B1: the quickstart policy', () => {
       timeout_seconds: 4 * 3600,
       grant_ttl_seconds: 300,
       use_within_seconds: 300,
+      via: ['api', 'email', 'slack', 'teams', 'web'],
     });
   });
 

@@ -7,6 +7,9 @@ export const MAX_DEPTH = 24;
 export const MAX_TOKENS = 600_000;
 export const MAX_RULES = 2_000;
 export const MAX_CATALOGUE_ENTRIES = 10_000;
+export const MAX_TESTS = 5_000;
+/** Bundles in force together. */
+export const MAX_BUNDLES = 50;
 /** More problems than these help nobody. */
 export const MAX_PROBLEMS = 100;
 

@@ -5,7 +5,7 @@ import { didYouMean, nearestName } from '../nearest-name.js';
 import type { BundleFile, PolicyProblem } from '../types.js';
 import { MAX_BUNDLE_LENGTH, MAX_DEPTH, MAX_FILES, unfitKey } from './limits.js';
 import { readYaml, type Place } from './read-yaml.js';
-import { API_VERSION, bundleSchema, KIND, MEMBERS, type BundleDocument } from './schema.js';
+import { API_VERSION, bundleSchema, KIND, membersAt, type BundleDocument } from './schema.js';
 
 type Members = { [member: string]: JsonValue };
 
@@ -127,7 +127,7 @@ class Merge {
     } else if (present === undefined) {
       this.root[member] = content;
       this.origins.set(pointer, places, pointer);
-    } else if (member === 'rules' && Array.isArray(present) && Array.isArray(content)) {
+    } else if ((member === 'rules' || member === 'tests') && Array.isArray(present) && Array.isArray(content)) {
       this.#append(present, content, pointer, places);
     } else if (member === 'catalogue' && isMembers(present) && isMembers(content)) {
       for (const [part, inner] of Object.entries(content)) {
@@ -139,7 +139,7 @@ class Merge {
         } else if (Array.isArray(existing) && Array.isArray(inner)) this.#append(existing, inner, at, places);
         else this.#named(existing, inner, at, places);
       }
-    } else if (member === 'groups' || member === 'lets') this.#named(present, content, pointer, places);
+    } else if (member === 'groups' || member === 'lets' || member === 'windows') this.#named(present, content, pointer, places);
     else this.#clash(pointer, places);
   }
 
@@ -228,10 +228,32 @@ function describe(issue: z.core.$ZodIssue, root: Members, problemAt: (...args: P
       const unit = { string: ' characters', array: ' entries' }[issue.origin as string] ?? '';
       return [problemAt(pointer, `must be ${unit === '' ? '' : 'of '}${limit}${unit}`)];
     }
+    case 'invalid_union':
+      return describeUnion(issue, pointer, value, root, problemAt);
     default:
       return [problemAt(pointer, value === undefined ? 'this must be written' : issue.message)];
   }
 }
+
+/** Of the forms that a value may have, the one that was most likely meant: the one of its kind, and of those the one with the fewest problems. */
+function describeUnion(
+  issue: z.core.$ZodIssueInvalidUnion,
+  pointer: JsonPointer,
+  value: JsonValue | undefined,
+  root: Members,
+  problemAt: (...args: Parameters<Report>) => PolicyProblem,
+): PolicyProblem[] {
+  if (value === undefined) return [problemAt(pointer, 'this must be written')];
+  const ofItsKind = issue.errors.filter((branch) => !branch.some((inner) => inner.path.length === 0 && inner.code === 'invalid_type'));
+  const [branch] = ofItsKind.sort((a, b) => problemsIn(a) - problemsIn(b));
+  if (branch === undefined || branch.length === 0 || issue.message !== 'Invalid input')
+    return [problemAt(pointer, issue.message === 'Invalid input' ? 'this has none of the forms that may stand here' : issue.message)];
+  // The issues of a branch have paths of their own, from the value on.
+  return branch.flatMap((inner) => describe({ ...inner, path: [...issue.path, ...inner.path] } as z.core.$ZodIssue, root, problemAt));
+}
+
+const problemsIn = (branch: readonly z.core.$ZodIssue[]): number =>
+  branch.reduce((sum, issue) => sum + (issue.code === 'unrecognized_keys' ? issue.keys.length : 1), 0);
 
 const EXPECTED: Partial<Record<string, string>> = {
   string: 'text',
@@ -241,14 +263,6 @@ const EXPECTED: Partial<Record<string, string>> = {
   int: 'a whole number',
   number: 'a number',
 };
-
-function membersAt(path: readonly string[]): readonly string[] {
-  for (const [shape, members] of Object.entries(MEMBERS)) {
-    const tokens = shape === '' ? [] : shape.split('.');
-    if (tokens.length === path.length && tokens.every((token, index) => token === '*' || token === path[index])) return members;
-  }
-  return [];
-}
 
 /** `/rules/0/when` as people write it: `rules[0].when`. */
 function dotted(pointer: JsonPointer): string {

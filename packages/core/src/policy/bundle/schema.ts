@@ -1,95 +1,29 @@
-import { effectSchema, MAX_GRANT_LIFE_SECONDS, reversibilitySchema } from '@countersign/contracts';
+import { digestSchema, effectSchema, reversibilitySchema } from '@countersign/contracts';
 import { z } from 'zod';
-import { MAX_CATALOGUE_ENTRIES, MAX_RULES } from './limits.js';
-import { parseDuration } from './durations.js';
-import { parseParameterType } from '../parameter-types.js';
+import { MAX_CATALOGUE_ENTRIES, MAX_RULES, MAX_TESTS } from './limits.js';
+import { parseParameterType, type ParameterDocument } from '../parameter-types.js';
+import { channels, delegation, oneTtl, require, TWO_TTLS, usage, via } from './schema-require.js';
+import { condition, duration, group, identifier, instant, MAX_TIMEOUT_SECONDS, name, pattern, patterns, text } from './schema-parts.js';
+import { rule } from './schema-rule.js';
+import { coverage, policyTest } from './schema-tests.js';
+import { isTimeZone } from '../windows.js';
+
+export type { RuleDocument, LimitDocument } from './schema-rule.js';
+export type { RequireDocument, StageDocument, ChannelDocument, ObligationsDocument, BreakGlassDocument, EscalationDocument } from './schema-require.js';
+export type { PolicyTest, CoverageDocument } from './schema-tests.js';
 
 export const API_VERSION = 'countersign.dev/v1';
 export const KIND = 'PolicyBundle';
+/** The canonical text of several bundles in force together. */
+export const SET_KIND = 'PolicySet';
 
-const MAX_TIMEOUT_SECONDS = 30 * 86_400;
-const MAX_USE_WITHIN_SECONDS = 30 * 86_400;
+/** From the widest to the narrowest: a lower tier only tightens. */
+export const tiers = ['org', 'team', 'service'] as const;
+export type Tier = (typeof tiers)[number];
 
-const text = (max: number) => z.string().min(1).max(max);
-const name = (what: string) =>
-  z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}$/, `${what}: a letter or digit, then letters, digits and . _ : / @ - only, at most 128`);
-const pattern = (max: number) =>
-  text(max)
-    .refine((value) => value.split('*').length <= 9, 'a pattern has at most 8 stars')
-    .refine((value) => !value.includes('**'), 'one * already stands for any run of characters, dots and slashes too');
-const patterns = z.array(pattern(128)).min(1).max(200);
-const duration = (maxSeconds: number) =>
-  z.string().refine((value) => {
-    const seconds = parseDuration(value);
-    return seconds !== undefined && seconds <= maxSeconds;
-  }, `a duration is a whole number and s, m, h or d, such as "30m", and here at most ${maxSeconds} seconds`);
-const condition = z.string().min(1).max(4096);
-
-const stage = z.strictObject({
-  name: z
-    .string()
-    .regex(/^[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}$/, 'a stage name has letters, digits, spaces and . _ - only, at most 64')
-    .refine((value) => !/^stage \d+$/.test(value), '"stage 1" and the like are the names of stages without a name')
-    .optional(),
-  all: z
-    .array(z.strictObject({ group: name('a group'), quorum: z.int().min(1).max(50) }))
-    .min(1)
-    .max(20)
-    .refine((all) => new Set(all.map(({ group }) => group)).size === all.length, 'a stage names each group once')
-    .refine((all) => all.reduce((sum, { quorum }) => sum + quorum, 0) <= 100, 'a stage asks for at most 100 people'),
-  distinct_humans: z.int().min(1).max(100).optional(),
-});
-export type StageDocument = z.infer<typeof stage>;
-
-/** How long a grant lives, under its name and its old one, and how long the approval may be used at all. */
-const usage = {
-  ttl: duration(MAX_GRANT_LIFE_SECONDS).optional(),
-  grant_ttl: duration(MAX_GRANT_LIFE_SECONDS).optional(),
-  use_within: duration(MAX_USE_WITHIN_SECONDS).optional(),
-};
-const oneTtl = ({ ttl, grant_ttl }: { ttl?: string | undefined; grant_ttl?: string | undefined }): boolean => ttl === undefined || grant_ttl === undefined;
-const TWO_TTLS = { message: 'ttl and grant_ttl are the same thing: write ttl alone', path: ['grant_ttl'] };
-
-const require = z
-  .strictObject({
-    stages: z
-      .array(stage)
-      .min(1)
-      .max(20)
-      .refine((stages) => {
-        const names = stages.flatMap(({ name }) => (name === undefined ? [] : [name]));
-        return new Set(names).size === names.length;
-      }, 'two stages have the same name')
-      .optional(),
-    deny_threshold: z.int().min(1).max(50).optional(),
-    reason: z.enum(['approve', 'deny', 'both']).optional(),
-    timeout: duration(MAX_TIMEOUT_SECONDS).optional(),
-    ...usage,
-  })
-  .refine(oneTtl, TWO_TTLS);
-export type RequireDocument = z.infer<typeof require>;
-
-/** `parameters.rows[*].iban`: a root, then members, indexes, `[*]` for all elements, and quoted keys. */
-export const PATH = /^(?:action|environment|reason|resource|actor|parameters|context)(?:\.[A-Za-z_][A-Za-z0-9_-]*|\[(?:\d{1,6}|\*|"[^"\\\]]{1,128}")\])*$/;
-/** The same, and `*` for any member, `**` for any number of levels, as the masker reads them. */
-const MASK_PATH =
-  /^(?:action|environment|reason|resource|actor|parameters|context)(?:\.(?:\*\*?|[A-Za-z_][A-Za-z0-9_-]*)|\[(?:\d{1,6}|\*|"[^"\\\]]{1,128}")\])*$/;
-const paths = (form: RegExp) => z.array(z.string().max(512).regex(form, 'a path is written like parameters.rows[*].iban')).max(200);
-
-const rule = z.strictObject({
-  id: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/, 'a rule id: a letter or digit, then letters, digits and . _ - only, at most 128'),
-  effect: effectSchema,
-  actions: patterns,
-  resource_types: patterns.optional(),
-  environments: patterns.optional(),
-  when: condition.optional(),
-  unless: condition.optional(),
-  explain: text(1000).optional(),
-  require: require.optional(),
-  masks: paths(MASK_PATH).optional(),
-  must_show: paths(PATH).optional(),
-});
-export type RuleDocument = z.infer<typeof rule>;
+/** Who is expected to ask; anybody else needs people. */
+const expected = z.strictObject({ callers: patterns.optional(), actors: patterns.optional() });
+const dataClasses = z.array(text(64)).max(50);
 
 const resource = z.strictObject({
   type: text(128),
@@ -97,63 +31,153 @@ const resource = z.strictObject({
   labels: z.record(z.string().min(1).max(64), z.string().max(256)).optional(),
   environment: text(64).optional(),
   reversibility: reversibilitySchema.optional(),
+  data_classes: dataClasses.optional(),
   owner: text(256).optional(),
+  expected: expected.optional(),
 });
 export type ResourceDocument = z.infer<typeof resource>;
 
-const parameterType = z
-  .string()
-  .max(128)
-  .refine(
-    (value) => parseParameterType(value) !== undefined,
-    'a type is string, int, number, bool, map, any or list<…>, with ? behind it where the parameter may be absent',
-  );
-const action = z.strictObject({ reversibility: reversibilitySchema.optional(), parameters: z.record(z.string().min(1).max(128), parameterType).optional() });
+const parameterType: z.ZodType<ParameterDocument> = z.lazy(() =>
+  z.union([
+    z
+      .string()
+      .max(128)
+      .refine(
+        (value) => parseParameterType(value) !== undefined,
+        'a type is string, int, number, bool, timestamp, duration, map, any, list<…> or map<…>, with ? behind it where the parameter may be absent, or a map of members',
+      ),
+    z.record(z.string().min(1).max(128), parameterType),
+  ]),
+);
+const action = z
+  .strictObject({
+    reversibility: reversibilitySchema.optional(),
+    parameters: z.record(z.string().min(1).max(128), parameterType).optional(),
+    /** Kind of facts → from where they are computed; the kinds check the rest. */
+    facts: z.record(z.string().min(1).max(64), z.record(z.string().max(64), z.json())).optional(),
+    definition_digest: digestSchema.optional(),
+    definition_digests: z.array(digestSchema).min(1).max(20).optional(),
+    expected: expected.optional(),
+  })
+  .refine((written) => written.definition_digest === undefined || written.definition_digests === undefined, {
+    message: 'write definition_digest or definition_digests',
+    path: ['definition_digests'],
+  });
+export type ActionDocument = z.infer<typeof action>;
 
-/** The whole language, as one document; several files are merged into this before it is checked. */
+const days = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const;
+const clock = z.string().regex(/^(?:(?:[01]\d|2[0-3]):[0-5]\d|24:00)$/, 'a time of day is written "08:00", in quotes');
+const weekly = z.strictObject({
+  tz: z
+    .string()
+    .max(64)
+    .refine((zone) => isTimeZone(zone), 'a time zone is an IANA name such as Europe/Berlin'),
+  days: z.array(z.enum(days)).min(1).max(7).optional(),
+  from: clock,
+  to: clock,
+  /** Days on which the window does not open. */
+  holidays: z
+    .array(z.string().regex(/^\d{4}-\d{2}-\d{2}$/, 'a holiday is a date such as 2026-12-25'))
+    .max(1000)
+    .optional(),
+});
+const fixed = z.strictObject({ from: instant, to: instant });
+/** Weekly hours where a time zone is written, else a span between two instants. */
+const window = z.union([weekly, fixed]);
+export type WindowDocument = z.infer<typeof window>;
+export type WeeklyWindowDocument = z.infer<typeof weekly>;
+
+const groupDocument = z.strictObject({
+  description: text(500).optional(),
+  /** Where its members come from, for people. */
+  source: text(256).optional(),
+  min_members: z.int().min(1).max(100_000).optional(),
+  /** Groups whose members are members of this one too. */
+  includes: z.array(group).min(1).max(50).optional(),
+});
+export type GroupDocument = z.infer<typeof groupDocument>;
+
+/** One bundle, as one document; several files are merged into this before it is checked. */
 export const bundleSchema = z.strictObject({
   apiVersion: z.literal(API_VERSION),
   kind: z.literal(KIND),
   metadata: z.strictObject({
     name: name('a bundle name'),
     version: z.union([z.int().min(0), text(64)], 'a version is a whole number or text'),
+    tier: z.enum(tiers).optional(),
     owner: text(256).optional(),
+    description: text(1000).optional(),
   }),
   defaults: z
     .strictObject({
       outcome: effectSchema,
       undeclared: effectSchema.optional(),
+      /** The least effect where somebody asks whom the catalogue does not expect. */
+      unexpected: z.enum(['require', 'deny']).optional(),
       timeout: duration(MAX_TIMEOUT_SECONDS).optional(),
       ...usage,
+      via: via.optional(),
+      delegation: delegation.optional(),
+      channels: channels.optional(),
       require: require.optional(),
     })
     .refine(oneTtl, TWO_TTLS),
-  groups: z.record(name('a group'), z.strictObject({ description: text(500).optional() })).optional(),
+  groups: z.record(group, groupDocument).optional(),
   catalogue: z
     .strictObject({
       resources: z.array(resource).max(MAX_CATALOGUE_ENTRIES).optional(),
       actions: z.record(pattern(128), action).optional(),
     })
     .optional(),
-  lets: z.record(z.string().regex(/^[a-z][A-Za-z0-9_]{0,63}$/, 'a let is named by a small letter, then letters, digits and _'), condition).optional(),
+  windows: z.record(identifier('a window'), window).optional(),
+  lets: z.record(identifier('a let'), condition).optional(),
   rules: z.array(rule).max(MAX_RULES).optional(),
+  tests: z.array(policyTest).max(MAX_TESTS).optional(),
+  coverage: coverage.optional(),
 });
 export type BundleDocument = z.infer<typeof bundleSchema>;
 
-/** The members that each file may have, and where the names of an object's members can be looked up for a hint. */
-export const MEMBERS = {
-  '': Object.keys(bundleSchema.shape),
-  metadata: Object.keys(bundleSchema.shape.metadata.shape),
-  defaults: Object.keys(bundleSchema.shape.defaults.shape),
-  catalogue: ['resources', 'actions'],
-  'catalogue.resources.*': Object.keys(resource.shape),
-  'catalogue.actions.*': Object.keys(action.shape),
-  'rules.*': Object.keys(rule.shape),
-  'rules.*.require': Object.keys(require.shape),
-  'defaults.require': Object.keys(require.shape),
-  'rules.*.require.stages.*': Object.keys(stage.shape),
-  'defaults.require.stages.*': Object.keys(stage.shape),
-  'rules.*.require.stages.*.all.*': ['group', 'quorum'],
-  'defaults.require.stages.*.all.*': ['group', 'quorum'],
-  'groups.*': ['description'],
-} as const satisfies Record<string, readonly string[]>;
+/** The names of the members that the object at this path of a bundle may have; empty where any name goes. */
+export function membersAt(path: readonly string[]): readonly string[] {
+  let schema: unknown = bundleSchema;
+  for (const token of path) schema = below(schema, token);
+  return membersOf(schema);
+}
+
+/** What zod's own definition of a schema says of it; only the forms that this language uses. */
+interface Definition {
+  type: string;
+  shape?: Record<string, unknown>;
+  element?: unknown;
+  valueType?: unknown;
+  innerType?: unknown;
+  options?: readonly unknown[];
+}
+
+function definitionOf(schema: unknown): Definition | undefined {
+  // zod's documented reflection: every schema carries its definition at _zod.def.
+  const definition = (schema as { _zod?: { def?: Definition } } | undefined)?._zod?.def;
+  return definition?.type === 'optional' ? definitionOf(definition.innerType) : definition;
+}
+
+function below(schema: unknown, token: string): unknown {
+  const definition = definitionOf(schema);
+  switch (definition?.type) {
+    case 'object':
+      return Object.hasOwn(definition.shape ?? {}, token) ? definition.shape?.[token] : undefined;
+    case 'array':
+      return definition.element;
+    case 'record':
+      return definition.valueType;
+    case 'union':
+      return definition.options?.map((option) => below(option, token)).find((found) => found !== undefined);
+    default:
+      return undefined;
+  }
+}
+
+function membersOf(schema: unknown): readonly string[] {
+  const definition = definitionOf(schema);
+  if (definition?.type === 'object') return Object.keys(definition.shape ?? {});
+  return definition?.type === 'union' ? (definition.options ?? []).flatMap(membersOf) : [];
+}
