@@ -53,6 +53,9 @@ export const eventNames = [
   'passkey.refused',
   'directory.loaded',
   'account.linked',
+  'account.unlinked',
+  'token.created',
+  'token.revoked',
 ] as const;
 export const eventNameSchema = z.enum(eventNames);
 export type EventName = (typeof eventNames)[number];

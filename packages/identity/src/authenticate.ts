@@ -1,15 +1,17 @@
 import type { Authenticated } from '@countersign/contracts';
-import type { Caller, Clock, CredentialStore, Person } from '@countersign/core/ports';
-import { isKeyLive, parseApiKey } from './api-keys.js';
+import type { Caller, Clock, CredentialStore, IdentityStore, Person } from '@countersign/core/ports';
 import { isTokenLive, parsePersonalToken, type TokenScope } from './personal-tokens.js';
 import { hashOf, sameHash } from './secret-token.js';
+import { isSessionLive, TOUCH_SECONDS } from './sessions.js';
 
 /** What telling who somebody is needs. */
 export interface AuthenticationWorld {
-  credentials: Pick<CredentialStore, 'apiKeyByHash' | 'personByTokenHash' | 'personBySessionHash'>;
+  credentials: Pick<CredentialStore, 'personByTokenHash' | 'personBySessionHash'>;
   clock: Clock;
   /** Who vouches for keys and tokens: the service's public address. */
   issuer: string;
+  /** Where use is noted; absent: it is not. */
+  identities?: Pick<IdentityStore, 'touchSession' | 'touchToken'>;
 }
 
 /** A person by a credential of their own, with the directory's row as it is now. */
@@ -22,6 +24,18 @@ export interface AuthenticatedPerson {
   /** Whether this credential may decide at all; whether the person may is the flow's question. */
   may_decide: boolean;
   authenticated: Authenticated;
+  /** The session, where it is one: what a fresh proof is asked of. Null for a token, which proves nothing anew. */
+  session: PersonSession | null;
+}
+
+export interface PersonSession {
+  id: string;
+  /** Who vouched: the identity provider's issuer, or this service. */
+  issuer: string;
+  method: string;
+  /** When the person last proved who they are; null where nobody said. */
+  auth_time: string | null;
+  acr: string | null;
 }
 
 export type PersonAuthentication =
@@ -29,26 +43,6 @@ export type PersonAuthentication =
   /** The credential is good, its person is not active any more. */
   | { kind: 'inactive' }
   | null;
-
-/**
- * The caller of an API key; null for anything that is not a live key: malformed, unknown, revoked, expired. A caller can
- * open, read and redeem; nothing that comes out of here can decide.
- */
-export async function authenticateCaller(bearer: string, world: AuthenticationWorld): Promise<Caller | null> {
-  const token = parseApiKey(bearer);
-  if (token === null) return null;
-  const key = await world.credentials.apiKeyByHash(token.hash);
-  const now = world.clock.now();
-  if (key === null || !sameHash(key.hash, token.hash) || !isKeyLive(key, now)) return null;
-  return {
-    tenant: key.tenant,
-    key_id: key.id,
-    name: key.name,
-    owner: key.owner,
-    rights: key.rights,
-    authenticated: { issuer: world.issuer, method: 'api_key', at: now },
-  };
-}
 
 /** The person of a personal token or of a session cookie's value. The person's row is read at each call, never kept. */
 export async function authenticatePerson(credential: { bearer: string } | { session: string }, world: AuthenticationWorld): Promise<PersonAuthentication> {
@@ -59,7 +53,7 @@ export async function authenticatePerson(credential: { bearer: string } | { sess
   return { kind: 'person', ...rest, person, may_decide: rest.scopes.includes('decide') };
 }
 
-type Proved = Pick<AuthenticatedPerson, 'tenant' | 'method' | 'scopes' | 'authenticated'> & { person: Person | null };
+type Proved = Pick<AuthenticatedPerson, 'tenant' | 'method' | 'scopes' | 'authenticated' | 'session'> & { person: Person | null };
 
 async function byToken(bearer: string, world: AuthenticationWorld): Promise<Proved | null> {
   const token = parsePersonalToken(bearer);
@@ -67,21 +61,35 @@ async function byToken(bearer: string, world: AuthenticationWorld): Promise<Prov
   const found = await world.credentials.personByTokenHash(token.hash);
   const now = world.clock.now();
   if (found === null || !sameHash(found.token.hash, token.hash) || !isTokenLive(found.token, now)) return null;
-  const { tenant, scopes } = found.token;
-  return { tenant, person: found.person, scopes, method: 'personal_token', authenticated: { issuer: world.issuer, method: 'personal_token', at: now } };
+  const { tenant, scopes, last_used_at } = found.token;
+  if (world.identities !== undefined && isOld(last_used_at, now)) await world.identities.touchToken(token.hash, now);
+  return {
+    tenant,
+    person: found.person,
+    scopes,
+    session: null,
+    method: 'personal_token',
+    authenticated: { issuer: world.issuer, method: 'personal_token', at: now },
+  };
 }
 
 async function bySession(value: string, world: AuthenticationWorld): Promise<Proved | null> {
   const hash = hashOf(value);
   const found = await world.credentials.personBySessionHash(hash);
-  if (found === null || !sameHash(found.session.hash, hash) || found.session.expires_at <= world.clock.now()) return null;
-  const { tenant, issuer, created_at } = found.session;
+  const now = world.clock.now();
+  if (found === null || !sameHash(found.session.hash, hash) || !isSessionLive(found.session, now)) return null;
+  const { tenant, id, issuer, method, auth_time, acr, created_at, last_used_at } = found.session;
+  if (world.identities !== undefined && isOld(last_used_at, now)) await world.identities.touchSession(hash, now);
   return {
     tenant,
     person: found.person,
     method: 'session',
     // What a session may do is what its person's roles allow.
     scopes: ['read', 'decide', 'admin'],
-    authenticated: { issuer, method: 'session', at: created_at },
+    authenticated: { issuer, method: 'session', at: auth_time ?? created_at },
+    session: { id, issuer, method, auth_time, acr },
   };
 }
+
+/** Use is noted once a minute: a write at each call would cost more than it tells. */
+const isOld = (at: string | null, now: string): boolean => at === null || Date.parse(now) - Date.parse(at) > TOUCH_SECONDS * 1000;

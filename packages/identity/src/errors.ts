@@ -3,7 +3,9 @@ export type IdentityErrorCode =
   /** A directory file cannot be read from the disk. */
   | 'directory_unreadable'
   /** A directory file does not say what a directory must say; the message lists every problem with its place. */
-  | 'directory_invalid';
+  | 'directory_invalid'
+  /** The identity provider does not answer, or what it says of itself cannot be used. */
+  | 'provider_unavailable';
 
 /** The one error class of identity. Who may not do something is a value, never this class. */
 export class IdentityError extends Error {

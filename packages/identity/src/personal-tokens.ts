@@ -1,5 +1,5 @@
 import type { Clock, Entropy, PersonalTokenRecord } from '@countersign/core/ports';
-import { addSeconds, newUuid } from '@countersign/core/request';
+import { addSeconds, newId } from '@countersign/core/request';
 import type { Instant } from '@countersign/core/request';
 import { makeToken, parseToken, type SecretToken } from './secret-token.js';
 
@@ -16,6 +16,8 @@ export interface NewPersonalToken {
   scopes: TokenScope[];
   /** In seconds, at most MAX_TOKEN_LIFE_SECONDS, which is also the default; null: it does not expire (a quickstart's). */
   life_seconds?: number | null;
+  /** When the person proved who they are for it; absent: it is made at the installation's own terminal. */
+  stepped_up_at?: string;
 }
 
 /** Makes a personal token `cs_pat_…`; `token` is shown once, the record keeps its hash. */
@@ -24,7 +26,7 @@ export function makePersonalToken(world: { clock: Clock; entropy: Entropy }, wan
   const token = makeToken('pat', world.entropy);
   const life = wanted.life_seconds === null ? null : Math.min(wanted.life_seconds ?? MAX_TOKEN_LIFE_SECONDS, MAX_TOKEN_LIFE_SECONDS);
   const record: PersonalTokenRecord = {
-    id: newUuid(now, world.entropy.bytes(10)),
+    id: newId('pat', now, world.entropy.bytes(10)),
     tenant: wanted.tenant,
     person_id: wanted.person_id,
     hash: token.hash,
@@ -33,6 +35,8 @@ export function makePersonalToken(world: { clock: Clock; entropy: Entropy }, wan
     created_at: now,
     expires_at: life === null ? null : addSeconds(now, life),
     revoked_at: null,
+    last_used_at: null,
+    stepped_up_at: wanted.stepped_up_at ?? null,
   };
   return { token: token.text, record };
 }

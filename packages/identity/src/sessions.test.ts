@@ -5,12 +5,12 @@ const value = 'A'.repeat(43);
 
 describe('the session cookie', () => {
   test('on https is one that no other host or subdomain can set', () => {
-    expect(sessionCookie('https://countersign.example.com', value)).toBe(`__Host-cs=${value}; Path=/; HttpOnly; SameSite=Lax; Max-Age=43200; Secure`);
+    expect(sessionCookie('https://countersign.example.com', value)).toBe(`__Host-cs=${value}; Path=/; HttpOnly; SameSite=Lax; Max-Age=86400; Secure`);
   });
 
   test('on http, where browsers take no __Host-, has the plain name and is still out of reach of scripts', () => {
     expect(sessionCookieName('http://localhost:8080')).toBe('cs');
-    expect(sessionCookie('http://localhost:8080', value)).toBe(`cs=${value}; Path=/; HttpOnly; SameSite=Lax; Max-Age=43200`);
+    expect(sessionCookie('http://localhost:8080', value)).toBe(`cs=${value}; Path=/; HttpOnly; SameSite=Lax; Max-Age=86400`);
     expect(endedSessionCookie('http://localhost:8080')).toContain('cs=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0');
   });
 

@@ -1,9 +1,15 @@
 import type { Clock, CredentialStore, Entropy, SessionRecord } from '@countersign/core/ports';
-import { addSeconds, base64url } from '@countersign/core/request';
+import { addSeconds, base64url, epochMs, type Instant, newId } from '@countersign/core/request';
 import { hashOf } from './secret-token.js';
 
-/** How long a session lasts, in seconds: 12 hours, whatever is done in it. */
-export const SESSION_SECONDS = 12 * 3600;
+/** How long a session lasts at most, in seconds: 24 hours, whatever is done in it. */
+export const SESSION_SECONDS = 24 * 3600;
+/** After so long without a call it is over, in seconds: 12 hours. */
+export const IDLE_SECONDS = 12 * 3600;
+/** How far behind `last_used_at` may be, in seconds. */
+export const TOUCH_SECONDS = 60;
+/** How long ago somebody may have proved who they are for what asks for it anew, in seconds: 5 minutes. */
+export const FRESH_SECONDS = 300;
 
 export interface SessionWorld {
   credentials: Pick<CredentialStore, 'insertSession' | 'endSession'>;
@@ -11,16 +17,46 @@ export interface SessionWorld {
   entropy: Entropy;
 }
 
-/** Opens a session for a person who has just proved who they are. The value goes into the cookie and nowhere else. */
-export async function openSession(
-  world: SessionWorld,
-  who: { tenant: string; person_id: string; issuer: string; method: string },
-): Promise<{ value: string; record: SessionRecord }> {
+/** Who has just proved who they are, and how. */
+export type Proof = Pick<SessionRecord, 'tenant' | 'person_id' | 'issuer' | 'method' | 'auth_time'> &
+  Partial<Pick<SessionRecord, 'subject' | 'provider_sid' | 'acr' | 'amr' | 'user_agent'>>;
+
+/** A new session, not stored yet. The value goes into the cookie and nowhere else. */
+export function makeSession(world: Pick<SessionWorld, 'clock' | 'entropy'>, proof: Proof): { value: string; record: SessionRecord } {
   const value = base64url(world.entropy.bytes(32));
   const now = world.clock.now();
-  const record: SessionRecord = { hash: hashOf(value), ...who, created_at: now, expires_at: addSeconds(now, SESSION_SECONDS) };
-  await world.credentials.insertSession(record);
+  const record: SessionRecord = {
+    subject: null,
+    provider_sid: null,
+    acr: null,
+    amr: [],
+    user_agent: null,
+    ...proof,
+    hash: hashOf(value),
+    id: newId('ses', now, world.entropy.bytes(10)),
+    created_at: now,
+    last_used_at: now,
+    expires_at: addSeconds(now, SESSION_SECONDS),
+    sealed_hint: null,
+  };
   return { value, record };
+}
+
+/** Opens a session for a person who has just proved who they are. */
+export async function openSession(world: SessionWorld, proof: Proof): Promise<{ value: string; record: SessionRecord }> {
+  const made = makeSession(world, proof);
+  await world.credentials.insertSession(made.record);
+  return made;
+}
+
+/** Whether the session counts now: within its day, and used within the last twelve hours. */
+export function isSessionLive(session: Pick<SessionRecord, 'expires_at' | 'last_used_at'>, now: Instant): boolean {
+  return session.expires_at > now && Date.parse(session.last_used_at) + IDLE_SECONDS * 1000 > epochMs(now);
+}
+
+/** Whether the person proved who they are within the last `seconds`; where nobody said when, it is not fresh. */
+export function isFresh(authTime: string | null, now: Instant, seconds: number = FRESH_SECONDS): boolean {
+  return authTime !== null && epochMs(now) - Date.parse(authTime) <= seconds * 1000;
 }
 
 /** Ends the session of a cookie's value; no effect when there is none. */

@@ -29,13 +29,22 @@ export type SpentLink =
 export async function spendSignInLink(
   world: SessionWorld & { credentials: Pick<CredentialStore, 'spendSignInLink'>; directory: Pick<DirectoryStore, 'person'>; issuer: string },
   token: string,
+  userAgent: string | null = null,
 ): Promise<SpentLink> {
   if (!TOKEN.test(token)) return { kind: 'invalid' };
   const spent = await world.credentials.spendSignInLink(hashOf(token));
   if (spent === null) return { kind: 'invalid' };
   const person = await world.directory.person(spent.tenant, spent.person_id);
   if (person === null || !person.active) return { kind: 'inactive' };
-  const { value, record } = await openSession(world, { ...spent, issuer: world.issuer, method: 'sign_in_link' });
+  const { value, record } = await openSession(world, {
+    ...spent,
+    issuer: world.issuer,
+    method: 'sign_in_link',
+    // Whoever can make such a link has the installation or its terminal: spending it is the proof.
+    auth_time: world.clock.now(),
+    amr: ['link'],
+    user_agent: userAgent,
+  });
   return { kind: 'signed_in', person, tenant: spent.tenant, value, expires_at: record.expires_at };
 }
 

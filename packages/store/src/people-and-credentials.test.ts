@@ -97,6 +97,8 @@ describe('credentials', () => {
       created_at: at(0),
       expires_at: null,
       revoked_at: null,
+      last_used_at: null,
+      stepped_up_at: null,
     };
     await credentials().insertPersonalToken(token);
     expect(await credentials().personalTokenByHash(token.hash)).toEqual({ ...token, hash: expect.anything() });
@@ -104,12 +106,21 @@ describe('credentials', () => {
     expect(await credentials().personByTokenHash(token.hash)).toEqual({ token: { ...token, hash: expect.anything() }, person: alice });
     const session = {
       hash: randomBytes(32),
+      id: 'ses_1',
       tenant: TENANT,
       person_id: ALICE,
       issuer: 'countersign',
       method: 'sign_in_link',
+      subject: null,
+      provider_sid: null,
+      auth_time: at(0),
+      acr: null,
+      amr: ['link'],
+      user_agent: null,
       created_at: at(0),
+      last_used_at: at(0),
       expires_at: at(60_000),
+      sealed_hint: null,
     };
     await credentials().insertSession(session);
     expect(await credentials().sessionByHash(session.hash)).toEqual({ ...session, hash: expect.anything() });

@@ -1,9 +1,14 @@
 import type {
+  CallerStore,
   CardStore,
+  ConfigChangeStore,
+  ChatLinkStore,
   CredentialStore,
   DeliveryStore,
   DirectoryStore,
   EndpointStore,
+  FreezeStore,
+  IdentityStore,
   LedgerStore,
   PasskeyStore,
   PolicyStore,
@@ -11,12 +16,17 @@ import type {
   SigningKeyStore,
   SweepStore,
 } from '@countersign/core/ports';
+import { callerStore } from './caller-store.js';
 import { cardStore } from './card-store.js';
+import { chatLinkStore } from './chat-link-store.js';
+import { configChangeStore } from './config-change-store.js';
 import { credentialStore } from './credential-store.js';
 import { Database, type DatabaseOptions } from './database.js';
 import { deliveryStore } from './delivery-store.js';
 import { directoryStore } from './directory-store.js';
 import { endpointStore } from './endpoint-store.js';
+import { identityStore } from './identity-store.js';
+import { freezeStore } from './freeze-store.js';
 import { ledgerStore } from './ledger-store.js';
 import { passkeyStore } from './passkey-store.js';
 import { policyStore } from './policy-store.js';
@@ -29,6 +39,9 @@ export interface Store {
   requests: RequestStore;
   directory: DirectoryStore;
   credentials: CredentialStore;
+  identities: IdentityStore;
+  chatLinks: ChatLinkStore;
+  callers: CallerStore;
   policies: PolicyStore;
   passkeys: PasskeyStore;
   cards: CardStore;
@@ -36,6 +49,8 @@ export interface Store {
   endpoints: EndpointStore;
   ledger: LedgerStore;
   signingKeys: SigningKeyStore;
+  freezes: FreezeStore;
+  configChanges: ConfigChangeStore;
   sweep: SweepStore;
   /** Throws StoreError `unavailable` or `commit_unknown` unless the database answers now. */
   ping(): Promise<void>;
@@ -50,6 +65,9 @@ export function openStore(options: DatabaseOptions): Store {
     requests: requestStore(database),
     directory: directoryStore(database),
     credentials: credentialStore(database),
+    identities: identityStore(database),
+    chatLinks: chatLinkStore(database),
+    callers: callerStore(database),
     policies: policyStore(database),
     passkeys: passkeyStore(database),
     cards: cardStore(database),
@@ -57,6 +75,8 @@ export function openStore(options: DatabaseOptions): Store {
     endpoints: endpointStore(database),
     ledger: ledgerStore(database),
     signingKeys: signingKeyStore(database),
+    freezes: freezeStore(database),
+    configChanges: configChangeStore(database),
     sweep: sweepStore(database),
     ping: () => database.ping(),
     close: () => database.close(),

@@ -60,7 +60,6 @@ CREATE TABLE "chat_link_attempts" (
     "workspace" TEXT NOT NULL,
     "user" TEXT NOT NULL,
     "label" TEXT,
-    "reference" JSON,
     "created_at" TIMESTAMPTZ(3) NOT NULL,
     "expires_at" TIMESTAMPTZ(3) NOT NULL,
     "person_id" TEXT,
