@@ -1,6 +1,6 @@
 import type { Card, JsonValue, RotatedKey } from '@countersign/contracts';
 import type { EndpointDeps, FlowDeps } from '@countersign/core/flow';
-import type { CredentialStore, DeliveryStore, DirectoryStore, EndpointStore, LedgerStore, PolicyStore, SigningPurpose } from '@countersign/core/ports';
+import type { CredentialStore, DeliveryStore, DirectoryStore, EndpointStore, LedgerStore, PasskeyStore, PolicyStore, SigningPurpose } from '@countersign/core/ports';
 import type { Logger } from '@countersign/service';
 import type { Waiters } from './waiters.js';
 
@@ -12,6 +12,9 @@ export interface IntakeDeps {
   directory: DirectoryStore;
   credentials: CredentialStore;
   policies: PolicyStore;
+  passkeys: PasskeyStore;
+  /** The AAGUIDs of the authenticators that count; absent or empty: all. */
+  passkeyMakes?: readonly string[];
   deliveries: Pick<DeliveryStore, 'list' | 'search' | 'get' | 'insert' | 'redrive'>;
   endpoints: EndpointStore;
   ledger: Pick<LedgerStore, 'checkpoint' | 'leafHashes' | 'nodeHashes' | 'entries'>;

@@ -14,7 +14,9 @@ import { endpointRoutes } from './routes/endpoints.js';
 import { ledgerRoutes } from './routes/ledger.js';
 import { liveRoutes } from './routes/live.js';
 import { operationRoutes } from './routes/operations.js';
+import { passkeyRoutes } from './routes/passkeys.js';
 import { peopleRoutes } from './routes/people.js';
+import { stepUpRoutes } from './routes/step-up.js';
 
 /**
  * The HTTP API. It is thin: it says who asks, whether the body fits and who may see what; the flows of core do the work.
@@ -27,6 +29,8 @@ export function createIntake(deps: IntakeDeps): { mount(): Mount } {
     ...grantRoutes(deps),
     ...callerRoutes(deps),
     ...peopleRoutes(deps),
+    ...passkeyRoutes(deps),
+    ...stepUpRoutes(deps),
     ...operationRoutes(deps),
     ...endpointRoutes(deps),
     ...deliveryRoutes(deps),

@@ -88,6 +88,7 @@ async function startRoles(parts: Parts, origins: () => readonly string[]): Promi
       directory: world.store.directory,
       credentials: world.store.credentials,
       policies: world.store.policies,
+      passkeys: world.store.passkeys,
       deliveries: world.store.deliveries,
       endpoints: world.store.endpoints,
       ledger: world.store.ledger,

@@ -43,6 +43,7 @@ export async function createWorld(config: Config, store: Store, announcer: Annou
     sealer,
     signer: () => keyring.signer('outcome'),
     verifyGrant: grantVerifier(keyring),
+    passkeys: store.passkeys,
     clock,
     entropy: systemEntropy,
     announcer,

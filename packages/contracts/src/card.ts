@@ -56,6 +56,8 @@ export const cardSchema = z
     /** Whether Approve and Deny are offered. */
     open: z.boolean(),
     reason_required: z.strictObject({ approve: z.boolean(), deny: z.boolean() }),
+    /** An approval takes a passkey: it is made on the request's page, whatever button leads there. */
+    passkey_required: z.literal(true).optional(),
     /** The standing notice of a quickstart; null otherwise. */
     notice: z.string().nullable(),
   })

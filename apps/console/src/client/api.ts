@@ -21,7 +21,7 @@ export interface Me {
 /** One callback on its way, with its attempts. */
 export type Delivery = DeliveryAnswer;
 
-async function call<T>(method: string, path: string, body?: object): Promise<T> {
+export async function call<T>(method: string, path: string, body?: object): Promise<T> {
   let response: Response;
   try {
     response = await fetch(path, {
@@ -48,11 +48,12 @@ export const api = {
   card: (id: string) => call<Card>('GET', `/v1/previews/web/${id}`),
   timeline: (id: string) => call<{ data: TimelineEvent[] }>('GET', `/v1/action-requests/${id}/events`),
   deliveries: (id: string) => call<{ data: Delivery[] }>('GET', `/v1/deliveries?action_request=${id}`),
-  decide: (card: Card, verdict: Verdict, reason: string) =>
+  decide: (card: Card, verdict: Verdict, reason: string, passkey: string | null = null) =>
     call<DecisionView>('POST', `/v1/action-requests/${card.request_id}/decisions`, {
       verdict,
       request_digest: card.request_digest,
       ...(reason.trim() === '' ? {} : { reason: reason.trim() }),
+      ...(passkey === null ? {} : { passkey }),
     }),
   redrive: (delivery: string) => call<Delivery>('POST', `/v1/deliveries/${delivery}/redrive`, {}),
   revoke: (id: string) => call<ActionRequest>('POST', `/v1/action-requests/${id}/revoke`, {}),

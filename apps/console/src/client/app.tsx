@@ -1,6 +1,7 @@
 import { useEffect, useState } from 'react';
 import { api, ApiError, type Me } from './api.js';
 import { Inbox } from './inbox.js';
+import { PasskeysPage } from './passkeys-page.js';
 import { RequestPage } from './request-page.js';
 import { SignIn } from './sign-in.js';
 
@@ -73,7 +74,9 @@ export function App() {
     );
   return (
     <Shell who={person?.name ?? ''} onHome={() => go('/')} onSignOut={signOut}>
-      {requestId === undefined ? (
+      {pathname === '/passkeys' ? (
+        <PasskeysPage />
+      ) : requestId === undefined ? (
         <Inbox go={go} />
       ) : (
         <RequestPage key={requestId} id={requestId} administers={person?.roles.includes('administrator') ?? false} />
@@ -101,6 +104,9 @@ function Shell({ children, who, onHome, onSignOut }: { children: React.ReactNode
         {who === undefined ? null : (
           <span className="who">
             {who}{' '}
+            <a href="/passkeys" className="quiet">
+              Passkeys
+            </a>{' '}
             <button type="button" className="link" onClick={onSignOut}>
               Sign out
             </button>

@@ -1,10 +1,17 @@
 import type { Card, Verdict } from '@countersign/contracts';
 import { useState } from 'react';
 
+interface Props {
+  card: Card;
+  onDecide: (verdict: Verdict, reason: string) => Promise<void>;
+  /** The reason that was given with the press in a chat that led here. */
+  said?: string | null;
+}
+
 /** Approve and Deny: one press each. A reason is asked for where policy demands one, and offered with a denial. */
-export function DecisionBar({ card, onDecide }: { card: Card; onDecide: (verdict: Verdict, reason: string) => Promise<void> }) {
+export function DecisionBar({ card, onDecide, said = null }: Props) {
   const [asking, setAsking] = useState<Verdict | null>(null);
-  const [reason, setReason] = useState('');
+  const [reason, setReason] = useState(said ?? '');
   const [busy, setBusy] = useState(false);
 
   const send = async (verdict: Verdict) => {
@@ -12,18 +19,19 @@ export function DecisionBar({ card, onDecide }: { card: Card; onDecide: (verdict
     await onDecide(verdict, reason);
     setBusy(false);
     setAsking(null);
-    setReason('');
+    setReason(said ?? '');
   };
   const press = (verdict: Verdict) => {
-    if (verdict === 'deny' || card.reason_required[verdict]) setAsking(verdict);
+    if (verdict === 'deny' || (card.reason_required[verdict] && reason.trim() === '')) setAsking(verdict);
     else void send(verdict);
   };
 
+  const approveWords = card.passkey_required === true ? 'Approve with passkey' : 'Approve';
   if (asking === null) {
     return (
       <div className="bar">
         <button type="button" className="approve" disabled={busy} onClick={() => press('approve')}>
-          Approve
+          {approveWords}
         </button>
         <button type="button" className="deny" disabled={busy} onClick={() => press('deny')}>
           Deny
@@ -46,7 +54,7 @@ export function DecisionBar({ card, onDecide }: { card: Card; onDecide: (verdict
       </label>
       <div>
         <button type="submit" className={asking} disabled={busy}>
-          {asking === 'deny' ? 'Deny' : 'Approve'}
+          {asking === 'deny' ? 'Deny' : approveWords}
         </button>
         <button type="button" disabled={busy} onClick={() => setAsking(null)}>
           Back

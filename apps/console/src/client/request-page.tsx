@@ -1,10 +1,12 @@
 import type { Card, TimelineEvent, Verdict } from '@countersign/contracts';
 import { useCallback, useEffect, useState } from 'react';
-import { api, type Delivery } from './api.js';
+import { api, ApiError, type Delivery } from './api.js';
 import { CardView } from './card-view.js';
 import { onChange } from './changes.js';
 import { DecisionBar } from './decision-bar.js';
 import { History } from './history.js';
+import { signDecision } from './passkey-ceremonies.js';
+import { PressedNotice, usePressedInChat } from './step-up.js';
 
 /** One request: its card, the two buttons while it waits, and what happened to it. */
 export function RequestPage({ id, administers }: { id: string; administers: boolean }) {
@@ -13,6 +15,8 @@ export function RequestPage({ id, administers }: { id: string; administers: bool
   const [deliveries, setDeliveries] = useState<Delivery[]>([]);
   const [problem, setProblem] = useState<string | null>(null);
   const [notice, setNotice] = useState<{ kind: 'done' | 'refused'; text: string } | null>(null);
+
+  const pressed = usePressedInChat(id);
 
   const load = useCallback(async () => {
     try {
@@ -45,7 +49,21 @@ export function RequestPage({ id, administers }: { id: string; administers: bool
 
   const decide = async (verdict: Verdict, reason: string) => {
     if (card === null) return;
-    await act(() => api.decide(card, verdict, reason), verdict === 'approve' ? 'You approved it.' : 'You denied it.');
+    const intent = pressed.state === 'mine' && pressed.intent.used_at === null ? pressed.intent.id : null;
+    const signed = async () => api.decide(card, verdict, reason, await signDecision(id, verdict, intent));
+    await act(
+      async () => {
+        // The card says what was asked for at first; policy may ask for more by now.
+        if (verdict === 'approve' && card.passkey_required === true) return signed();
+        try {
+          return await api.decide(card, verdict, reason);
+        } catch (error) {
+          if (error instanceof ApiError && error.code === 'step_up_required') return signed();
+          throw error;
+        }
+      },
+      verdict === 'approve' ? 'You approved it.' : 'You denied it.',
+    );
   };
 
   const revoke = async () => {
@@ -71,13 +89,16 @@ export function RequestPage({ id, administers }: { id: string; administers: bool
           {problem}
         </p>
       )}
+      <PressedNotice pressed={pressed} />
       <CardView card={card} />
       {notice === null ? null : (
         <p className={`notice ${notice.kind}`} role="status">
           {notice.text}
         </p>
       )}
-      {card.open ? <DecisionBar card={card} onDecide={decide} /> : null}
+      {card.open && pressed.state !== 'refused' && pressed.state !== 'loading' ? (
+        <DecisionBar card={card} onDecide={decide} said={pressed.state === 'mine' ? pressed.intent.reason : null} />
+      ) : null}
       {card.status === 'approved' && !redeemed ? (
         <p className="after">
           It was not used yet.{' '}

@@ -29,9 +29,10 @@ export function decisionRoutes({ flow }: IntakeDeps): Route[] {
         'policy_changed',
         'action_mismatch',
         'reason_required',
+        'step_up_required',
       ],
       async handle({ reader, params: { id = '' }, body }) {
-        const { verdict, action_digest, request_digest, reason } = body;
+        const { verdict, action_digest, request_digest, reason, passkey } = body;
         const outcome = await decide(flow, {
           decider: {
             tenant: reader.tenant,
@@ -45,6 +46,7 @@ export function decisionRoutes({ flow }: IntakeDeps): Route[] {
           ...(reason === undefined ? {} : { reason }),
           ...(action_digest === undefined ? {} : { action_digest }),
           ...(request_digest === undefined ? {} : { request_digest }),
+          ...(passkey === undefined ? {} : { passkey }),
         });
         return outcome.kind === 'refused' ? refused(outcome) : { status: 201, json: decisionView(outcome.decision) };
       },
