@@ -1,6 +1,6 @@
 import { createDecisions, type Decisions } from '@countersign/decisions';
 import { createCloudEventsTransport, createDeliverer, createWebhookTransport, type Transport } from '@countersign/delivery';
-import { decide, deliveryLeaf, endpointTarget, expire, recordedCards } from '@countersign/core/flow';
+import { decide, deliveryLeaf, endpointTarget, expire, recordedCards, stepUpLink, type StepUpPress } from '@countersign/core/flow';
 import { maskText } from '@countersign/core/masking';
 import type { Announcer, ClaimedDelivery } from '@countersign/core/ports';
 import { openWebhookSecret } from '@countersign/identity';
@@ -8,6 +8,7 @@ import type { Config, Logger, Metrics, Shutdown } from '@countersign/service';
 import type { SlackBot } from '@countersign/slack-bot';
 import type { TeamsBot } from '@countersign/teams-bot';
 import type { Wakeups } from '@countersign/queue';
+import { settleControl } from './control.js';
 import { TENANT, type World } from './world.js';
 
 /** What a role is put together from. */
@@ -79,6 +80,11 @@ export function startDecisions({ config, world, announcer, wakeups, log, metrics
       await deliverer.stop(AbortSignal.timeout(5000));
       await Promise.all(Object.values(transports).map((transport) => transport.close()));
     },
+    settleControl: () =>
+      settleControl(world, config, (error) => {
+        faults.inc({ task: 'control' });
+        log.error({ err: error, task: 'control' }, 'Work could not be done; it is tried again');
+      }),
     checkpointSigner: () => keyring.signer('checkpoint'),
     origin: (tenant) => ledgerOrigin(config, tenant),
     announce: (topic) => announcer.announce(topic),
@@ -126,6 +132,7 @@ function botDeps({ config, world, log, notice }: Parts) {
     requests: world.flow.requests,
     directory: world.store.directory,
     decide: (input: Parameters<typeof decide>[1]) => decide(world.flow, input),
+    stepUp: (press: StepUpPress) => stepUpLink({ ...world.flow, passkeys: world.store.passkeys }, press),
     clock: world.clock,
     log,
   };

@@ -23,6 +23,8 @@ export interface SlackBotDeps {
   requests: Pick<RequestStore, 'state'>;
   directory: Pick<DirectoryStore, 'personByAccount' | 'people' | 'link'>;
   decide: PressDeps['decide'];
+  /** Absent where nobody can enrol a passkey. */
+  stepUp?: NonNullable<PressDeps['stepUp']>;
   clock: Clock;
   log: BotLog;
 }
@@ -101,6 +103,7 @@ export function createSlackBot(deps: SlackBotDeps): SlackBot {
       cards: deps.cards,
       requests: deps.requests,
       decide: deps.decide,
+      ...(deps.stepUp === undefined ? {} : { stepUp: deps.stepUp }),
       card,
     },
     cards: deps.cards,

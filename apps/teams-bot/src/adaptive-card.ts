@@ -55,6 +55,7 @@ interface InputText extends Spaced {
 interface OpenUrl {
   type: 'Action.OpenUrl';
   url: string;
+  title?: string;
 }
 /** What a press carries of ours. */
 export interface ActionData {
@@ -71,7 +72,7 @@ interface Execute {
   /** For clients that do not know Action.Execute: it arrives as a message. */
   fallback: { type: 'Action.Submit'; title: string; data: ActionData & { verb: string }; associatedInputs: 'auto' | 'none' };
 }
-export type Action = Execute;
+export type Action = Execute | OpenUrl;
 
 type Style = Omit<TextRun, 'type' | 'text'>;
 
@@ -103,6 +104,9 @@ export const heading = (text: string): Element => ({ type: 'TextBlock', text, si
 export function link(text: string, url: string): TextRun[] {
   return /^https?:\/\//i.test(url) ? runs(text, { selectAction: { type: 'Action.OpenUrl', url } }) : runs(text);
 }
+
+/** A button that opens an address of ours in the person's own browser. */
+export const openButton = (title: string, url: string): Action => ({ type: 'Action.OpenUrl', title, url });
 
 /** A button whose press comes back to us. */
 export function button(title: string, verb: string, data: ActionData, more: { inputs: boolean; style?: 'positive' | 'destructive' }): Action {

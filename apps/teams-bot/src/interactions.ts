@@ -1,4 +1,4 @@
-import { FAULT_TEXT, handlePress, personOf, type PressDeps } from '@countersign/chat';
+import { FAULT_TEXT, handlePress, personOf, type PressDeps, STEP_UP_BUTTON } from '@countersign/chat';
 import type { Card, JsonObject, Verdict } from '@countersign/contracts';
 import { type CardOptions, cardOf } from '@countersign/core/card';
 import type { CardStore, Clock, RequestStore } from '@countersign/core/ports';
@@ -9,7 +9,7 @@ import { type IncomingActivity, object, text } from './incoming-activity.js';
 import type { Members } from './members.js';
 import type { Places } from './places.js';
 import { refOf } from './reference.js';
-import { everythingCard, MOST_REASON, REASON_INPUT, renderCard, VERBS } from './render.js';
+import { everythingCard, MOST_REASON, REASON_INPUT, renderCard, stepUpCard, VERBS } from './render.js';
 import type { TeamsCalls } from './teams-calls.js';
 
 export interface InteractionDeps {
@@ -116,6 +116,13 @@ export function createInteractions(deps: InteractionDeps) {
     const decided = await handlePress(deps.press, { ref, request_id, request_digest, verdict, reason, account, at: pressedAt(activity) });
     // The worker alone writes cards for everybody: a second writer could put an older state over a newer one.
     if (decided.card !== null) deps.refresh();
+    if (decided.kind === 'step_up') {
+      // An old client shows text alone, so the address stands in it too.
+      const words = `${decided.text} ${decided.url}`;
+      return decided.card === null
+        ? { kind: 'words', text: words }
+        : { kind: 'card', text: words, card: stepUpCard(decided.card, decided.text, STEP_UP_BUTTON, decided.url) };
+    }
     return decided.kind === 'decided'
       ? { kind: 'card', text: decided.text, card: renderCard(decided.card, decided.text) }
       : { kind: 'words', text: decided.text };

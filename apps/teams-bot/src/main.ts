@@ -27,6 +27,8 @@ export interface TeamsBotDeps {
   requests: Pick<RequestStore, 'state'>;
   directory: Pick<DirectoryStore, 'personByAccount' | 'people' | 'link'>;
   decide: PressDeps['decide'];
+  /** Absent where nobody can enrol a passkey. */
+  stepUp?: NonNullable<PressDeps['stepUp']>;
   clock: Clock;
   log: BotLog;
   /** Where the tokens for our own calls come from; absent: from Entra, by the configuration. */
@@ -73,7 +75,17 @@ export function createTeamsBot(deps: TeamsBotDeps): TeamsBot {
     },
   });
   const interactions = createInteractions({
-    press: { tenant, platform: 'teams', linkMode: config.linkMode, directory, cards, requests, decide: deps.decide, card },
+    press: {
+      tenant,
+      platform: 'teams',
+      linkMode: config.linkMode,
+      directory,
+      cards,
+      requests,
+      decide: deps.decide,
+      card,
+      ...(deps.stepUp === undefined ? {} : { stepUp: deps.stepUp }),
+    },
     cards,
     requests,
     tenant,

@@ -1,6 +1,21 @@
 import { count, cut, decisionText, oneLine, stageText, time, titleOf, wholeText } from '@countersign/chat';
 import type { Card, JsonObject } from '@countersign/contracts';
-import { type Action, type AdaptiveCard, bold, box, button, bytesOf, type Element, heading, line, link, note, runs, type TextRun } from './adaptive-card.js';
+import {
+  type Action,
+  type AdaptiveCard,
+  bold,
+  box,
+  button,
+  bytesOf,
+  type Element,
+  heading,
+  line,
+  link,
+  note,
+  openButton,
+  runs,
+  type TextRun,
+} from './adaptive-card.js';
 
 /** What the buttons of a card are called in an invoke, and the input whose text comes along. */
 export const VERBS = { approve: 'approve', deny: 'deny', everything: 'everything', card: 'card' } as const;
@@ -25,6 +40,14 @@ export function renderCard(card: Card, told: string | null = null): AdaptiveCard
   }
   // The last measure shows neither parameters nor texts of any length, so that it always fits.
   return cardBy(card, { value: 0, values: 0, entries: 0 }, told);
+}
+
+/** What the one person gets who pressed where a passkey is needed: the way to the page, and back. */
+export function stepUpCard(card: Card, text: string, label: string, url: string): AdaptiveCard {
+  return {
+    ...frame(card, [heading('Your passkey is needed'), line(runs(cut(card.headline, 600))), line(runs(text, { weight: 'bolder' }))]),
+    actions: [openButton(label, url), button('Back to the card', VERBS.card, dataOf(card), { inputs: false })],
+  };
 }
 
 /** The card as plain JSON, for previews. */

@@ -1,7 +1,7 @@
 import type { Authenticated, Card, JsonObject, Verdict, Via } from '@countersign/contracts';
 import { cardOf, type CardOptions } from '@countersign/core/card';
 import { type Refusal, refuse } from '@countersign/core/decision';
-import type { DecideInput, DecideOutcome } from '@countersign/core/flow';
+import type { DecideInput, DecideOutcome, StepUpPress } from '@countersign/core/flow';
 import type { CardStore, DirectoryStore, PlatformName, RequestStore } from '@countersign/core/ports';
 import { type LinkMode, personOf } from './account.js';
 import type { AccountFacts } from './platform.js';
@@ -21,6 +21,8 @@ export interface Press {
 
 export type PressAnswer =
   | { kind: 'decided'; text: string; card: Card }
+  /** A passkey is needed: the presser alone gets the link to the page where it is used. Nothing is decided. */
+  | { kind: 'step_up'; text: string; url: string; card: Card | null }
   /** Shown to the presser alone; the card for everybody stays as it is (or is brought up to date when it was stale). */
   | { kind: 'refused'; code: Refusal['code']; text: string; card: Card | null };
 
@@ -32,6 +34,8 @@ export interface PressDeps {
   cards: Pick<CardStore, 'postedByRef'>;
   requests: Pick<RequestStore, 'state'>;
   decide(input: DecideInput): Promise<DecideOutcome>;
+  /** Remembers a press that needs a passkey, and gives the address of its page; absent where nobody can enrol one. */
+  stepUp?: (press: StepUpPress) => Promise<string>;
   card: CardOptions;
 }
 
@@ -61,7 +65,11 @@ export async function handlePress(deps: PressDeps, press: Press): Promise<PressA
     request_digest: press.request_digest,
   });
   if (outcome.kind === 'refused') {
-    return { ...outcome, card: outcome.state === null ? null : cardOf(outcome.state, deps.card) };
+    const card = outcome.state === null ? null : cardOf(outcome.state, deps.card);
+    if (outcome.code !== 'step_up_required' || deps.stepUp === undefined) return { ...outcome, card };
+    const { request_id, verdict, reason } = press;
+    const url = await deps.stepUp({ tenant: deps.tenant, request_id, person_id: found.person.id, verdict, reason, via: deps.platform });
+    return { kind: 'step_up', text: STEP_UP_TEXT, url, card };
   }
   return { kind: 'decided', text: decidedText(outcome), card: cardOf(outcome.state, deps.card) };
 }
@@ -77,6 +85,10 @@ const viaOf = (platform: PlatformName): Via => platform;
 function authenticatedBy(platform: PlatformName, press: Press): Authenticated {
   return { issuer: `${platform}:${press.account.workspace}`, method: platform, at: press.at };
 }
+
+/** The words beside the link to the page where a passkey is used, and what its button says. */
+export const STEP_UP_TEXT = 'Nothing is decided yet: policy asks for your passkey. Open the request in your browser, read it there, and confirm.';
+export const STEP_UP_BUTTON = 'Confirm with passkey';
 
 /** The words for a fault: nothing was decided. */
 export const FAULT_TEXT = 'Something failed on our side, so nothing was decided. Try again, or decide in the web inbox.';
