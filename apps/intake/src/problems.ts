@@ -68,6 +68,8 @@ export const problemTable: Readonly<Record<ProblemCode, { status: number; title:
   endpoint_unknown: { status: 422, title: 'No such endpoint' },
   endpoint_disabled: { status: 409, title: 'The endpoint is disabled' },
   not_redrivable: { status: 409, title: 'This delivery cannot go again' },
+  passkey_refused: { status: 403, title: 'The passkey does not count' },
+  reveal_not_allowed: { status: 403, title: 'Not for you to see' },
   rate_limited: { status: 429, title: 'Too many requests' },
   misdirected_request: { status: 421, title: 'This service is not that host' },
   cross_site_request: { status: 403, title: 'The request came from another site' },

@@ -12,3 +12,4 @@ export * from './primitives.js';
 export * from './problem.js';
 export * from './receipt.js';
 export * from './report.js';
+export * from './passkey.js';

@@ -30,3 +30,4 @@ export { expire } from './settle.js';
 export { loneLeaf, type LoneFact } from './lone-leaf.js';
 export { leafContext, leafMaker, openPayload, type OpenPayload } from './record-key.js';
 export { timelineOf } from './timeline.js';
+export { INTENT_SECONDS, stepUpLink, type StepUpPress } from './step-up.js';
