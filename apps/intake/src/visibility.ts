@@ -1,5 +1,5 @@
 import type { AuthenticatedPerson } from '@countersign/identity';
-import { linkOf } from '@countersign/core/decision';
+import { namedIn } from '@countersign/core/decision';
 import type { Caller, Person, RequestFilter, RequestState } from '@countersign/core/ports';
 
 /** Who reads: a caller by its key, or a person by a credential of their own. */
@@ -15,7 +15,7 @@ export function mayRead(reader: Reader, { request, decisions }: RequestState): b
   const { person } = reader;
   return (
     seesAll(person) ||
-    linkOf(request.chain, person) !== null ||
+    namedIn(request.chain, person) ||
     decisions.some((decision) => decision.person.id === person.id) ||
     (request.requirement?.stages ?? []).some((stage) => stage.all.some(({ group }) => person.groups.includes(group)))
   );

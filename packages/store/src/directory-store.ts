@@ -1,5 +1,10 @@
+import { randomUUID } from 'node:crypto';
 import type { AccountLink, ChatAccount, DirectorySnapshot, DirectoryStore, Person } from '@countersign/core/ports';
+import { conflicts, planLoad } from '@countersign/core/flow';
 import type { Database } from './database.js';
+import { changeDirectory, rowsOn } from './directory-changes.js';
+import { readDirectory } from './directory-reads.js';
+import { StoreError } from './errors.js';
 import { PERSON_JSON, type PersonJson, personOf } from './rows.js';
 
 /** People, groups, agents and chat accounts on PostgreSQL. */
@@ -20,7 +25,7 @@ export function directoryStore(database: Database): DirectoryStore {
         `p.tenant = $1 AND (p.id IN (SELECT lower(ref) FROM unnest($2::text[]) AS ref) OR lower(p.email) IN (SELECT lower(ref) FROM unnest($2::text[]) AS ref)) ORDER BY p.active DESC, p.id`,
         [tenant, refs],
       ),
-    list: (tenant) => select('all', 'p.tenant = $1 ORDER BY lower(p.email), p.id', [tenant]),
+    list: (tenant) => select('all', 'p.tenant = $1 AND p.deleted_at IS NULL ORDER BY lower(p.email), p.id', [tenant]),
     replace: (tenant, directory) => replace(database, tenant, directory),
     personByAccount: async ({ tenant, platform, workspace, user }) =>
       (
@@ -31,6 +36,8 @@ export function directoryStore(database: Database): DirectoryStore {
         )
       )[0] ?? null,
     link: (tenant, account, personId, how) => link(database, tenant, account, personId, how),
+    change: (tenant, wanted, plan) => changeDirectory(database, tenant, wanted, plan),
+    look: (tenant, wanted) => database.transaction((client) => readDirectory(rowsOn(client), tenant, wanted)),
   };
 }
 
@@ -45,56 +52,12 @@ async function link(database: Database, tenant: string, account: ChatAccount, pe
   );
 }
 
-/** Key of the advisory locks under which directories are replaced, one per tenant ("CsDr"). */
-const DIRECTORY_LOCK = 0x43734472;
-
-/**
- * One transaction: a press in the middle of it sees the old directory or the new one. Links that people made by proof stay; those that
- * the source made follow the source.
- */
-async function replace(database: Database, tenant: string, directory: DirectorySnapshot): Promise<void> {
-  const { people, groups, agents } = directory;
-  const memberships = groups.flatMap((group) => group.members.map((person) => ({ group: group.name, person })));
-  const accounts = people.flatMap((person) => person.accounts.map((account) => ({ ...account, person: person.id })));
-  await database.transaction(async (client) => {
-    await client.query('SELECT pg_advisory_xact_lock($1, hashtext($2))', [DIRECTORY_LOCK, tenant]);
-    // Roles come as JSON: PostgreSQL's arrays of arrays must be rectangular.
-    await client.query(
-      `INSERT INTO directory_people (tenant, id, email, name, active, roles)
-       SELECT $1, id, email, name, active, ARRAY(SELECT json_array_elements_text(roles)) FROM json_to_recordset($2) AS p (id text, email text, name text, active boolean, roles json)
-       ON CONFLICT (tenant, id) DO UPDATE SET email = excluded.email, name = excluded.name, active = excluded.active, roles = excluded.roles`,
-      [tenant, JSON.stringify(people)],
-    );
-    await client.query('UPDATE directory_people SET active = false WHERE tenant = $1 AND active AND id <> ALL ($2::text[])', [
-      tenant,
-      people.map((person) => person.id),
-    ]);
-    await client.query('DELETE FROM directory_memberships WHERE tenant = $1', [tenant]);
-    await client.query(
-      'INSERT INTO directory_memberships (tenant, group_name, person_id) SELECT $1, * FROM unnest($2::text[], $3::text[]) ON CONFLICT DO NOTHING',
-      [tenant, memberships.map((entry) => entry.group), memberships.map((entry) => entry.person)],
-    );
-    await client.query(
-      `INSERT INTO directory_agents (tenant, id, owner, active) SELECT $1, * FROM unnest($2::text[], $3::text[], $4::boolean[])
-       ON CONFLICT (tenant, id) DO UPDATE SET owner = excluded.owner, active = excluded.active`,
-      [tenant, agents.map((agent) => agent.id), agents.map((agent) => agent.owner), agents.map((agent) => agent.active)],
-    );
-    await client.query('UPDATE directory_agents SET active = false WHERE tenant = $1 AND active AND id <> ALL ($2::text[])', [
-      tenant,
-      agents.map((agent) => agent.id),
-    ]);
-    await client.query(`DELETE FROM chat_account_links WHERE tenant = $1 AND how = 'directory'`, [tenant]);
-    await client.query(
-      `INSERT INTO chat_account_links (tenant, platform, workspace, "user", person_id, how)
-       SELECT $1, platform, workspace, account, person, 'directory' FROM unnest($2::text[], $3::text[], $4::text[], $5::text[]) AS a (platform, workspace, account, person)
-       ON CONFLICT (tenant, platform, workspace, "user") DO UPDATE SET person_id = excluded.person_id, how = excluded.how, linked_at = now()`,
-      [
-        tenant,
-        accounts.map((account) => account.platform),
-        accounts.map((account) => account.workspace),
-        accounts.map((account) => account.user),
-        accounts.map((account) => account.person),
-      ],
-    );
+/** Without a record; whatever the file claims and others have is refused. */
+async function replace(database: Database, tenant: string, snapshot: DirectorySnapshot): Promise<void> {
+  await changeDirectory<null>(database, tenant, { all: true }, async (now) => {
+    const [problem] = conflicts(snapshot, now);
+    if (problem !== undefined) throw new StoreError('refused', `The directory cannot be replaced: ${problem.path}: ${problem.message}.`);
+    const { changes: _changes, ...plan } = planLoad(snapshot, now, { at: new Date().toISOString(), newId: randomUUID });
+    return { ...plan, result: null };
   });
 }

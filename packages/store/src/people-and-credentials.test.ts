@@ -30,6 +30,8 @@ describe('the directory', () => {
         active: true,
         groups: ['security'],
         roles: ['operator'],
+        // What was hers names her still.
+        aliases: ['alice@example.com'],
       });
       expect(await own.store.directory.person(TENANT, BOB)).toMatchObject({ active: false, groups: [] });
       // The account came from the source, so it went with it.

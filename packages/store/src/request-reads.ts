@@ -1,38 +1,58 @@
 import type { Agent, DecidingContext, LeafRecord, OpeningContext, RequestFilter, RequestState, Subscription } from '@countersign/core/ports';
 import type { EventName } from '@countersign/contracts';
+import { foldRef, mailboxOf } from '@countersign/core/decision';
 import { type Database, Values } from './database.js';
 import { StoreError } from './errors.js';
+import { type DelegationJson, delegationOf } from './follow-up-rows.js';
 import { instant, PERSON_JSON, type PersonJson, personOf, STATE_COLUMNS, STATE_JOINS, stateOf, type StateRow } from './rows.js';
+
+/** An agent's id in another case, or in letters that look the same to people (NFKC), is the same agent; the exact one goes first. */
+const agentBy = (id: string): string =>
+  `(SELECT a.id, a.owner, a.owner_group, a.active, a.actions, a.purposes, a.risk FROM directory_agents a
+    WHERE a.tenant = $1 AND countersign_fold(a.id) = countersign_fold(${id}) ORDER BY (a.id = ${id}) DESC, a.id LIMIT 1)`;
+const AGENT_JSON = `json_build_object('id', a.id, 'owner', a.owner, 'owner_group', a.owner_group, 'active', a.active, 'actions', a.actions, 'purposes', a.purposes, 'risk', a.risk)`;
 
 /** What opening needs, in one statement. A tenant without a policy in force opens nothing (I17). */
 export async function openingContext(database: Database, query: { tenant: string; agent_id: string; refs: string[] }): Promise<OpeningContext> {
-  const [row] = await database.run<{ active_policy: string | null; agent: Agent | null; people: PersonJson[] | null }>({
+  const [row] = await database.run<{ active_policy: string | null; agent: Agent | null; people: PersonJson[] | null; owner_group: string[] | null }>({
     name: 'opening-context',
-    text: `WITH agent AS (SELECT id, owner, active FROM directory_agents WHERE tenant = $1 AND id = $2),
-      refs AS (SELECT lower(ref) AS ref FROM (SELECT unnest($3::text[]) UNION SELECT owner FROM agent) AS all_refs (ref))
+    text: `WITH agent AS ${agentBy('$2')}
       SELECT (SELECT digest FROM active_policies WHERE tenant = $1) AS active_policy,
-        (SELECT json_build_object('id', id, 'owner', owner, 'active', active) FROM agent) AS agent,
+        (SELECT ${AGENT_JSON} FROM agent a) AS agent,
         (SELECT json_agg(${PERSON_JSON}) FROM directory_people p
-          WHERE p.tenant = $1 AND (p.id IN (SELECT ref FROM refs) OR lower(p.email) IN (SELECT ref FROM refs))) AS people`,
-    values: [query.tenant, query.agent_id, query.refs],
+          WHERE p.tenant = $1 AND (p.id = ANY ($3::text[]) OR p.id = (SELECT owner FROM agent) OR p.mailboxes && $4::text[] OR p.former && $4::text[])) AS people,
+        (SELECT json_agg(m.person_id ORDER BY m.person_id) FROM directory_memberships m, agent a WHERE m.tenant = $1 AND m.group_name = a.owner_group) AS owner_group`,
+    values: [query.tenant, query.agent_id, query.refs.map(foldRef), query.refs.map(mailboxOf)],
   });
-  return { active_policy: inForce(row?.active_policy), agent: row?.agent ?? null, people: (row?.people ?? []).map(personOf) };
+  return {
+    active_policy: inForce(row?.active_policy),
+    agent: row?.agent ?? null,
+    people: (row?.people ?? []).map(personOf),
+    ...(row?.owner_group == null ? {} : { owner_group: row.owner_group }),
+  };
 }
 
 export async function decidingContext(
   database: Database,
-  query: { tenant: string; request_id: string; person_id: string | null },
+  query: { tenant: string; request_id: string; person_id: string | null; delegate_for?: string },
 ): Promise<DecidingContext | null> {
-  const [row] = await database.run<StateRow & { active_policy: string | null; people: PersonJson[] | null }>({
+  const [row] = await database.run<
+    StateRow & { active_policy: string | null; people: PersonJson[] | null; agent_today: Agent | null; key_owner_today: string | null } & DeciderRow
+  >({
     name: 'deciding-context',
     text: `SELECT ${STATE_COLUMNS}, (SELECT digest FROM active_policies WHERE tenant = $1) AS active_policy,
-        (SELECT json_agg(${PERSON_JSON}) FROM directory_people p WHERE p.tenant = $1 AND (p.id = $3 OR p.id = ANY (r.chain_people)
-          OR p.id IN (SELECT d.person_id FROM decisions d WHERE d.tenant = r.tenant AND d.request_id = r.id))) AS people
+        (SELECT json_agg(${PERSON_JSON}) FROM directory_people p WHERE p.tenant = $1 AND (p.id = $3 OR p.id = $4 OR p.id = ANY (r.chain_people)
+          OR p.id IN (SELECT d.person_id FROM decisions d WHERE d.tenant = r.tenant AND d.request_id = r.id)
+          OR p.id IN (SELECT d.given->'delegate_for'->>'id' FROM decisions d WHERE d.tenant = r.tenant AND d.request_id = r.id))) AS people,
+        ${DECIDER_COLUMNS},
+        (SELECT ${AGENT_JSON} FROM ${agentBy('r.actor_id')} a) AS agent_today,
+        (SELECT k.owner FROM api_keys k WHERE k.tenant = $1 AND k.id = r.requester_id) AS key_owner_today
       FROM action_requests r ${STATE_JOINS} WHERE r.tenant = $1 AND r.id = $2`,
-    values: [query.tenant, query.request_id, query.person_id],
+    values: [query.tenant, query.request_id, query.person_id, query.delegate_for ?? null],
   });
   if (row === undefined) return null;
-  return { ...stateOf(row), active_policy: inForce(row.active_policy), people: (row.people ?? []).map(personOf) };
+  const { agent_today: agent, key_owner_today: key_owner } = row;
+  return { ...stateOf(row), active_policy: inForce(row.active_policy), people: (row.people ?? []).map(personOf), ...deciderOf(row), today: { agent, key_owner } };
 }
 
 export async function state(database: Database, tenant: string, requestId: string): Promise<RequestState | null> {
@@ -43,6 +63,18 @@ export async function state(database: Database, tenant: string, requestId: strin
   });
   return row === undefined ? null : stateOf(row);
 }
+
+/** What concerns the presser (`$3`) of a request `r`: stand-ins in force now, for any entry of that human, and what was opened. */
+const DECIDER_COLUMNS = `(SELECT json_agg(g) FROM delegations g WHERE g.tenant = $1 AND g.ended_at IS NULL AND g.from_at <= clock_timestamp() AND g.until_at > clock_timestamp()
+          AND (g.delegate_id = $3 OR g.person_id IN (SELECT q.id FROM directory_people p JOIN directory_people q ON q.tenant = p.tenant AND q.human = p.human WHERE p.tenant = $1 AND p.id = $3))) AS delegations,
+        (SELECT json_agg(c.view_digest) FROM card_openings c WHERE c.tenant = $1 AND c.request_id = r.id AND c.person_id = $3) AS opened`;
+
+interface DeciderRow {
+  delegations: DelegationJson[] | null;
+  opened: string[] | null;
+}
+
+const deciderOf = ({ delegations, opened }: DeciderRow) => ({ delegations: (delegations ?? []).map(delegationOf), opened: opened ?? [] });
 
 /** Newest first; the keys and the order are those of the indexes. */
 export async function list(database: Database, tenant: string, filter: RequestFilter): Promise<RequestState[]> {

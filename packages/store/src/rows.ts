@@ -1,5 +1,9 @@
-import type { Authenticated, OutcomeData, OutcomeStatus, PersonView, Status, Verdict, Via } from '@countersign/contracts';
+import { ADMINISTRATORS } from '@countersign/contracts';
+import type { Authenticated, FreezeNotice, OutcomeData, OutcomeStatus, PersonView, Status, Verdict, Via } from '@countersign/contracts';
 import type { ActionRequestRecord, DecisionRecord, GrantRecord, OutcomeRecord, Person, PersonRole, ReportRecord, RequestState } from '@countersign/core/ports';
+import { FREEZES_COLUMN } from './freeze-conditions.js';
+import { FOLLOW_UP_COLUMNS, type FollowUpColumns, followUpsOf } from './follow-up-rows.js';
+import type { Given } from './given.js';
 
 /*
  * How rows of requests become records. The shapes are what our own statements select and our own inserts wrote, checked by the
@@ -47,6 +51,7 @@ interface DecisionJson {
   view_digest: string | null;
   policy_digest: string;
   authenticated: Authenticated;
+  given: Given | null;
 }
 
 interface OutcomeJson {
@@ -68,10 +73,11 @@ interface ReportJson {
   fingerprint: string;
 }
 
-export interface StateRow extends RequestRow {
+export interface StateRow extends RequestRow, FollowUpColumns {
   decisions: DecisionJson[] | null;
   outcomes: OutcomeJson[] | null;
   report: ReportJson | null;
+  freezes: FreezeNotice[] | null;
   grant_id: string | null;
   grant_audience_of: string | null;
   grant_issued_at: Date | null;
@@ -86,6 +92,8 @@ export interface PersonJson {
   active: boolean;
   groups: string[] | null;
   roles: PersonRole[];
+  aliases: string[] | null;
+  entries: string[] | null;
 }
 
 /** Selects what stateOf reads, from a table or subquery `r` of action_requests. */
@@ -94,14 +102,21 @@ export const STATE_COLUMNS = `r.tenant, r.id, r.status, r.version, r.created_at,
   (SELECT json_agg(d ORDER BY d.decided_at, d.id) FROM decisions d WHERE d.tenant = r.tenant AND d.request_id = r.id) AS decisions,
   (SELECT json_agg(o ORDER BY o.sequence) FROM outcomes o WHERE o.tenant = r.tenant AND o.request_id = r.id) AS outcomes,
   (SELECT row_to_json(x) FROM execution_reports x WHERE x.tenant = r.tenant AND x.request_id = r.id) AS report,
+  ${FOLLOW_UP_COLUMNS},
+  ${FREEZES_COLUMN},
   g.id AS grant_id, g.audience AS grant_audience_of, g.issued_at AS grant_issued_at, g.expires_at AS grant_expires_at, g.sealed_token AS grant_sealed_token`;
 
 export const STATE_JOINS = `LEFT JOIN LATERAL (
   SELECT * FROM grants g WHERE g.tenant = r.tenant AND g.request_id = r.id ORDER BY g.issued_at DESC, g.id DESC LIMIT 1) g ON true`;
 
-/** A JSON object per person of `p` (directory_people), with the names of the groups. */
+/** A JSON object per person of `p` (directory_people), with the names of the groups, and with what else the same human is called. */
 export const PERSON_JSON = `json_build_object('id', p.id, 'email', p.email, 'name', p.name, 'active', p.active, 'roles', p.roles,
-  'groups', (SELECT json_agg(m.group_name ORDER BY m.group_name) FROM directory_memberships m WHERE m.tenant = p.tenant AND m.person_id = p.id))`;
+  'groups', (SELECT json_agg(g.name ORDER BY g.name) FROM (
+    SELECT m.group_name AS name FROM directory_memberships m WHERE m.tenant = p.tenant AND m.person_id = p.id AND m.group_name NOT LIKE 'role:%'
+    UNION ALL SELECT '${ADMINISTRATORS}' WHERE 'administrator' = ANY (p.roles)) g),
+  'aliases', (SELECT json_agg(DISTINCT a.address ORDER BY a.address) FROM directory_people q, unnest(q.email || q.aliases || q.former) AS a (address)
+    WHERE q.tenant = p.tenant AND q.human = p.human AND a.address <> p.email),
+  'entries', (SELECT json_agg(q.id ORDER BY q.id) FROM directory_people q WHERE q.tenant = p.tenant AND q.human = p.human))`;
 
 export function stateOf(row: StateRow): RequestState {
   return {
@@ -110,11 +125,18 @@ export function stateOf(row: StateRow): RequestState {
     outcomes: (row.outcomes ?? []).map(outcomeOf),
     grant: grantOf(row),
     report: reportOf(row),
+    ...followUpsOf(row),
+    ...(row.freezes === null ? {} : { freezes: row.freezes.map((freeze) => ({ ...freeze, placed_at: instant(freeze.placed_at) })) }),
   };
 }
 
 export function personOf(json: PersonJson): Person {
-  return { id: json.id, email: json.email, name: json.name, active: json.active, groups: json.groups ?? [], roles: json.roles };
+  const { id, email, name, active, roles, aliases, entries } = json;
+  return {
+    ...{ id, email, name, active, groups: json.groups ?? [], roles },
+    ...(aliases === null ? {} : { aliases }),
+    ...(entries === null || entries.length < 2 ? {} : { entries }),
+  };
 }
 
 export function documentOf(request: ActionRequestRecord): RequestDocument {
@@ -168,6 +190,7 @@ function decisionOf(json: DecisionJson): DecisionRecord {
     view_digest: json.view_digest,
     policy_digest: json.policy_digest,
     authenticated: json.authenticated,
+    ...json.given,
   };
 }
 

@@ -7,12 +7,13 @@ ALTER TABLE "directory_people"
     ADD COLUMN "former" TEXT[] DEFAULT ARRAY[]::TEXT[],
     ADD COLUMN "same_human_as" TEXT[] DEFAULT ARRAY[]::TEXT[],
     ADD COLUMN "mailboxes" TEXT[] DEFAULT ARRAY[]::TEXT[],
-    ADD COLUMN "human" TEXT NOT NULL DEFAULT '',
+    ADD COLUMN "human" TEXT,
     ADD COLUMN "revision" INTEGER NOT NULL DEFAULT 0,
     ADD COLUMN "created_at" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
     ADD COLUMN "updated_at" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
     ADD COLUMN "deleted_at" TIMESTAMPTZ(3);
 UPDATE "directory_people" SET "human" = "id", "mailboxes" = ARRAY[lower("email")], "inactive_by" = CASE WHEN "active" THEN ARRAY[]::TEXT[] ELSE ARRAY['file'] END;
+ALTER TABLE "directory_people" ALTER COLUMN "human" SET NOT NULL;
 CREATE INDEX "directory_people_tenant_human_idx" ON "directory_people"("tenant", "human");
 CREATE INDEX "directory_people_mailboxes_idx" ON "directory_people" USING GIN ("mailboxes");
 CREATE INDEX "directory_people_former_idx" ON "directory_people" USING GIN ("former");
@@ -90,7 +91,7 @@ CREATE INDEX "directory_groups_name" ON "directory_groups" ("tenant", lower("nam
 CREATE INDEX "directory_memberships_group" ON "directory_memberships" ("tenant", "group_name");
 -- An agent's id in another case is the same agent. That an address names one living entry, and a name one group, is looked at under
 -- the directory's lock: a unique index would refuse a file in which two people exchange their addresses.
-CREATE INDEX "directory_agents_id" ON "directory_agents" ("tenant", lower("id"));
+CREATE INDEX "directory_agents_id" ON "directory_agents" ("tenant", "countersign_fold"("id"));
 ALTER TABLE "directory_people" ADD CONSTRAINT "directory_people_source" CHECK ("source" IN ('file', 'scim', 'oidc', 'api'));
 ALTER TABLE "directory_groups" ADD CONSTRAINT "directory_groups_source" CHECK ("source" IN ('file', 'scim', 'oidc', 'api'));
 ALTER TABLE "directory_agents" ADD CONSTRAINT "directory_agents_risk" CHECK ("risk" IN ('low', 'medium', 'high', 'critical'));

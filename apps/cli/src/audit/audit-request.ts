@@ -86,7 +86,7 @@ class Audit {
     for (const part of ['requester', 'view', 'warnings'] as const) row.same('document', request[part], details[part], part);
     row.same(
       'document',
-      request.chain.map(({ role, person_id, ref, name }) => ({ role, person_id, ref, name })),
+      request.chain.map(({ role, person_id, ref, name, members }) => ({ role, person_id, ref, name, ...(members === undefined ? {} : { members }) })),
       details['chain'],
       'chain',
     );
@@ -317,7 +317,7 @@ class Audit {
     row.same('actor_id', search.actor_id, view.actor.id);
     row.same('resource_id', search.resource_id, view.resource.id);
     row.same('requester_id', search.requester_id, requester.id);
-    row.same('chain_people', search.chain_people.toSorted(), [...new Set(chain.flatMap(({ person_id }) => person_id ?? []))].toSorted());
+    row.same('chain_people', search.chain_people.toSorted(), [...new Set(chain.flatMap(({ person_id, members = [] }) => [...(person_id === null ? [] : [person_id]), ...members]))].toSorted());
     row.same(
       'stage_groups',
       search.stage_groups.toSorted(),

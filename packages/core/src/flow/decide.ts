@@ -1,16 +1,18 @@
-import type { Authenticated, Requirement, Verdict, Via } from '@countersign/contracts';
-import { outcomeText, progressOf, waitingFor } from '../card/index.js';
-import { linkOf, type Refusal, refusals } from '../decision/index.js';
+import type { Authenticated, JsonObject, PasskeyEvidence, Verdict, Via } from '@countersign/contracts';
+import { progressOf, waitingFor } from '../card/index.js';
+import { type Refusal, refusals } from '../decision/index.js';
 import { CoreError } from '../errors.js';
-import { type CompiledBundle, mergeRequirements } from '../policy/index.js';
-import { isApprover, mayDecide, progress } from '../policy/quorum.js';
-import type { AlikeTerms, ChangeCommit, DecidingContext, DecisionRecord, Person, RequestState } from '../ports.js';
+import type { CompiledBundle } from '../policy/index.js';
+import { lastEscalation } from '../policy/quorum.js';
+import type { AlikeTerms, AssertionBinding, ChangeCommit, DecidingContext, DecisionRecord, RequestState } from '../ports.js';
 import { decisionCallback } from '../outcome/index.js';
-import { newId } from '../request/index.js';
+import { addSeconds, epochMs, type Instant, newId } from '../request/index.js';
 import { callbackPlan, deliveryOf } from './callbacks.js';
 import { type FlowDeps, MAX_PLANS } from './deps.js';
-import { policyInput } from './open.js';
+import { hasText, judgePress, settles } from './press.js';
 import { leafMaker, type OpenPayload, openPayload } from './record-key.js';
+import { requirementNow } from './requirement-now.js';
+import { reviewParts } from './reviews.js';
 import { announceSettled, expire, settlementParts, stateAfter, tooLate, useUntil } from './settle.js';
 
 /** A verified person at a channel, and whether the credential may decide at all. */
@@ -54,16 +56,23 @@ export type DecideOutcome =
  * that of two presses at once one is planned again on what the other did (I2, I3). A refusal is a ledger entry too.
  */
 export async function decide(deps: FlowDeps, input: DecideInput): Promise<DecideOutcome> {
+  /** An assertion is taken once, however often the plan is made. */
+  let taken: PasskeyEvidence | null | undefined;
+  /** Where the database's clock is behind ours, what is not due there is planned again as not due. */
+  let behindSeconds = 0;
+  const takePasskey = async (context: DecidingContext): Promise<PasskeyEvidence | null> =>
+    (taken ??= input.passkey === undefined ? null : ((await deps.passkeys?.take(input.passkey, bindingOf(input, context))) ?? null));
   for (let plans = 0; plans < MAX_PLANS; plans++) {
     const context = await deps.requests.decidingContext({
       tenant: input.decider.tenant,
       request_id: input.request_id,
       person_id: input.decider.person_id,
+      ...(input.delegate_for === undefined ? {} : { delegate_for: input.delegate_for }),
     });
     if (context === null) return { ...refusals.notFound(), state: null };
     const payload = await openPayload(deps.sealer, context.request);
     const bundle = await deps.policies.bundle(input.decider.tenant, context.active_policy);
-    const plan = await planDecide(deps, input, context, payload, bundle);
+    const plan = await planDecide(deps, { input, context, payload, bundle, behindSeconds, takePasskey });
     if (plan.kind === 'refused') {
       await recordRefusal(deps, input, context, payload, plan);
       return { ...plan, state: context };
@@ -83,6 +92,19 @@ export async function decide(deps: FlowDeps, input: DecideInput): Promise<Decide
       case 'time':
         await expire(deps, { tenant: input.decider.tenant, request_id: input.request_id });
         continue;
+      case 'early':
+        behindSeconds += 1;
+        continue;
+      case 'frozen': {
+        const refusal = refusals.frozen(result.freeze);
+        await recordRefusal(deps, input, context, payload, refusal);
+        return { ...refusal, state: context };
+      }
+      case 'key_inactive': {
+        const refusal = tooLate(context, 'the credential that asked was revoked, so what it asked for is void');
+        await recordRefusal(deps, input, context, payload, refusal);
+        return { ...refusal, state: context };
+      }
       case 'conflict':
       case 'policy_changed':
         continue;
@@ -93,54 +115,62 @@ export async function decide(deps: FlowDeps, input: DecideInput): Promise<Decide
 
 type Plan = { kind: 'planned'; commit: ChangeCommit; decision: DecisionRecord; waiting_for: string | null } | Refusal;
 
-/** The rules of a decision, in the order in which a person is told of them. */
-async function planDecide(deps: FlowDeps, input: DecideInput, context: DecidingContext, payload: OpenPayload, current: CompiledBundle): Promise<Plan> {
-  const { request } = context;
-  const { decider } = input;
-  const person = context.people.find((candidate) => candidate.id === decider.person_id);
-  if (person === undefined || !person.active) return refusals.accountInactive();
-  if (!decider.may_decide) return refusals.deciderNotAllowed();
-  const link = linkOf(request.chain, person);
-  if (link !== null) return refusals.selfApproval(link);
-  const judged = request.status === 'pending' ? requirementNow(context, payload, current, deps) : null;
-  const asked = judged !== null && 'requirement' in judged ? judged.requirement : request.requirement;
-  if (asked !== null && !isApprover(asked, person.groups)) return refusals.notAnApprover(groupWords(asked));
-  if (judged === null) return tooLate(context, outcomeText(context));
-  const earlier = context.decisions.find((decision) => decision.person.id === person.id);
-  if (earlier !== undefined) return refusals.alreadyDecided(earlier.verdict, earlier.decided_at);
-  if (!digestsMatch(input, request)) return refusals.actionMismatch();
-  if ('kind' in judged) return judged;
-  const { requirement } = judged;
-  const approvals = countedApprovals(context);
-  if (!mayDecide(progress(requirement, approvals), person.groups)) {
-    return refusals.notAnApprover(waitingFor(progress(requirement, approvals)) ?? groupWords(requirement));
-  }
-  if (requirement.reason_required[input.verdict] && !hasText(input.reason)) return refusals.reasonRequired(input.verdict);
+interface Planning {
+  input: DecideInput;
+  context: DecidingContext;
+  payload: OpenPayload;
+  bundle: CompiledBundle;
+  behindSeconds: number;
+  takePasskey(context: DecidingContext): Promise<PasskeyEvidence | null>;
+}
 
+async function planDecide(deps: FlowDeps, { input, context, payload, bundle, behindSeconds, takePasskey }: Planning): Promise<Plan> {
+  const { request } = context;
+  const { decider, verdict } = input;
   const at = deps.clock.now();
+  const elapsed = (epochMs(at) - Date.parse(request.created_at)) / 1000 - behindSeconds;
+  const judged = request.status === 'pending' ? requirementNow(deps, context, payload, bundle) : null;
+  const allowed = judgePress({ input, context, payload, judged, elapsed });
+  if (allowed.kind === 'refused') return allowed;
+  // judgePress allows nothing where it is null or a refusal.
+  if (judged === null || 'kind' in judged) return tooLate(context, null);
+  const { requirement } = judged;
+  const { road, person, absent, groups } = allowed;
+  // The commit judges it too; this spares a passkey's assertion.
+  const freeze = context.freezes?.[0];
+  if (freeze !== undefined && verdict === 'approve') return refusals.frozen(freeze);
+  const passkey = await takePasskey(context);
+  const stepUp = allowed.passkey === null ? null : stepUpRefusal(passkey, allowed.passkey.fresh_seconds, at, input.passkey !== undefined);
+  if (stepUp !== null) return stepUp;
+
   const decision: DecisionRecord = {
     id: newId('dec', at, deps.entropy.bytes(10)),
     request_id: request.id,
     person: { id: person.id, email: person.email, name: person.name },
-    verdict: input.verdict,
+    verdict,
     reason: hasText(input.reason) ? input.reason : null,
     decided_at: at,
     via: decider.via,
-    groups: person.groups,
+    groups,
     action_digest: request.action_digest,
     request_digest: request.request_digest,
     view_digest: input.view_digest ?? null,
-    policy_digest: current.digest,
+    policy_digest: bundle.digest,
     authenticated: decider.authenticated,
+    ...(input.ticket === undefined ? {} : { ticket: input.ticket }),
+    ...(input.acknowledged === undefined || input.acknowledged.length === 0 ? {} : { acknowledged: [...input.acknowledged] }),
+    ...(absent === null ? {} : { delegate_for: { id: absent.id, email: absent.email, name: absent.name } }),
+    ...(road === 'break_glass' ? { break_glass: true as const } : {}),
+    ...(road === 'solo' ? { self_approved: true as const } : {}),
+    ...(passkey === null ? {} : { passkey }),
+    ...(input.alike === undefined || verdict === 'deny' ? {} : { alike: input.alike }),
   };
-  const after = progress(requirement, decision.verdict === 'approve' ? [...approvals, { person_id: person.id, groups: person.groups }] : approvals);
-  const denials = context.decisions.filter(({ verdict }) => verdict === 'deny').length + (decision.verdict === 'deny' ? 1 : 0);
-  const status = denials >= requirement.deny_threshold ? ('denied' as const) : after.satisfied ? ('approved' as const) : undefined;
+  const { after, status, byGlass } = settles(requirement, allowed, context, verdict, elapsed);
   const leaf = leafMaker(deps, { tenant: request.tenant, subject: request.id, recordKey: payload.recordKey });
   const recorded = leaf(
     'decision.recorded',
     at,
-    { decision: decision.id, verdict: decision.verdict, via: decision.via, policy_digest: current.digest },
+    { decision: decision.id, verdict: decision.verdict, via: decision.via, policy_digest: bundle.digest, ...marksOf(decision) },
     decisionDetails(decision),
   );
   const waiting_for = status === undefined ? waitingFor(after) : null;
@@ -159,65 +189,63 @@ async function planDecide(deps: FlowDeps, input: DecideInput, context: DecidingC
           at,
           use: requirement,
         });
+  const review = byGlass ? reviewParts(deps, { request, requirement, decision, leaf, at }) : null;
+  const escalated = road === 'solo' ? (requirement.solo?.after_seconds ?? 0) : lastEscalation(requirement, elapsed);
   return {
     kind: 'planned',
     decision,
     waiting_for,
     commit: {
       tenant: request.tenant,
-      active_policy: current.digest,
+      active_policy: bundle.digest,
       request_id: request.id,
       from: { version: request.version, status: 'pending' },
       time: 'live',
+      // What counts because time has passed counts by the database's clock.
+      ...(escalated === 0 ? {} : { not_before: addSeconds(request.created_at as Instant, escalated) }),
       set: status === undefined ? {} : { status, settled_at: at, ...(status === 'approved' ? { use_until: useUntil(at, requirement) } : {}) },
       decision,
       cards: true,
       ...settled,
+      ...review?.parts,
       deliveries: [...(told === null ? [] : [told]), ...(settled?.deliveries ?? [])],
-      leaves: [recorded, ...(settled?.leaves ?? [])],
+      leaves: [recorded, ...(settled?.leaves ?? []), ...(review?.leaves ?? [])],
     },
   };
 }
 
-/**
- * What is needed now: the requirement pinned at submit, and where another bundle is in force, the stricter of both. What
- * the bundle in force denies is not approved; where it would let the action pass, the pinned requirement stands (I3).
- */
-function requirementNow(context: DecidingContext, payload: OpenPayload, current: CompiledBundle, deps: FlowDeps): { requirement: Requirement } | Refusal {
-  const { request } = context;
-  const pinned = request.requirement;
-  if (pinned === null) return tooLate(context, null);
-  if (current.digest === request.policy_digest) return { requirement: pinned };
-  const evaluation = current.evaluate(policyInput(payload.submission, request.resolved.environment, deps.clock.now()));
-  if (evaluation.effect === 'deny') return refusals.policyChanged(`rule ${evaluation.rules.join(', ')}`);
-  return { requirement: evaluation.requirement === null ? pinned : mergeRequirements(pinned, evaluation.requirement) };
+/** What an assertion must have been made for: this person, this request, its view, and this verdict. */
+function bindingOf({ decider, verdict }: DecideInput, { request }: DecidingContext): AssertionBinding {
+  const { request_digest, view_digest } = request;
+  return { tenant: decider.tenant, person_id: decider.person_id, request_digest, view_digest, verdict };
 }
 
-/** Approvals that count now: of people who are active still, for groups that they were in then and are in now. */
-function countedApprovals(context: DecidingContext): { person_id: string; groups: string[] }[] {
-  return context.decisions.flatMap((decision) => {
-    const person: Person | undefined = context.people.find((candidate) => candidate.id === decision.person.id);
-    if (decision.verdict !== 'approve' || person === undefined || !person.active) return [];
-    return [{ person_id: person.id, groups: decision.groups.filter((group) => person.groups.includes(group)) }];
-  });
+function stepUpRefusal(passkey: PasskeyEvidence | null, freshSeconds: number, at: Instant, given: boolean): Refusal | null {
+  if (passkey === null)
+    return refusals.stepUpRequired(given ? 'That passkey was not used for this request and verdict, or it was used already.' : 'Policy wants a passkey with this approval.');
+  const age = (epochMs(at) - Date.parse(passkey.verified_at)) / 1000;
+  return age <= freshSeconds ? null : refusals.stepUpRequired(`Policy wants a passkey that is at most ${freshSeconds} seconds old.`);
 }
 
-function digestsMatch(input: DecideInput, request: { action_digest: string; request_digest: string; view_digest: string }): boolean {
-  if (input.action_digest === undefined && input.request_digest === undefined) return false;
-  if (input.action_digest !== undefined && input.action_digest !== request.action_digest) return false;
-  if (input.request_digest !== undefined && input.request_digest !== request.request_digest) return false;
-  return input.view_digest === undefined || input.view_digest === request.view_digest;
+/** What is not personal about how somebody decided. */
+function marksOf({ break_glass, self_approved, delegate_for, passkey }: DecisionRecord) {
+  return {
+    ...(break_glass === undefined ? {} : { break_glass }),
+    ...(self_approved === undefined ? {} : { self_approved }),
+    ...(delegate_for === undefined ? {} : { stand_in: true }),
+    ...(passkey === undefined ? {} : { passkey: true }),
+  };
 }
 
-const hasText = (text: string | undefined): text is string => text !== undefined && text.trim() !== '';
-
-function groupWords(requirement: Requirement): string {
-  return requirement.stages.map((stage) => stage.all.map(({ group, quorum }) => `${quorum} of ${group}`).join(' and ')).join(', then ');
-}
-
-function decisionDetails(decision: DecisionRecord) {
+/** Everything of the record that the leaf does not say in the open; what was not given is not there. */
+function decisionDetails(decision: DecisionRecord): JsonObject {
   const { person, reason, groups, action_digest, request_digest, view_digest, authenticated } = decision;
-  return { person, reason, groups, action_digest, request_digest, view_digest, authenticated };
+  const { ticket, acknowledged, delegate_for, break_glass, self_approved, passkey, alike } = decision;
+  const given = { ticket, acknowledged, delegate_for, break_glass, self_approved, passkey, alike };
+  return {
+    ...{ person, reason, groups, action_digest, request_digest, view_digest, authenticated },
+    ...(Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as JsonObject), // plain JSON without the absent members
+  };
 }
 
 async function recordRefusal(deps: FlowDeps, input: DecideInput, context: DecidingContext, payload: OpenPayload, refusal: Refusal): Promise<void> {

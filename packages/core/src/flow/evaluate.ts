@@ -1,5 +1,6 @@
 import type { EvaluationAnswer, Submission } from '@countersign/contracts';
 import type { Caller } from '../ports.js';
+import { agentProblem } from '../decision/index.js';
 import { checkRights } from '../request/index.js';
 import type { FlowDeps } from './deps.js';
 import { environmentMismatch, joinExplanation, maskSubmission, type NotAllowed, policyInput, tighten } from './open.js';
@@ -13,6 +14,8 @@ export async function evaluate(deps: FlowDeps, caller: Caller, submission: Submi
   const rights = checkRights(submission, caller);
   if ('code' in rights) return { kind: 'not_allowed', ...rights };
   const context = await deps.requests.openingContext({ tenant: caller.tenant, agent_id: submission.actor.id, refs: [] });
+  const refused = agentProblem(submission, context.agent);
+  if (refused !== null) return { kind: 'not_allowed', ...refused };
   const bundle = await deps.policies.bundle(caller.tenant, context.active_policy);
   const evaluation = bundle.evaluate(policyInput(submission, rights.environment, deps.clock.now()));
   const mismatch = environmentMismatch(evaluation);

@@ -2,6 +2,7 @@ export { cancel, revoke, type Withdrawer, type WithdrawOutcome } from './revoke.
 export { type DecideInput, type DecideOutcome, type Decider, decide, waitingNow } from './decide.js';
 export { type AttemptFacts, deliveryLeaf } from './delivery-leaf.js';
 export type { FlowDeps } from './deps.js';
+export * from './directory/index.js';
 export {
   changeEndpoint,
   type EndpointDeps,
@@ -18,6 +19,22 @@ export {
   testEndpoint,
 } from './endpoints.js';
 export { evaluate, type EvaluateOutcome } from './evaluate.js';
+export {
+  type Applier,
+  type Appliers,
+  type ApprovedChange,
+  type ConfigChangeDeps,
+  configChangeView,
+  type FourEyes,
+  gateChange,
+  needsSecondPerson,
+  proposeChange,
+  type ProposedChange,
+  type Proposer,
+  settleChanges,
+} from './config-change.js';
+export { controlLeaf, openControlLeaf } from './control-leaf.js';
+export { endFreeze, type FreezeDeps, type FreezeRefusal, freezeView, liftFreeze, placeFreeze } from './freezes.js';
 export { freshGrant, type FreshGrantOutcome } from './fresh-grant.js';
 export { liveGrant } from './grant.js';
 export { maskSubmission, type NotAllowed, type NotAllowedCode, open, type OpenInput, type OpenOutcome } from './open.js';
@@ -29,5 +46,6 @@ export { report, type ReportOutcome } from './report.js';
 export { expire } from './settle.js';
 export { loneLeaf, type LoneFact } from './lone-leaf.js';
 export { leafContext, leafMaker, openPayload, type OpenPayload } from './record-key.js';
+export { finishVoiding, revokedReason, type VoidingDeps, voidRequestsOf } from './void-requests.js';
 export { timelineOf } from './timeline.js';
 export { INTENT_SECONDS, stepUpLink, type StepUpPress } from './step-up.js';

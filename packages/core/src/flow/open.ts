@@ -1,5 +1,5 @@
-import type { ActionRequest, EvaluationView, JsonObject, JsonValue, Submission } from '@countersign/contracts';
-import { chainOf } from '../decision/index.js';
+import { CONFIG_ACTION_PREFIX, type ActionRequest, type EvaluationView, type JsonObject, type JsonValue, type Submission } from '@countersign/contracts';
+import { agentProblem, agentWarnings, chainOf, refusals } from '../decision/index.js';
 import { type MaskResult, maskValue } from '../masking/index.js';
 import { answerOf, openedCallback } from '../outcome/index.js';
 import type { CompiledBundle, Evaluation, ExplanationPart, PolicyInput } from '../policy/index.js';
@@ -23,6 +23,7 @@ import { callbackPlan, deliveryOf } from './callbacks.js';
 import { type FlowDeps, MAX_PLANS } from './deps.js';
 import { liveGrant } from './grant.js';
 import { leafMaker, newRecordKey, type OpenPayload, sealPayload } from './record-key.js';
+import { nothingYet, timersOf } from './timers.js';
 import { announceSettled, digestOfAction, settlementParts, type Settlement, useUntil } from './settle.js';
 
 export interface OpenInput {
@@ -39,6 +40,7 @@ export type OpenOutcome =
   | { kind: 'in_progress' }
   | { kind: 'key_reused' }
   | { kind: 'key_inactive' }
+  | { kind: 'frozen'; text: string }
   | NotAllowed;
 /** The request names something that it may not name. */
 export interface NotAllowed {
@@ -57,13 +59,16 @@ export async function open(deps: FlowDeps, input: OpenInput): Promise<OpenOutcom
   const { caller, submission } = input;
   const rights = checkRights(submission, caller);
   if ('code' in rights) return { kind: 'not_allowed', ...rights };
+  if (submission.action.toLowerCase().startsWith(CONFIG_ACTION_PREFIX)) {
+    return { kind: 'not_allowed', code: 'action_not_allowed', pointer: '/action', text: `Actions that begin with ${CONFIG_ACTION_PREFIX} are Countersign's own.` };
+  }
   if (submission.callback !== undefined && 'url' in submission.callback) {
     const checked = deps.checkCallback(submission.callback.url);
     if (!checked.ok) return { kind: 'not_allowed', code: 'callback_not_allowed', pointer: '/callback/url', text: checked.reason };
   }
   const endpoint = await endpointProblem(deps, caller, submission);
   if (endpoint !== null) return endpoint;
-  const refs = [submission.actor.on_behalf_of?.id, submission.actor.type === 'person' ? submission.actor.id : undefined, caller.owner];
+  const refs = [submission.actor.on_behalf_of?.id, submission.actor.type === 'person' ? submission.actor.id : undefined, caller.owner, caller.human ?? undefined];
   for (let plans = 0; plans < MAX_PLANS; plans++) {
     const context = await deps.requests.openingContext({
       tenant: caller.tenant,
@@ -87,6 +92,8 @@ export async function open(deps: FlowDeps, input: OpenInput): Promise<OpenOutcom
       case 'in_progress':
       case 'key_inactive':
         return { kind: result.kind };
+      case 'frozen':
+        return { kind: 'frozen', text: refusals.frozen(result.freeze).text };
       case 'policy_changed':
         continue;
     }
@@ -112,6 +119,8 @@ async function planOpen(deps: FlowDeps, input: OpenInput, environment: string | 
   const at = deps.clock.now();
   const id = newId('ar', at, deps.entropy.bytes(10));
   const recordKey = newRecordKey(deps.entropy);
+  const refused = agentProblem(submission, context.agent);
+  if (refused !== null) return { kind: 'not_allowed', ...refused };
   const evaluation = bundle.evaluate(policyInput(submission, environment, at));
   const mismatch = environmentMismatch(evaluation);
   if (mismatch !== null) return mismatch;
@@ -125,7 +134,7 @@ async function planOpen(deps: FlowDeps, input: OpenInput, environment: string | 
     policy_digest: bundle.digest,
     explanation,
   };
-  const chain = chainOf(submission, caller, context.agent, context.people);
+  const chain = chainOf(submission, caller, context);
   const { requirement, resolved } = judged.evaluation;
   const timeout = Math.min(
     submission.timeout_seconds ?? Number.POSITIVE_INFINITY,
@@ -163,7 +172,7 @@ async function planOpen(deps: FlowDeps, input: OpenInput, environment: string | 
       expires_at,
     }),
     view_digest: digestOf({ view: shown.view, resolved, evaluation: evaluationView, requirement, masked: shown.result.report }),
-    warnings: judged.warnings,
+    warnings: [...judged.warnings, ...agentWarnings(context.agent)],
     requester,
     chain,
     view: shown.view,
@@ -199,10 +208,11 @@ async function planOpen(deps: FlowDeps, input: OpenInput, environment: string | 
           use: bundle.defaults,
         };
   const settled = settlement === null ? null : await settlementParts(deps, request, payload, [], settlement);
-  const state: RequestState = { request, decisions: [], outcomes: settled === null ? [] : [settled.outcome], grant: settled?.grant ?? null, report: null };
+  const state: RequestState = { request, decisions: [], outcomes: settled === null ? [] : [settled.outcome], grant: settled?.grant ?? null, ...nothingYet(at) };
   const answer = answerOf(state, { publicUrl: deps.publicUrl, grant: null });
   const commit: OpenCommit = {
     tenant,
+    timers: timersOf(request),
     active_policy: bundle.digest,
     request,
     idempotency: {
@@ -247,7 +257,7 @@ export function policyInput(submission: Submission, environment: string | undefi
 }
 
 /** Named, never masked: who asks, for whom, what kind of thing to what kind of thing. */
-const ALWAYS_SHOWN = ['/action', '/resource/type', '/actor/type', '/actor/id', '/actor/on_behalf_of/type', '/actor/on_behalf_of/id', '/environment'];
+export const ALWAYS_SHOWN = ['/action', '/resource/type', '/actor/type', '/actor/id', '/actor/on_behalf_of/type', '/actor/on_behalf_of/id', '/environment'];
 
 interface Shown {
   view: MaskedSubmission;
@@ -309,13 +319,13 @@ function callbackTarget(submission: Submission): CallbackTarget | null {
   return 'url' in callback ? { kind: 'url', url: callback.url } : { kind: 'endpoint', endpoint_id: callback.endpoint_id };
 }
 
-function openedDetails(request: ActionRequestRecord): JsonObject {
+export function openedDetails(request: ActionRequestRecord): JsonObject {
   return {
     action_digest: request.action_digest,
     request_digest: request.request_digest,
     view_digest: request.view_digest,
     requester: request.requester,
-    chain: request.chain.map(({ role, person_id, ref, name }) => ({ role, person_id, ref, name })),
+    chain: request.chain.map(({ role, person_id, ref, name, members }) => ({ role, person_id, ref, name, ...(members === undefined ? {} : { members }) })),
     view: request.view as JsonValue,
     explanation: request.evaluation.explanation,
     warnings: request.warnings,

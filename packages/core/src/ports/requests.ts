@@ -1,5 +1,7 @@
 /** The commits of the flows, and the store that runs each as one transaction. */
-import type { CallbackEvent, EndpointFormat, OutcomeStatus, Status } from '@countersign/contracts';
+import type { CallbackEvent, EndpointFormat, FreezeNotice, OutcomeStatus, Status } from '@countersign/contracts';
+import type { ConfigChangeRecord } from './control.js';
+import type { DelegationRecord, NoticeRecord, OpeningRecord, ProposalRecord, QuestionRecord, ReviewRecord, TimerRecord } from './follow-ups.js';
 import type { Agent, Person } from './people.js';
 import type {
   ActionRequestRecord,
@@ -21,12 +23,23 @@ export interface CommitParts {
   outcome?: OutcomeRecord;
   grant?: GrantRecord;
   report?: ReportRecord;
+  /** What happens by itself later, each once. */
+  timers?: TimerRecord[];
+  notices?: NoticeRecord[];
+  /** The review of an approval by break-glass: opened with it, completed later. */
+  review?: { kind: 'opened' | 'completed'; record: ReviewRecord };
+  /** Asked, or with its answer. */
+  question?: { kind: 'asked' | 'answered'; record: QuestionRecord };
+  /** Made, or accepted by opening another request. */
+  proposal?: { kind: 'made' | 'accepted'; record: ProposalRecord };
   /** By sequence. */
   deliveries?: DeliveryRecord[];
   /** Undelivered callbacks of this request with a smaller sequence become `superseded`. */
   supersede?: boolean;
   /** Every connected chat platform shall bring its cards of this request up to date. */
   cards: boolean;
+  /** A change of the configuration that the request asks approval for, or that this commit begins to apply. */
+  config_change?: { kind: 'propose'; record: ConfigChangeRecord } | { kind: 'apply'; id: string };
   leaves: LeafRecord[];
 }
 
@@ -46,6 +59,10 @@ export interface ChangeCommit extends CommitParts {
    * an instant demands now < instant (a grant's end).
    */
   time: 'live' | 'due' | 'any' | { before: string };
+  /** Nor before this instant, by the same clock: what counts because time has passed. */
+  not_before?: string;
+  /** The API key that acts: it must be live when the commit happens. Absent: no key acts. */
+  acting_key?: string;
   set: { status?: OutcomeStatus; settled_at?: string; use_until?: string; redeemed_at?: string; redeemed_by?: string };
 }
 
@@ -56,7 +73,9 @@ export type OpenResult =
   | { kind: 'in_progress' }
   | { kind: 'policy_changed' }
   /** The API key was revoked or does not exist any more. */
-  | { kind: 'key_inactive' };
+  | { kind: 'key_inactive' }
+  /** Nothing opens while a freeze holds it. */
+  | { kind: 'frozen'; freeze: FreezeNotice };
 
 export type ChangeResult =
   | { kind: 'committed' }
@@ -64,14 +83,22 @@ export type ChangeResult =
   | { kind: 'conflict' }
   /** The time condition failed. */
   | { kind: 'time' }
-  | { kind: 'policy_changed' };
+  /** `not_before` has not come. */
+  | { kind: 'early' }
+  /** The key that acts is not live, or the requester's was revoked: what it asked for is void. */
+  | { kind: 'key_inactive'; whose: 'actor' | 'requester' }
+  | { kind: 'policy_changed' }
+  /** Nothing is approved, granted or redeemed while a freeze holds it; all else is. */
+  | { kind: 'frozen'; freeze: FreezeNotice };
 
 /** What opening a request needs to know, read in one statement. */
 export interface OpeningContext {
   active_policy: string;
   agent: Agent | null;
-  /** The persons that `refs` (ids or e-mail addresses, compared without case) name, and the agent's owner. */
+  /** The persons that `refs` (ids or e-mail addresses, compared without case; aliases too) name, and the agent's owner. */
   people: Person[];
+  /** Ids of who is in the group that owns the agent. Absent: nobody. */
+  owner_group?: string[];
 }
 
 /** A request with everything that has happened to it. */
@@ -84,6 +111,14 @@ export interface RequestState {
   grant: GrantRecord | null;
   /** Null until the executor says what came of it. */
   report: ReportRecord | null;
+  /** The freezes that hold it now, the oldest first; absent or empty: none. */
+  freezes?: FreezeNotice[];
+  /** In the order in which they were asked, made and opened. */
+  questions: QuestionRecord[];
+  proposals: ProposalRecord[];
+  reviews: ReviewRecord[];
+  /** When it was read, by the database's clock: what has escalated is told by it. */
+  read_at: string;
 }
 
 /** What deciding needs to know, read in one statement from rows, never from a cache. */
@@ -91,6 +126,12 @@ export interface DecidingContext extends RequestState {
   active_policy: string;
   /** The presser, the earlier deciders and the persons of the chain, as the directory has them now. */
   people: Person[];
+  /** In force now: those that name the presser, as absent or as stand-in. */
+  delegations: DelegationRecord[];
+  /** The views of the request that the presser has opened everything of, by digest. */
+  opened: string[];
+  /** Who answers for agent and API key now, when that may have changed since the request was opened. Absent: nobody else. */
+  today?: { agent: Agent | null; key_owner: string | null };
 }
 
 export interface RequestFilter {
@@ -113,10 +154,12 @@ export interface RequestFilter {
 export interface RequestStore {
   openingContext(query: { tenant: string; agent_id: string; refs: string[] }): Promise<OpeningContext>;
   open(commit: OpenCommit): Promise<OpenResult>;
-  decidingContext(query: { tenant: string; request_id: string; person_id: string | null }): Promise<DecidingContext | null>;
+  decidingContext(query: { tenant: string; request_id: string; person_id: string | null; delegate_for?: string }): Promise<DecidingContext | null>;
   change(commit: ChangeCommit): Promise<ChangeResult>;
   /** Leaves alone, for what changes no state (a refusal, a card shown). */
   record(tenant: string, leaves: LeafRecord[]): Promise<void>;
+  /** That a person opened everything, with its leaf; false where it is known already. */
+  opened(opening: OpeningRecord, leaf: LeafRecord): Promise<boolean>;
   state(tenant: string, request_id: string): Promise<RequestState | null>;
   list(tenant: string, filter: RequestFilter): Promise<RequestState[]>;
   /** The request's leaves in order, with their ledger positions where given. */
