@@ -89,6 +89,7 @@ export function watchedStore(store: RequestStore, waiters: Waiters): RequestStor
       return result;
     },
     record: (tenant, leaves) => store.record(tenant, leaves),
+    opened: (opening, leaf) => store.opened(opening, leaf),
     state: (tenant, id) => store.state(tenant, id),
     list: (tenant, filter) => store.list(tenant, filter),
     timeline: (tenant, id) => store.timeline(tenant, id),

@@ -1,9 +1,12 @@
 import { z } from 'zod';
 import { authenticatedSchema, decisionViewSchema } from './decision.js';
 import { evaluationSchema, requirementSchema, reversibilitySchema } from './evaluation.js';
+import { proposalSchema, questionSchema } from './exchange.js';
 import { outcomeDataSchema, statusSchema } from './outcome.js';
+import { freezeNoticeSchema } from './freeze.js';
 import { digestSchema, idSchema, instantSchema, jsonObjectSchema, jsonSchema, textSchema } from './primitives.js';
 import { reportViewSchema } from './report.js';
+import { reviewSchema } from './review.js';
 
 const nameSchema = z
   .string()
@@ -107,12 +110,25 @@ export const maskedValueSchema = z.strictObject({
 });
 export type MaskedValue = z.infer<typeof maskedValueSchema>;
 
+/** The run of a pipeline, as its platform vouches for it. */
+export const workflowSchema = z.strictObject({
+  run: z.string().nullable(),
+  repository: z.string().nullable(),
+  job: z.string().nullable(),
+});
+export type WorkflowView = z.infer<typeof workflowSchema>;
+
 /** Who asks, as verified; never taken from the request's body. */
 export const requesterViewSchema = z.strictObject({
-  type: z.enum(['api_key', 'workload']),
+  /** `person`: a change of the configuration, which somebody else has to approve. */
+  type: z.enum(['api_key', 'workload', 'person']),
   id: z.string(),
   name: z.string(),
   authenticated: authenticatedSchema,
+  /** The run that asks, from the claims of a workload's token. */
+  workflow: workflowSchema.optional(),
+  /** What that token said, as far as the trust rule looked at it. */
+  claims: z.record(z.string(), z.string()).optional(),
 });
 export type RequesterView = z.infer<typeof requesterViewSchema>;
 
@@ -145,6 +161,13 @@ export const actionRequestSchema = z
     use_until: instantSchema.nullable(),
     /** What the executor said came of it; null until it says so. */
     report: reportViewSchema.nullable(),
+    questions: z.array(questionSchema).optional(),
+    /** What approvers would rather see run; accepting one opens a new request. */
+    proposals: z.array(proposalSchema).optional(),
+    /** The reviews of an approval by break-glass. */
+    reviews: z.array(reviewSchema).optional(),
+    /** The freezes that hold it now: it is not approved, and not redeemed, until somebody else lifts them. Absent where there is none. */
+    freezes: z.array(freezeNoticeSchema).optional(),
   })
   .meta({ id: 'ActionRequest' });
 export type ActionRequest = z.infer<typeof actionRequestSchema>;

@@ -46,7 +46,6 @@ export const eventNames = [
   'api_key.rotated',
   'api_key.revoked',
   'workload.exchanged',
-  'workload.refused',
   'keys.rewrapped',
   'passkey.enrolled',
   'passkey.removed',

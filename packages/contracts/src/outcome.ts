@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { decisionViewSchema } from './decision.js';
+import { questionSchema } from './exchange.js';
 import { digestSchema, idSchema, instantSchema } from './primitives.js';
 
 /** A request's state; all but `pending` are terminal (an approval can still be revoked before it is redeemed). */
@@ -22,6 +23,10 @@ export const outcomeDataSchema = z
     /** Why, in a sentence, where no person decided (policy, expiry, cancellation, revocation). */
     reason: z.string().nullable(),
     settled_at: instantSchema,
+    /** Approved by the emergency road; somebody reviews it. */
+    break_glass: z.literal(true).optional(),
+    /** Approved by who stands behind the request: a team of one, as policy says. */
+    self_approved: z.literal(true).optional(),
     /** A single-use grant (compact JWS); only in approved outcomes, only for the requesting caller. */
     grant: z.string().optional(),
   })
@@ -29,7 +34,7 @@ export const outcomeDataSchema = z
 export type OutcomeData = z.infer<typeof outcomeDataSchema>;
 
 /** The events that callbacks tell of. A bare callback URL gets those of the outcome; a registered endpoint those that it asks for. */
-export const callbackEvents = ['action_request.opened', 'decision.recorded', 'outcome.settled', 'outcome.revoked'] as const;
+export const callbackEvents = ['action_request.opened', 'decision.recorded', 'outcome.settled', 'outcome.revoked', 'question.asked'] as const;
 export const callbackEventSchema = z.enum(callbackEvents);
 export type CallbackEvent = z.infer<typeof callbackEventSchema>;
 
@@ -68,6 +73,20 @@ export const decisionDataSchema = z
   .meta({ id: 'DecisionData' });
 export type DecisionData = z.infer<typeof decisionDataSchema>;
 
+/** `data` of `question.asked`: an approver wants to know something; `POST …/questions/{id}/answers` answers. */
+export const questionDataSchema = z
+  .strictObject({
+    action_request: idSchema('ar'),
+    sequence: z.int().min(1),
+    action_digest: digestSchema,
+    request_digest: digestSchema,
+    question: questionSchema,
+    /** Where the answer goes. */
+    answer_url: z.string(),
+  })
+  .meta({ id: 'QuestionData' });
+export type QuestionData = z.infer<typeof questionDataSchema>;
+
 /** The callback's body. */
 export const callbackSchema = z
   .discriminatedUnion('type', [
@@ -75,6 +94,7 @@ export const callbackSchema = z
     z.strictObject({ type: z.literal('outcome.revoked'), timestamp: instantSchema, data: outcomeDataSchema }),
     z.strictObject({ type: z.literal('action_request.opened'), timestamp: instantSchema, data: openedDataSchema }),
     z.strictObject({ type: z.literal('decision.recorded'), timestamp: instantSchema, data: decisionDataSchema }),
+    z.strictObject({ type: z.literal('question.asked'), timestamp: instantSchema, data: questionDataSchema }),
     /** A test that an administrator sent: nothing happened. */
     z.strictObject({ type: z.literal('endpoint.tested'), timestamp: instantSchema, data: z.strictObject({ endpoint: idSchema('ep') }) }),
   ])

@@ -34,6 +34,8 @@ export const idPrefixes = {
   dg: 'delegation',
   rv: 'review',
   q: 'question',
+  pr: 'counter-proposal',
+  nt: 'notice',
   cc: 'change of the configuration',
   ses: 'session',
 } as const;

@@ -1,6 +1,9 @@
 import { endpointKeyOf } from '@countersign/core/outcome';
 import type { CommitParts, DeliveryRecord, LeafRecord } from '@countersign/core/ports';
+import { configChangeInsert } from './control.js';
 import type { Values } from './database.js';
+import { followUpMembers } from './follow-up-parts.js';
+import { givenOf } from './given.js';
 
 /**
  * The parts that every commit may bring, as members of one WITH: each runs only where `gate` yields its row, so state, outbox and
@@ -21,7 +24,7 @@ export function commitParts(
 
   if (decision !== undefined) {
     variant += 'd';
-    members.push(`decision AS (INSERT INTO decisions (tenant, id, request_id, person_id, person, verdict, reason, decided_at, via, groups, action_digest, request_digest, view_digest, policy_digest, authenticated)
+    members.push(`decision AS (INSERT INTO decisions (tenant, id, request_id, person_id, person, verdict, reason, decided_at, via, groups, action_digest, request_digest, view_digest, policy_digest, authenticated, given)
       SELECT ${[
         tenant,
         values.add(decision.id, 'text'),
@@ -38,6 +41,7 @@ export function commitParts(
         values.add(decision.view_digest, 'text'),
         values.add(decision.policy_digest, 'text'),
         values.add(JSON.stringify(decision.authenticated), 'json'),
+        values.add(givenOf(decision), 'json'),
       ].join(', ')} FROM ${gate})`);
   }
   if (outcome !== undefined) {
@@ -98,8 +102,19 @@ export function commitParts(
       SELECT p.tenant, p.platform, ${requestId} FROM ${gate}, chat_platforms p WHERE p.tenant = ${tenant}
       ON CONFLICT (tenant, platform, request_id) DO UPDATE SET revision = excluded.revision, attempts = 0, due_at = now())`);
   }
+  if (commit.config_change !== undefined) {
+    const change = commit.config_change;
+    variant += change.kind === 'propose' ? 'P' : 'A';
+    members.push(
+      change.kind === 'propose'
+        ? `proposed AS (${configChangeInsert(values, tenant, change.record)} FROM ${gate})`
+        : `applying AS (UPDATE config_changes SET state = 'applying' FROM ${gate}
+      WHERE config_changes.tenant = ${tenant} AND config_changes.id = ${values.add(change.id, 'text')} AND config_changes.state = 'proposed')`,
+    );
+  }
+  const followUps = followUpMembers(values, commit, { tenant, gate });
   const leaves = leafMembers(values, tenant, commit.leaves, gate);
-  return { members: [...members, ...leaves.members], variant: variant + leaves.variant };
+  return { members: [...members, ...followUps.members, ...leaves.members], variant: variant + followUps.variant + leaves.variant };
 }
 
 /** The outbox row of an event, as the beginning of a statement. Its endpoint may be disabled: a claim finds out, and holds it. */

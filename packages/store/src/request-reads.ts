@@ -102,7 +102,8 @@ export async function list(database: Database, tenant: string, filter: RequestFi
   if (reader.kind === 'caller') also('1', `r.requester_id = ${values.add(reader.key_id, 'text')}`);
   if (reader.kind === 'person') {
     const person = values.add(reader.person_id, 'text');
-    also('2', `(${person} = ANY (r.chain_people) OR r.stage_groups && ${values.add(reader.groups, 'text[]')} OR ${decidedBy(person)})`);
+    also('2', `(${person} = ANY (r.chain_people) OR r.stage_groups && ${values.add(reader.groups, 'text[]')} OR ${decidedBy(person)}
+      OR (r.stage_groups && ${values.add(reader.lent ?? [], 'text[]')} AND r.document->'requirement'->'delegation'->>'within' = 'anyone'))`);
   }
   const rows = await database.run<StateRow>({
     name: `list:${variant}`,

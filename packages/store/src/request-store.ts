@@ -1,5 +1,9 @@
-import type { ChangeCommit, ChangeResult, LeafRecord, OpenCommit, OpenResult, RequestStore } from '@countersign/core/ports';
+import type { FreezeNotice } from '@countersign/contracts';
+import { namedGroups } from '@countersign/core/policy';
+import type { ChangeCommit, ChangeResult, LeafRecord, OpenCommit, OpeningRecord, OpenResult, RequestStore } from '@countersign/core/ports';
+import { callerLive, requesterRevoked } from './caller-live.js';
 import { commitParts, leafMembers } from './commits.js';
+import { frozenAtChange, frozenAtOpen, freezeNotice, inForce, needsThaw, personLive } from './control.js';
 import { type Database, Values } from './database.js';
 import { StoreError } from './errors.js';
 import { decidingContext, due, list, openingContext, state, subscription, timeline } from './request-reads.js';
@@ -13,6 +17,7 @@ export function requestStore(database: Database): RequestStore {
     decidingContext: (query) => decidingContext(database, query),
     change: (commit) => change(database, commit),
     record: (tenant, leaves) => record(database, tenant, leaves),
+    opened: (opening, leaf) => opened(database, opening, leaf),
     state: (tenant, requestId) => state(database, tenant, requestId),
     list: (tenant, filter) => list(database, tenant, filter),
     timeline: (tenant, requestId) => timeline(database, tenant, requestId),
@@ -25,6 +30,7 @@ interface OpenRow {
   done: boolean;
   policy_ok: boolean;
   caller_ok: boolean;
+  freeze: FreezeNotice | null;
   fingerprint: string | null;
   request_id: string | null;
   sealed_answer: Buffer | null;
@@ -48,10 +54,10 @@ async function open(database: Database, commit: OpenCommit): Promise<OpenResult>
     values.add(idempotency.fingerprint, 'text'),
     values.add(idempotency.request_id, 'text'),
     values.add(idempotency.sealed_answer, 'bytea'),
-  ].join(', ')} FROM conditions WHERE policy_ok AND caller_ok`;
+  ].join(', ')} FROM conditions WHERE policy_ok AND caller_ok AND freeze IS NULL`;
   const document = documentOf(request);
-  const chainPeople = [...new Set(request.chain.flatMap((link) => (link.person_id === null ? [] : [link.person_id])))];
-  const stageGroups = [...new Set((request.requirement?.stages ?? []).flatMap((stage) => stage.all.map((place) => place.group)))];
+  const chainPeople = [...new Set(request.chain.flatMap(({ person_id, members = [] }) => [...(person_id === null ? [] : [person_id]), ...members]))];
+  const stageGroups = request.requirement === null ? [] : namedGroups(request.requirement);
   const requestId = values.add(request.id, 'text');
   const row = `SELECT ${[
     tenant,
@@ -80,15 +86,15 @@ async function open(database: Database, commit: OpenCommit): Promise<OpenResult>
   ].join(', ')} FROM gate`;
   const parts = commitParts(values, commit, { tenant, requestId, gate: 'gate' });
   const text = `WITH conditions AS (SELECT
-      ${policy} IS NULL OR EXISTS (SELECT FROM active_policies WHERE tenant = ${tenant} AND digest = ${policy}) AS policy_ok,
-      EXISTS (SELECT FROM api_keys WHERE tenant = ${tenant} AND id = ${keyId} AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())) AS caller_ok),
+      ${inForce(tenant, policy)} AS policy_ok, ${frozenAtOpen(values, tenant, request)} AS freeze,
+      ${request.requester.type === 'person' ? personLive(tenant, keyId) : callerLive(tenant, keyId)} AS caller_ok),
     gate AS (INSERT INTO idempotency_keys (tenant, key_id, key, fingerprint, request_id, sealed_answer) ${gate} ON CONFLICT DO NOTHING RETURNING tenant),
     request AS (INSERT INTO action_requests (tenant, id, status, version, created_at, expires_at, settled_at, use_until, redeemed_at, redeemed_by, action_digest, request_digest, view_digest,
       policy_digest, grant_audience, action, actor_id, resource_id, requester_id, chain_people, stage_groups, document, sealed_payload) ${row})
     ${parts.members.map((member) => `, ${member}`).join('\n')}
-    SELECT EXISTS (SELECT FROM gate) AS done, c.policy_ok, c.caller_ok, i.fingerprint, i.request_id, i.sealed_answer
+    SELECT EXISTS (SELECT FROM gate) AS done, c.policy_ok, c.caller_ok, c.freeze, i.fingerprint, i.request_id, i.sealed_answer
     FROM conditions c LEFT JOIN idempotency_keys i ON i.tenant = ${tenant} AND i.key_id = ${keyId} AND i.key = ${key}`;
-  const statement = { name: `open:${parts.variant}`, text, values: values.values };
+  const statement = { name: `open:${request.requester.type === 'person' ? 'person' : ''}:${parts.variant}`, text, values: values.values };
 
   // Twice: the holder of the same key may have failed while we waited for it.
   for (let tries = 0; tries < 2; tries += 1) {
@@ -100,6 +106,7 @@ async function open(database: Database, commit: OpenCommit): Promise<OpenResult>
     if (replay !== null && (found.caller_ok || replay.kind === 'committed')) return replay;
     if (!found.caller_ok) return { kind: 'key_inactive' };
     if (!found.policy_ok) return { kind: 'policy_changed' };
+    if (found.freeze !== null) return { kind: 'frozen', freeze: freezeNotice(found.freeze) };
     // The row was committed after our snapshot: a new one sees it.
     const [now] = await database.run<OpenRow>({
       name: 'open:replay',
@@ -122,8 +129,12 @@ function replayOf(row: OpenRow, ownId: string): OpenResult | null {
 interface ChangeRow {
   done: boolean;
   policy_ok: boolean;
+  freeze: FreezeNotice | null;
   current: boolean | null;
   in_time: boolean | null;
+  not_early: boolean | null;
+  actor_ok: boolean | null;
+  requester_ok: boolean | null;
 }
 
 /**
@@ -137,6 +148,7 @@ async function change(database: Database, commit: ChangeCommit): Promise<ChangeR
   const policy = values.add(commit.active_policy ?? null, 'text');
   const current = `r.version = ${values.add(commit.from.version, 'int')} AND r.status = ${values.add(commit.from.status, 'text')}`;
   const { inTime, variant: timeVariant } = timeCondition(values, commit.time);
+  const notEarly = commit.not_before === undefined ? 'true' : `clock_timestamp() >= ${values.add(commit.not_before, 'timestamptz')}`;
   const set = [
     'version = r.version + 1',
     `status = coalesce(${values.add(commit.set.status ?? null, 'text')}, r.status)`,
@@ -146,13 +158,18 @@ async function change(database: Database, commit: ChangeCommit): Promise<ChangeR
     `redeemed_at = coalesce(${values.add(commit.set.redeemed_at ?? null, 'timestamptz')}, r.redeemed_at)`,
   ].join(', ');
   const parts = commitParts(values, commit, { tenant, requestId: id, gate: 'gate' });
-  const text = `WITH conditions AS (SELECT ${policy} IS NULL OR EXISTS (SELECT FROM active_policies WHERE tenant = ${tenant} AND digest = ${policy}) AS policy_ok),
+  const keys = keysConditions(values, commit, tenant);
+  const text = `WITH conditions AS (SELECT ${inForce(tenant, policy)} AS policy_ok, ${frozenAtChange(values, commit, { tenant, id })} AS freeze),
     gate AS (UPDATE action_requests r SET ${set} FROM conditions c
-      WHERE r.tenant = ${tenant} AND r.id = ${id} AND ${current} AND ${inTime} AND c.policy_ok RETURNING r.tenant)
+      WHERE r.tenant = ${tenant} AND r.id = ${id} AND ${current} AND ${inTime} AND ${notEarly} AND c.policy_ok AND c.freeze IS NULL AND ${keys.actor} AND ${keys.requester} RETURNING r.tenant)
     ${parts.members.map((member) => `, ${member}`).join('\n')}
-    SELECT EXISTS (SELECT FROM gate) AS done, c.policy_ok, ${current} AS current, ${inTime} AS in_time
+    SELECT EXISTS (SELECT FROM gate) AS done, c.policy_ok, c.freeze, ${current} AS current, ${inTime} AS in_time, ${notEarly} AS not_early, ${keys.actor} AS actor_ok, ${keys.requester} AS requester_ok
     FROM conditions c LEFT JOIN action_requests r ON r.tenant = ${tenant} AND r.id = ${id}`;
-  const { rows, again } = await database.runCounting<ChangeRow>({ name: `change:${timeVariant}:${parts.variant}`, text, values: values.values });
+  const { rows, again } = await database.runCounting<ChangeRow>({
+    name: `change:${timeVariant}${commit.not_before === undefined ? '' : 'n'}:${keys.variant}${needsThaw(commit) ? 't' : ''}:${parts.variant}`,
+    text,
+    values: values.values,
+  });
   const [found] = rows;
   if (found === undefined) throw new StoreError('corrupt', 'A change of a request gave no answer.');
   if (found.done) return { kind: 'committed' };
@@ -160,7 +177,21 @@ async function change(database: Database, commit: ChangeCommit): Promise<ChangeR
   // The row moved before our snapshot, or (all conditions true) while we waited for its lock.
   if (found.current !== true) return { kind: 'conflict' };
   if (found.in_time !== true) return { kind: 'time' };
-  return found.policy_ok ? { kind: 'conflict' } : { kind: 'policy_changed' };
+  if (found.not_early !== true) return { kind: 'early' };
+  if (found.requester_ok !== true) return { kind: 'key_inactive', whose: 'requester' };
+  if (found.actor_ok !== true) return { kind: 'key_inactive', whose: 'actor' };
+  if (!found.policy_ok) return { kind: 'policy_changed' };
+  return found.freeze === null ? { kind: 'conflict' } : { kind: 'frozen', freeze: freezeNotice(found.freeze) };
+}
+
+/** What a revoked key asked for is neither approved nor granted nor redeemed, and a key that is not live redeems nothing. */
+function keysConditions(values: Values, { set, grant, acting_key }: ChangeCommit, tenant: string): { actor: string; requester: string; variant: string } {
+  const uses = set.status === 'approved' || set.redeemed_at !== undefined || grant !== undefined;
+  return {
+    actor: acting_key === undefined ? 'true' : callerLive(tenant, values.add(acting_key, 'text')),
+    requester: uses ? `NOT ${requesterRevoked(tenant, 'r.requester_id')}` : 'true',
+    variant: `${uses ? 'u' : ''}${acting_key === undefined ? '' : 'k'}`,
+  };
 }
 
 function timeCondition(values: Values, time: ChangeCommit['time']): { inTime: string; variant: string } {
@@ -187,6 +218,23 @@ async function wasWritten(database: Database, commit: ChangeCommit): Promise<boo
     values: [commit.tenant, commit.leaves[0]?.id ?? null, decision?.id ?? null, commit.request_id, outcome?.id ?? null, grant?.id ?? null],
   });
   return row?.written === true;
+}
+
+/** Once per person and view: who opens it again changes nothing, and makes no second entry. */
+async function opened(database: Database, opening: OpeningRecord, leaf: LeafRecord): Promise<boolean> {
+  const values = new Values();
+  const tenant = values.add(opening.tenant, 'text');
+  const row = [opening.request_id, opening.person_id, opening.view_digest].map((text) => values.add(text, 'text'));
+  const { members } = leafMembers(values, tenant, [leaf], 'gate');
+  const [found] = await database.run<{ added: boolean }>({
+    name: 'opened',
+    text: `WITH gate AS (INSERT INTO card_openings (tenant, request_id, person_id, view_digest, opened_at)
+        VALUES (${[tenant, ...row, values.add(opening.opened_at, 'timestamptz')].join(', ')}) ON CONFLICT DO NOTHING RETURNING tenant)
+      ${members.map((member) => `, ${member}`).join('\n')}
+      SELECT EXISTS (SELECT FROM gate) AS added`,
+    values: values.values,
+  });
+  return found?.added === true;
 }
 
 async function record(database: Database, tenant: string, leaves: LeafRecord[]): Promise<void> {

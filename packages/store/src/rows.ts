@@ -94,6 +94,7 @@ export interface PersonJson {
   roles: PersonRole[];
   aliases: string[] | null;
   entries: string[] | null;
+  lent: string[] | null;
 }
 
 /** Selects what stateOf reads, from a table or subquery `r` of action_requests. */
@@ -116,6 +117,8 @@ export const PERSON_JSON = `json_build_object('id', p.id, 'email', p.email, 'nam
     UNION ALL SELECT '${ADMINISTRATORS}' WHERE 'administrator' = ANY (p.roles)) g),
   'aliases', (SELECT json_agg(DISTINCT a.address ORDER BY a.address) FROM directory_people q, unnest(q.email || q.aliases || q.former) AS a (address)
     WHERE q.tenant = p.tenant AND q.human = p.human AND a.address <> p.email),
+  'lent', (SELECT json_agg(DISTINCT m.group_name) FROM delegations g JOIN directory_memberships m ON m.tenant = g.tenant AND m.person_id = g.person_id
+    WHERE g.tenant = p.tenant AND g.delegate_id = p.id AND g.ended_at IS NULL AND g.from_at <= clock_timestamp() AND g.until_at > clock_timestamp()),
   'entries', (SELECT json_agg(q.id ORDER BY q.id) FROM directory_people q WHERE q.tenant = p.tenant AND q.human = p.human))`;
 
 export function stateOf(row: StateRow): RequestState {
@@ -131,9 +134,10 @@ export function stateOf(row: StateRow): RequestState {
 }
 
 export function personOf(json: PersonJson): Person {
-  const { id, email, name, active, roles, aliases, entries } = json;
+  const { id, email, name, active, roles, aliases, entries, lent } = json;
   return {
     ...{ id, email, name, active, groups: json.groups ?? [], roles },
+    ...(lent === null ? {} : { lent }),
     ...(aliases === null ? {} : { aliases }),
     ...(entries === null || entries.length < 2 ? {} : { entries }),
   };

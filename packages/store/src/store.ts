@@ -4,17 +4,21 @@ import type {
   ConfigChangeStore,
   ChatLinkStore,
   CredentialStore,
+  DelegationStore,
   DeliveryStore,
   DirectoryStore,
   EndpointStore,
   FreezeStore,
   IdentityStore,
   LedgerStore,
+  NoticeStore,
   PasskeyStore,
   PolicyStore,
   RequestStore,
+  ReviewStore,
   SigningKeyStore,
   SweepStore,
+  TimerStore,
 } from '@countersign/core/ports';
 import { callerStore } from './caller-store.js';
 import { cardStore } from './card-store.js';
@@ -22,6 +26,7 @@ import { chatLinkStore } from './chat-link-store.js';
 import { configChangeStore } from './config-change-store.js';
 import { credentialStore } from './credential-store.js';
 import { Database, type DatabaseOptions } from './database.js';
+import { delegationStore } from './delegation-store.js';
 import { deliveryStore } from './delivery-store.js';
 import { directoryStore } from './directory-store.js';
 import { endpointStore } from './endpoint-store.js';
@@ -29,7 +34,10 @@ import { identityStore } from './identity-store.js';
 import { freezeStore } from './freeze-store.js';
 import { ledgerStore } from './ledger-store.js';
 import { passkeyStore } from './passkey-store.js';
+import { noticeStore } from './notice-store.js';
 import { policyStore } from './policy-store.js';
+import { reviewStore } from './review-store.js';
+import { timerStore } from './timer-store.js';
 import { requestStore } from './request-store.js';
 import { signingKeyStore } from './signing-key-store.js';
 import { sweepStore } from './sweep-store.js';
@@ -52,6 +60,10 @@ export interface Store {
   freezes: FreezeStore;
   configChanges: ConfigChangeStore;
   sweep: SweepStore;
+  delegations: DelegationStore;
+  reviews: ReviewStore;
+  timers: TimerStore;
+  notices: NoticeStore;
   /** Throws StoreError `unavailable` or `commit_unknown` unless the database answers now. */
   ping(): Promise<void>;
   /** Waits for the statements under way and closes every connection. */
@@ -78,6 +90,10 @@ export function openStore(options: DatabaseOptions): Store {
     freezes: freezeStore(database),
     configChanges: configChangeStore(database),
     sweep: sweepStore(database),
+    delegations: delegationStore(database),
+    reviews: reviewStore(database),
+    timers: timerStore(database),
+    notices: noticeStore(database),
     ping: () => database.ping(),
     close: () => database.close(),
   };

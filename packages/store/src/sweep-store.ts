@@ -4,6 +4,7 @@ import { instant, instantOrNull } from './rows.js';
 
 interface BacklogRow {
   due_requests: number;
+  due_timers: number;
   due_deliveries: number;
   unplaced_leaves: number;
   due_cards: Record<string, number> | null;
@@ -22,11 +23,13 @@ export function sweepStore(database: Database): SweepStore {
           (SELECT count(*)::int FROM ledger_unplaced) AS unplaced_leaves,
           (SELECT json_object_agg(platform, due) FROM (SELECT platform, count(*) AS due FROM card_tasks
             WHERE due_at <= now() AND (leased_until IS NULL OR leased_until <= now()) GROUP BY platform) c) AS due_cards,
-          least((SELECT min(expires_at) FROM action_requests WHERE status = 'pending'), (SELECT min(next_attempt_at) FROM deliveries WHERE state = 'pending')) AS next_due_at`,
+          least((SELECT min(expires_at) FROM action_requests WHERE status = 'pending'), (SELECT min(next_attempt_at) FROM deliveries WHERE state = 'pending'), (SELECT min(due_at) FROM timers)) AS next_due_at,
+          (SELECT count(*)::int FROM timers WHERE due_at <= now()) AS due_timers`,
         values: [],
       });
       return {
         due_requests: row?.due_requests ?? 0,
+        due_timers: row?.due_timers ?? 0,
         due_deliveries: row?.due_deliveries ?? 0,
         unplaced_leaves: row?.unplaced_leaves ?? 0,
         due_cards: row?.due_cards ?? {},

@@ -17,9 +17,14 @@ export function progressOf(state: RequestState): Progress | null {
   const { requirement } = state.request;
   if (requirement === null) return null;
   const approvals = state.decisions
-    .filter((decision) => decision.verdict === 'approve')
+    .filter((decision) => decision.verdict === 'approve' && decision.break_glass !== true)
     .map((decision) => ({ person_id: decision.person.id, groups: decision.groups }));
-  return progress(requirement, approvals);
+  return progress(requirement, approvals, elapsedOf(state));
+}
+
+/** For how long it has waited, in seconds, when it was read or settled. */
+function elapsedOf({ request, read_at }: RequestState): number {
+  return (Date.parse(request.settled_at ?? read_at) - Date.parse(request.created_at)) / 1000;
 }
 
 /**
@@ -84,9 +89,11 @@ export function cardOf(state: RequestState, options: CardOptions): Card {
     expires_at: request.expires_at,
     open,
     reason_required: request.requirement?.reason_required ?? { approve: false, deny: false },
+    ...(request.requirement?.obligations?.passkey === undefined ? {} : { passkey_required: true as const }),
     notice: options.notice,
   };
-  return { ...card, warnings: [...request.warnings, ...show.warnings()] };
+  const frozen = (state.freezes ?? []).map(({ id, reason, placed_at }) => `Frozen since ${placed_at} (${id}): ${show.line(reason)}`);
+  return { ...card, warnings: [...frozen, ...request.warnings, ...show.warnings()] };
 }
 
 /** Who asks, for whom, to do what to what. */

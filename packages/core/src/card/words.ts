@@ -2,11 +2,11 @@ import type { OutcomeStatus } from '@countersign/contracts';
 import type { Progress } from '../policy/quorum.js';
 import type { DecisionRecord, RequestState } from '../ports.js';
 
-/** Who is still needed, "1 of data-owners and 1 of security"; null when nobody is. */
+/** Who is still needed, "1 of data-owners and 1 of security (or oncall)"; null when nobody is. */
 export function waitingFor(progress: Progress): string | null {
   const open = progress.stages.find((stage) => stage.open);
   if (open === undefined) return null;
-  const missing = open.filled.filter(({ quorum, filled }) => filled < quorum).map(({ group, quorum, filled }) => `${quorum - filled} of ${group}`);
+  const missing = open.filled.filter(({ quorum, filled }) => filled < quorum).map(({ group, quorum, filled, escalated }) => `${quorum - filled} of ${group}${escalated.length === 0 ? '' : ` (or ${escalated.join(', ')})`}`);
   const places = open.stage.all.reduce((sum, { quorum }) => sum + quorum, 0);
   const extra = Math.max(0, open.stage.distinct_humans - places) - Math.max(0, open.distinct - places);
   if (missing.length === 0 && extra > 0) missing.push(`${extra} more ${extra === 1 ? 'person' : 'people'}`);

@@ -32,7 +32,10 @@ function listed(names: readonly string[], word: 'and' | 'or'): string {
 
 export const refusals = {
   frozen: ({ id, reason, placed_at }: FreezeNotice) =>
-    refuse('frozen', `Frozen since ${placed_at} (${id}): ${reason.replace(/[.\s]+$/, '')}. Nothing runs until a second person lifts the freeze; denying still works.`),
+    refuse(
+      'frozen',
+      `Frozen since ${placed_at} (${id}): ${reason.replace(/[.\s]+$/, '')}. Nothing runs until a second person lifts the freeze; denying still works.`,
+    ),
   notFound: () => refuse('not_found', 'There is no such action request, or you may not see it.'),
   accountInactive: () => refuse('account_inactive', 'Your account is not active in the directory. Ask an administrator.'),
   accountNotLinked: (platform: string) =>
@@ -49,11 +52,22 @@ export const refusals = {
   policyChanged: (why: string) => refuse('policy_changed', `The policy changed since this was asked and denies it now: ${why}`),
   reasonRequired: (verdict: string) => refuse('reason_required', `Policy asks for a reason with "${verdict}". Give one.`),
   viaNotAllowed: (via: string, allowed: readonly string[]) =>
-    refuse('via_not_allowed', `Policy does not let this be decided ${viaWords[via] ?? `through ${via}`}. Decide it ${listed(allowed.map((name) => viaWords[name] ?? name), 'or')}.`),
-  ticketRequired: (pattern: string) => refuse('ticket_required', `Policy asks for a ticket with the approval, written like ${pattern}. Enter it on the request's page.`),
+    refuse(
+      'via_not_allowed',
+      `Policy does not let this be decided ${viaWords[via] ?? `through ${via}`}. Decide it ${listed(
+        allowed.map((name) => viaWords[name] ?? name),
+        'or',
+      )}.`,
+    ),
+  ticketRequired: (pattern: string) =>
+    refuse('ticket_required', `Policy asks for a ticket with the approval, written like ${pattern}. Enter it on the request's page.`),
   ticketMissing: (field: string, pattern: string) =>
-    refuse('ticket_required', `Policy asks that the request names a ticket in ${field}, written like ${pattern}; it does not. The requester has to ask again with it.`),
-  acknowledgementRequired: (text: string) => refuse('acknowledgement_required', `Policy asks you to confirm, word for word: “${text}”. Do it on the request's page.`),
+    refuse(
+      'ticket_required',
+      `Policy asks that the request names a ticket in ${field}, written like ${pattern}; it does not. The requester has to ask again with it.`,
+    ),
+  acknowledgementRequired: (text: string) =>
+    refuse('acknowledgement_required', `Policy asks you to confirm, word for word: “${text}”. Do it on the request's page.`),
   mustOpen: () => refuse('must_open', 'Policy asks you to have seen everything first: open the whole request ("Show everything"), then approve.'),
   stepUpRequired: (why: string) => refuse('step_up_required', `${why} Open the request's page and approve there with your passkey.`),
   notADelegate: (why: string) => refuse('not_a_delegate', why),

@@ -222,7 +222,9 @@ function bindingOf({ decider, verdict }: DecideInput, { request }: DecidingConte
 
 function stepUpRefusal(passkey: PasskeyEvidence | null, freshSeconds: number, at: Instant, given: boolean): Refusal | null {
   if (passkey === null)
-    return refusals.stepUpRequired(given ? 'That passkey was not used for this request and verdict, or it was used already.' : 'Policy wants a passkey with this approval.');
+    return refusals.stepUpRequired(
+      given ? 'That passkey was not used for this request and verdict, or it was used already.' : 'Policy wants a passkey with this approval.',
+    );
   const age = (epochMs(at) - Date.parse(passkey.verified_at)) / 1000;
   return age <= freshSeconds ? null : refusals.stepUpRequired(`Policy wants a passkey that is at most ${freshSeconds} seconds old.`);
 }

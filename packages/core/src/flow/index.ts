@@ -1,5 +1,6 @@
 export { cancel, revoke, type Withdrawer, type WithdrawOutcome } from './revoke.js';
 export { type DecideInput, type DecideOutcome, type Decider, decide, waitingNow } from './decide.js';
+export { delegate, delegationAnswer, type DelegationDeps, type DelegationOutcome, endDelegation } from './delegations.js';
 export { type AttemptFacts, deliveryLeaf } from './delivery-leaf.js';
 export type { FlowDeps } from './deps.js';
 export * from './directory/index.js';
@@ -41,6 +42,11 @@ export { maskSubmission, type NotAllowed, type NotAllowedCode, open, type OpenIn
 export { createPolicySource, type PolicySource } from './policies.js';
 export { recordedCards } from './recorded-cards.js';
 export { receiptOf, type ReceiptOutcome } from './receipt.js';
+export { markOpened, type OpenedOutcome } from './opened.js';
+export { accept, type AcceptOutcome, propose, type ProposalOutcome } from './proposals.js';
+export { type Answerer, answer, ask, type QuestionOutcome } from './questions.js';
+export { review, type ReviewOutcome } from './reviews.js';
+export { fireTimer, type TimerDeps } from './timers.js';
 export { redeem, type RedeemOutcome } from './redeem.js';
 export { report, type ReportOutcome } from './report.js';
 export { expire } from './settle.js';

@@ -119,6 +119,7 @@ export async function issueGrant(
 /** The state as the commit leaves it, without reading it again. */
 export function stateAfter(state: RequestState, commit: ChangeCommit): RequestState {
   return {
+    read_at: state.read_at,
     request: {
       ...state.request,
       ...commit.set,
@@ -133,7 +134,16 @@ export function stateAfter(state: RequestState, commit: ChangeCommit): RequestSt
     outcomes: commit.outcome === undefined ? state.outcomes : [...state.outcomes, commit.outcome],
     grant: commit.grant ?? state.grant,
     report: commit.report ?? state.report,
+    questions: withRecord(state.questions, commit.question?.record),
+    proposals: withRecord(state.proposals, commit.proposal?.record),
+    reviews: withRecord(state.reviews, commit.review?.record),
   };
+}
+
+/** The list with the record in its place, or at its end. */
+function withRecord<T extends { id: string }>(records: readonly T[], record: T | undefined): T[] {
+  if (record === undefined) return [...records];
+  return records.some(({ id }) => id === record.id) ? records.map((other) => (other.id === record.id ? record : other)) : [...records, record];
 }
 
 /**
@@ -147,11 +157,12 @@ export async function expire(deps: FlowDeps, target: { tenant: string; request_i
     const payload = await openPayload(deps.sealer, state.request);
     const at = deps.clock.now();
     const callback = await callbackPlan(deps, state.request, state.outcomes);
+    const denies = state.request.requirement?.on_timeout === 'deny';
     const parts = await settlementParts(deps, state.request, payload, state.decisions, {
-      status: 'expired',
+      status: denies ? 'denied' : 'expired',
       sequence: callback.last + 1,
       callback,
-      reason: 'Nobody decided in time.',
+      reason: denies ? 'Not enough people decided in time, which policy takes for a no.' : 'Nobody decided in time.',
       at,
       use: null,
     });
@@ -160,7 +171,7 @@ export async function expire(deps: FlowDeps, target: { tenant: string; request_i
       request_id: target.request_id,
       from: { version: state.request.version, status: 'pending' },
       time: 'due',
-      set: { status: 'expired', settled_at: at },
+      set: { status: denies ? 'denied' : 'expired', settled_at: at },
       cards: true,
       ...parts,
     };

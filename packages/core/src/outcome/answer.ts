@@ -1,6 +1,7 @@
 import type { ActionRequest, ReportView } from '@countersign/contracts';
 import { requestUrlOf } from '../card/url.js';
 import type { ReportRecord, RequestState } from '../ports.js';
+import { proposalView, questionView, reviewView } from './follow-ups.js';
 import { decisionView } from './outcome.js';
 
 /**
@@ -36,6 +37,10 @@ export function answerOf(state: RequestState, options: { publicUrl: string; gran
     redeemed_at: request.redeemed_at,
     use_until: request.use_until,
     report: reportView(state.report),
+    ...(state.questions.length === 0 ? {} : { questions: state.questions.map(questionView) }),
+    ...(state.proposals.length === 0 ? {} : { proposals: state.proposals.map(proposalView) }),
+    ...(state.reviews.length === 0 ? {} : { reviews: state.reviews.map(reviewView) }),
+    ...(state.freezes === undefined || state.freezes.length === 0 ? {} : { freezes: state.freezes }),
   };
 }
 

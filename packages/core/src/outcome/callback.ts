@@ -1,8 +1,9 @@
-import type { Callback, DecisionData, EndpointFormat, OpenedData } from '@countersign/contracts';
+import type { Callback, DecisionData, EndpointFormat, OpenedData, QuestionData } from '@countersign/contracts';
 import { requestUrlOf } from '../card/url.js';
-import type { ActionRequestRecord, DecisionRecord, DeliveryRecord, OutcomeRecord } from '../ports.js';
+import type { ActionRequestRecord, DecisionRecord, DeliveryRecord, OutcomeRecord, QuestionRecord } from '../ports.js';
 import { utf8 } from '../request/bytes.js';
 import { canonicalJson } from '../request/canonical-json.js';
+import { questionView } from './follow-ups.js';
 import { decisionView } from './outcome.js';
 
 /** Standard Webhooks: what is signed should be smaller than this, in bytes. */
@@ -45,12 +46,16 @@ function shortened(callback: Callback): Callback {
     case 'decision.recorded':
       return { ...callback, data: { ...callback.data, decision: shortReason(callback.data.decision) } };
     case 'action_request.opened':
+    case 'question.asked':
     case 'endpoint.tested':
       return callback;
   }
 }
 
-function shortReason<T extends { reason: string | null }>(decision: T): T {
+/** A passkey's evidence is read through the API, with the receipt. */
+function shortReason<T extends { reason: string | null; passkey?: unknown }>({ passkey: _evidence, ...rest }: T): T {
+  // What is left out is optional wherever it stands.
+  const decision = rest as unknown as T;
   const { reason } = decision;
   if (reason === null || reason.length <= SHORT_REASON) return decision;
   // Not in the middle of a surrogate pair: half of one is not JSON that can be digested.
@@ -85,6 +90,19 @@ export function openedCallback(request: ActionRequestRecord, sequence: number, p
     expires_at: request.expires_at,
   };
   return { type: 'action_request.opened', timestamp: request.created_at, data };
+}
+
+export function questionCallback(request: ActionRequestRecord, question: QuestionRecord, sequence: number, publicUrl: string): RequestCallback {
+  const { action_digest, request_digest } = request;
+  const data: QuestionData = {
+    action_request: request.id,
+    sequence,
+    action_digest,
+    request_digest,
+    question: questionView(question),
+    answer_url: `${publicUrl}/v1/action-requests/${request.id}/questions/${question.id}/answers`,
+  };
+  return { type: 'question.asked', timestamp: question.asked_at, data };
 }
 
 export function decisionCallback(request: ActionRequestRecord, decision: DecisionRecord, sequence: number, waiting_for: string | null): RequestCallback {

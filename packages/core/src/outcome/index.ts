@@ -7,7 +7,9 @@ export {
   endpointKeyOf,
   type Envelope,
   openedCallback,
+  questionCallback,
   outcomeCallback,
   type RequestCallback,
 } from './callback.js';
+export { proposalView, questionView, reviewView } from './follow-ups.js';
 export { decisionView, outcomeOf } from './outcome.js';

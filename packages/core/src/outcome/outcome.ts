@@ -4,7 +4,16 @@ import type { ActionRequestRecord, DecisionRecord, OutcomeRecord } from '../port
 /** A decision as answers and callbacks show it. */
 export function decisionView(decision: DecisionRecord): DecisionView {
   const { id, person, verdict, reason, decided_at, via, authenticated } = decision;
-  return { id, person, verdict, reason, decided_at, via, authenticated };
+  const { ticket, acknowledged, delegate_for, break_glass, self_approved, passkey } = decision;
+  return {
+    ...{ id, person, verdict, reason, decided_at, via, authenticated },
+    ...(ticket === undefined ? {} : { ticket }),
+    ...(acknowledged === undefined ? {} : { acknowledged }),
+    ...(delegate_for === undefined ? {} : { delegate_for }),
+    ...(break_glass === undefined ? {} : { break_glass }),
+    ...(self_approved === undefined ? {} : { self_approved }),
+    ...(passkey === undefined ? {} : { passkey }),
+  };
 }
 
 /** The outcome of a request: what the callback's `data` holds, without a grant. */
@@ -24,6 +33,7 @@ export function outcomeOf(
     decisions: decisions.map(decisionView),
     reason: settled.reason,
     settled_at: settled.at,
+    ...roadOf(settled.status, decisions),
   };
   return {
     id: settled.id,
@@ -33,5 +43,15 @@ export function outcomeOf(
     reason: settled.reason,
     settled_at: settled.at,
     data,
+  };
+}
+
+/** How an approval came about where that was not the ordinary way: by the decision that settled it. */
+function roadOf(status: OutcomeStatus, decisions: readonly DecisionRecord[]): Pick<OutcomeData, 'break_glass' | 'self_approved'> {
+  const last = decisions.at(-1);
+  if (status !== 'approved' || last === undefined) return {};
+  return {
+    ...(last.break_glass === undefined ? {} : { break_glass: last.break_glass }),
+    ...(last.self_approved === undefined ? {} : { self_approved: last.self_approved }),
   };
 }

@@ -3,4 +3,4 @@ export type * from './types.js';
 export { compileBundle, compileCanonical } from './compile.js';
 export { mergeRequirements } from './merge-requirements.js';
 export { nearestName } from './nearest-name.js';
-export { isApprover } from './quorum.js';
+export { isApprover, isNamed, namedGroups } from './quorum.js';

@@ -6,6 +6,8 @@ export interface Person extends PersonView {
   active: boolean;
   /** Names of the groups that the person is in now. */
   groups: string[];
+  /** Groups that absent people lend now, by naming this one as their stand-in; they count only where a request's policy says so. Absent: none. */
+  lent?: string[];
   roles: PersonRole[];
   /** Other addresses of this human: aliases, those of its other entries, and those that it had. Absent: none. */
   aliases?: string[];
@@ -37,9 +39,9 @@ export interface KeyRights {
   callback_hosts: string[];
   redeem: boolean;
   /** Whether it may read its own requests; absent: it may. */
-  read?: boolean;
+  read?: boolean | undefined;
   /** For whom its actors may say that they act: ids or e-mail addresses, compared without case; absent: anybody. */
-  on_behalf_of?: string[];
+  on_behalf_of?: string[] | undefined;
 }
 
 /** What a platform's token said of a workload, as it was verified. */

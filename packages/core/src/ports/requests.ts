@@ -147,7 +147,7 @@ export interface RequestFilter {
   /** Only requests older than this one (created_at, id), both exclusive. */
   before?: { created_at: string; id: string };
   /** Who reads: a caller sees its own; a person those of the chain, with a stage group of theirs, or decided by them; all: everything. */
-  reader: { kind: 'caller'; key_id: string } | { kind: 'person'; person_id: string; groups: string[] } | { kind: 'all' };
+  reader: { kind: 'caller'; key_id: string } | { kind: 'person'; person_id: string; groups: string[]; lent?: string[] } | { kind: 'all' };
 }
 
 /** The coarse port of the flows: one statement or transaction per call. Faults throw; nothing is half done. */

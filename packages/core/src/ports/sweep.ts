@@ -3,6 +3,8 @@
 /** How much is waiting; one statement, for the sweeper and the metrics. */
 export interface Backlog {
   due_requests: number;
+  /** Reminders, escalations and the like that are due. */
+  due_timers: number;
   due_deliveries: number;
   unplaced_leaves: number;
   due_cards: Record<string, number>;

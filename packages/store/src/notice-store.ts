@@ -1,0 +1,65 @@
+import type { JsonObject, NoticeKind } from '@countersign/contracts';
+import type { NoticeRecord, NoticeStore, PlatformName } from '@countersign/core/ports';
+import type { Database } from './database.js';
+import { instant } from './rows.js';
+
+interface NoticeRow {
+  tenant: string;
+  id: string;
+  kind: NoticeKind;
+  request_id: string | null;
+  groups: string[];
+  people: string[];
+  channels: JsonObject[];
+  text: string;
+  at: Date;
+}
+
+const COLUMNS = 'n.tenant, n.id, n.kind, n.request_id, n.groups, n.people, n.channels, n.text, n.at';
+
+/** What people are told besides the card: a task per notice and connected platform, and the notices themselves for the inbox. */
+export function noticeStore(database: Database): NoticeStore {
+  return {
+    claim: async (platform, limit, leaseSeconds) => {
+      const rows = await database.run<NoticeRow & { platform: PlatformName; attempts: number }>({
+        name: 'claim-notices',
+        text: `WITH due AS (SELECT tenant, platform, notice_id FROM notice_tasks
+            WHERE platform = $1 AND due_at <= now() AND (leased_until IS NULL OR leased_until <= now()) ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED),
+          claimed AS (UPDATE notice_tasks t SET leased_until = now() + make_interval(secs => $3), attempts = t.attempts + 1
+            FROM due WHERE t.tenant = due.tenant AND t.platform = due.platform AND t.notice_id = due.notice_id RETURNING t.tenant, t.platform, t.notice_id, t.attempts)
+          SELECT ${COLUMNS}, c.platform, c.attempts FROM claimed c JOIN notices n ON n.tenant = c.tenant AND n.id = c.notice_id ORDER BY n.created_at`,
+        values: [platform, limit, leaseSeconds],
+      });
+      return rows.map((row) => ({ tenant: row.tenant, platform: row.platform, notice: noticeOf(row), attempts: row.attempts }));
+    },
+    finish: async ({ tenant, platform, notice }) => {
+      await database.run({
+        name: 'finish-notice',
+        text: 'DELETE FROM notice_tasks WHERE tenant = $1 AND platform = $2 AND notice_id = $3',
+        values: [tenant, platform, notice.id],
+      });
+    },
+    retry: async ({ tenant, platform, notice, attempts }, delaySeconds) => {
+      await database.run({
+        name: 'retry-notice',
+        // Whoever took it over since keeps it.
+        text: `UPDATE notice_tasks SET leased_until = NULL, due_at = now() + make_interval(secs => $4)
+          WHERE tenant = $1 AND platform = $2 AND notice_id = $3 AND attempts = $5`,
+        values: [tenant, platform, notice.id, delaySeconds, attempts],
+      });
+    },
+    since: async ({ tenant, person_id, groups, after }) => {
+      const rows = await database.run<NoticeRow>({
+        name: 'notices-since',
+        text: `SELECT ${COLUMNS} FROM notices n WHERE n.tenant = $1 AND n.created_at > $4::timestamptz AND ($2 = ANY (n.people) OR n.groups && $3::text[])
+          ORDER BY n.created_at, n.id LIMIT 100`,
+        values: [tenant, person_id, groups, after],
+      });
+      return rows.map(noticeOf);
+    },
+  };
+}
+
+function noticeOf({ tenant: _tenant, id, kind, request_id, groups, people, channels, text, at }: NoticeRow): NoticeRecord {
+  return { id, kind, request_id, groups, people, channels, text, at: instant(at) };
+}
