@@ -1,9 +1,8 @@
 import { createConsole } from '@countersign/console';
-import type { DirectorySnapshot } from '@countersign/core/ports';
-import { readDirectoryFile, snapshotOf } from '@countersign/identity';
 import { createIntake } from '@countersign/intake';
 import { type Config, createHttpService, createLogger, createMetrics, createShutdown, type HttpService, type Mount, type Shutdown } from '@countersign/service';
 import { systemEntropy } from './clock.js';
+import { loadDirectoryFile, watchDirectoryFile } from './directory-source.js';
 import { activatePolicy } from './policy-file.js';
 import { QUICKSTART_NOTICE } from './quickstart/banner.js';
 import { exampleFiles, type QuickstartFile } from './quickstart/files.js';
@@ -32,6 +31,7 @@ export async function start(config: Config): Promise<Running> {
     const world = await createWorld(config, store, announcer, shutdown);
     const notice = config.quickstart ? QUICKSTART_NOTICE : null;
     await loadPolicyAndDirectory(config, world);
+    if (config.directoryPath !== undefined) watchDirectoryFile(world, TENANT, config.directoryPath, { log, shutdown });
     const quickstart = config.quickstart
       ? await seedQuickstart({
           home: config.home,
@@ -91,6 +91,7 @@ async function startRoles(parts: Parts, origins: () => readonly string[]): Promi
       passkeys: world.store.passkeys,
       deliveries: world.store.deliveries,
       endpoints: world.store.endpoints,
+      control: { freezes: world.store.freezes, configChanges: world.store.configChanges, fourEyes: config.fourEyes },
       ledger: world.store.ledger,
       jwks: async () => {
         await world.keyring.refreshIfStale(PUBLISHED_KEYS_AGE_MS);
@@ -124,9 +125,5 @@ async function loadPolicyAndDirectory(config: Config, world: World): Promise<voi
   } else if ((await world.store.policies.active(TENANT)) === null) {
     throw new StartError('No policy is in force. Set COUNTERSIGN_POLICY to a policy file or folder.');
   }
-  if (directory !== undefined) {
-    const known = await world.store.directory.list(TENANT);
-    const snapshot: DirectorySnapshot = snapshotOf(TENANT, await readDirectoryFile(directory), known);
-    await world.store.directory.replace(TENANT, snapshot);
-  }
+  if (directory !== undefined) await loadDirectoryFile(world, TENANT, directory);
 }

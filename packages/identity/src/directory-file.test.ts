@@ -97,6 +97,48 @@ describe('a directory file', () => {
     expect(problemsOf('')).not.toHaveLength(0);
   });
 
+  test('B3: groups may be in groups, whoever is in the inner one is in the outer one, and a circle is refused', () => {
+    const people = 'people:\n  - { email: a@example.com, name: A, groups: [dba] }\n  - { email: b@example.com, name: B }\n';
+    const file = directoryOf(`${people}groups:\n  - { name: data, groups: [dba], members: [B@example.com] }\n  - { name: all, groups: [data] }\n`);
+    const { people: entries, groups } = snapshotOf('default', file, []);
+    const [a, b] = entries.map(({ id }) => id);
+    expect(Object.fromEntries(groups.map(({ name, members }) => [name, members.toSorted()]))).toEqual({
+      dba: [a],
+      data: [a, b].toSorted(),
+      all: [a, b].toSorted(),
+    });
+    expect(problemsOf(`${people}groups:\n  - { name: x, groups: [y] }\n  - { name: y, groups: [x] }\n`)).toEqual([
+      { file: 'directory.yaml', line: 5, path: 'groups[0].groups', message: 'goes round in a circle: x in y in x' },
+    ]);
+    expect(problemsOf(`${people}groups: [{ name: x, groups: [nobody], members: [c@example.com] }]\n`)).toMatchObject([
+      { path: 'groups[0].members[0]' },
+      { path: 'groups[0].groups[0]' },
+    ]);
+    expect(problemsOf(`${people}groups: [{ name: DBA }]\n`)).toMatchObject([{ message: 'the groups dba and DBA differ in case alone' }]);
+  });
+
+  test('C5: an OIDC subject or an alias that two entries claim is refused', () => {
+    const oidc = 'oidc: [{ issuer: "https://id.example.com", subject: u1 }]';
+    expect(problemsOf(`people:\n  - { email: a@example.com, name: A, ${oidc} }\n  - { email: b@example.com, name: B, ${oidc} }\n`)).toMatchObject([
+      { line: 3, path: 'people[1].oidc[0]', message: 'this OIDC subject stands already at people[0].oidc[0]' },
+    ]);
+    expect(problemsOf('people:\n  - { email: a@example.com, name: A }\n  - { email: b@example.com, name: B, aliases: [A@example.com] }\n')).toMatchObject([
+      { line: 3, path: 'people[1].aliases[0]' },
+    ]);
+  });
+
+  test('C4: agents say what they may ask, who or which group answers for them, and differ in more than case', () => {
+    const people = 'people: [{ email: a@example.com, name: A, groups: [ml] }]\n';
+    const file = directoryOf(`${people}agents: [{ id: r, owner_group: ml, actions: [data.*], purposes: [training], risk: high }]`);
+    expect(snapshotOf('default', file, []).agents).toEqual([
+      { id: 'r', active: true, owner: null, owner_group: 'ml', actions: ['data.*'], purposes: ['training'], risk: 'high' },
+    ]);
+    expect(problemsOf(`${people}agents: [{ id: r }, { id: R, owner_group: nobody }]`)).toMatchObject([
+      { path: 'agents[1].id' },
+      { path: 'agents[1].owner_group' },
+    ]);
+  });
+
   test('that cannot be used says at the start every problem with file and line', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'countersign-directory-'));
     try {
