@@ -15,12 +15,14 @@ export interface DecisionsDeps {
   deliver(): Promise<{ full: boolean; later: boolean }>;
   /** Ends deliveries under way. */
   stopDelivering(): Promise<void>;
+  /** Puts approved changes of the configuration into effect, and ends freezes whose time is over. */
+  settleControl?(): Promise<void>;
   checkpointSigner(): Signer;
   /** The log's name in its checkpoints. */
   origin(tenant: string): string;
   /** Tells other workers of what a sweep found waiting for them. */
   announce(topic: WorkTopic): void;
-  onFault(fault: { task: 'expire' | 'deliver' | 'sequence' | 'sweep'; error: unknown }): void;
+  onFault(fault: { task: 'expire' | 'control' | 'deliver' | 'sequence' | 'sweep'; error: unknown }): void;
   onBacklog?(backlog: Backlog): void;
 }
 
@@ -54,6 +56,7 @@ export function createDecisions(deps: DecisionsDeps): Decisions {
     { spacingMs: CHECKPOINT_SPACING_MS, onFault: fault('sequence') },
   );
   const expiry = pacedLoop(expireDue, { spacingMs: 50, onFault: fault('expire') });
+  const control = pacedLoop(async () => deps.settleControl?.(), { spacingMs: 100, onFault: fault('control') });
   const sweeping = pacedLoop(sweepOnce, { spacingMs: 0, onFault: fault('sweep') });
   let interval: NodeJS.Timeout | null = null;
   let next: NodeJS.Timeout | null = null;
@@ -88,6 +91,7 @@ export function createDecisions(deps: DecisionsDeps): Decisions {
   async function sweepOnce(): Promise<void> {
     const backlog = await deps.sweep.backlog();
     deps.onBacklog?.(backlog);
+    control.wake();
     if (backlog.due_requests > 0) expiry.wake();
     if (backlog.due_deliveries > 0) deliveries.wake();
     if (backlog.unplaced_leaves > 0) sequencing.wake();
@@ -116,14 +120,17 @@ export function createDecisions(deps: DecisionsDeps): Decisions {
     },
     wake(topic) {
       if (topic === 'deliveries') deliveries.wake();
-      else if (topic === 'decisions') sequencing.wake();
+      else if (topic === 'decisions') {
+        sequencing.wake();
+        control.wake();
+      }
     },
     async sweep() {
       sweeping.wake();
       await sweeping.idle();
     },
     async idle() {
-      await Promise.all([sweeping.idle(), expiry.idle(), deliveries.idle(), sequencing.idle()]);
+      await Promise.all([sweeping.idle(), expiry.idle(), control.idle(), deliveries.idle(), sequencing.idle()]);
       await Promise.all(underway);
     },
     async stop() {
@@ -131,7 +138,7 @@ export function createDecisions(deps: DecisionsDeps): Decisions {
       if (interval !== null) clearInterval(interval);
       if (next !== null) clearTimeout(next);
       await deps.stopDelivering();
-      await Promise.all([sweeping.stop(), expiry.stop(), deliveries.stop(), sequencing.stop(), ...underway]);
+      await Promise.all([sweeping.stop(), expiry.stop(), control.stop(), deliveries.stop(), sequencing.stop(), ...underway]);
     },
   };
 }

@@ -1,6 +1,21 @@
 import type { Card, JsonValue, RotatedKey } from '@countersign/contracts';
-import type { EndpointDeps, FlowDeps } from '@countersign/core/flow';
-import type { CredentialStore, DeliveryStore, DirectoryStore, EndpointStore, LedgerStore, PasskeyStore, PolicyStore, SigningPurpose } from '@countersign/core/ports';
+import type { ConfigChangeDeps, EndpointDeps, FlowDeps, FourEyes } from '@countersign/core/flow';
+import type {
+  ChatLinkStore,
+  ConfigChangeStore,
+  CredentialStore,
+  DeliveryStore,
+  DirectoryStore,
+  EndpointStore,
+  FreezeStore,
+  IdentityStore,
+  IdentityStore,
+  LedgerStore,
+  PasskeyStore,
+  PolicyStore,
+  SigningPurpose,
+} from '@countersign/core/ports';
+import type { OidcProvider } from '@countersign/identity';
 import type { Logger } from '@countersign/service';
 import type { Waiters } from './waiters.js';
 
@@ -11,6 +26,10 @@ export interface IntakeDeps {
   waiters: Waiters;
   directory: DirectoryStore;
   credentials: CredentialStore;
+  identities: IdentityStore;
+  chatLinks: ChatLinkStore;
+  /** Absent: people sign in by links alone. */
+  signIn?: SignInDeps;
   policies: PolicyStore;
   passkeys: PasskeyStore;
   /** The AAGUIDs of the authenticators that count; absent or empty: all. */
@@ -18,6 +37,7 @@ export interface IntakeDeps {
   deliveries: Pick<DeliveryStore, 'list' | 'search' | 'get' | 'insert' | 'redrive'>;
   endpoints: EndpointStore;
   ledger: Pick<LedgerStore, 'checkpoint' | 'leafHashes' | 'nodeHashes' | 'entries'>;
+  control: Control;
   /** Every public key that something of ours may be signed with, retired ones included (RFC 7517). */
   jwks: () => Promise<{ keys: object[] }>;
   /** Every public key (32 bytes) that a checkpoint of the ledger may be signed with, retired ones included; the youngest stands last. */
@@ -37,7 +57,28 @@ export interface IntakeDeps {
   times?: { lookMs: number; pingMs: number };
 }
 
+/** How people sign in and link chat accounts. */
+export interface SignInDeps {
+  tenant: string;
+  providers: readonly OidcProvider[];
+  /** How long a chat account that was linked waits until it may decide, in seconds; see waitsUntil. */
+  linkCooldownSeconds: number;
+}
+
 /** What the use cases of endpoints and deliveries take of it. */
 export function endpointDeps({ flow, endpoints, deliveries }: IntakeDeps): EndpointDeps {
   return { ...flow, endpoints, deliveries };
+}
+
+/** What controls a running installation. */
+export interface Control {
+  freezes: FreezeStore;
+  configChanges: ConfigChangeStore;
+  /** When a change of the configuration needs a second person. */
+  fourEyes: FourEyes;
+}
+
+/** What gated changes of the configuration take of it. */
+export function configChangeDeps({ flow, control }: Pick<IntakeDeps, 'flow' | 'control'>): ConfigChangeDeps {
+  return { ...flow, configChanges: control.configChanges, fourEyes: control.fourEyes };
 }

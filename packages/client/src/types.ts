@@ -169,7 +169,7 @@ export interface ActionRequest {
   reason?: string | undefined;
   context?: JsonObject | undefined;
   purpose?: string | undefined;
-  requester: { type: 'api_key' | 'workload'; id: string; name: string; authenticated: Authenticated };
+  requester: { type: 'api_key' | 'workload' | 'person'; id: string; name: string; authenticated: Authenticated };
   masked: { pointer: string; class: string; action: 'strip' | 'token'; detector: string; length: number }[];
   evaluation: { effect: 'allow' | 'require' | 'deny'; rules: string[]; policy_digest: string; explanation: string };
   requirement: Requirement | null;
@@ -180,6 +180,8 @@ export interface ActionRequest {
   use_until: string | null;
   /** What the executor said came of it; null until it says so. */
   report: { result: 'succeeded' | 'failed'; result_digest: string | null; detail: string | null; reported_at: string } | null;
+  /** The freezes that hold it now: it is not approved, and not redeemed, until they are lifted. Absent where there is none. */
+  freezes?: { id: string; reason: string; placed_at: string }[] | undefined;
 }
 
 export interface ActionRequestList {

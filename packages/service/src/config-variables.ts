@@ -3,6 +3,7 @@ import { isIP } from 'node:net';
 import { z } from 'zod';
 
 import type { ConfigProblem } from './config.js';
+import { gitPolicyOf } from './git-policy.js';
 import { isLoopbackHost } from './loopback.js';
 
 /**
@@ -34,7 +35,30 @@ const variables = {
     'Make one with: echo "k1:$(openssl rand -base64 32)". The first key is the active one.',
   ),
   MIGRATE_DATABASE_URL: variable(address('postgres:', 'postgresql:'), 'Write it as postgresql://owner:password@host:5432/database.'),
-  COUNTERSIGN_POLICY: variable(text(4_096), 'Name a policy file or folder.'),
+  COUNTERSIGN_POLICY: variable(
+    text(4_096).refine(
+      (value) => !/^git\+/iu.test(value) || gitPolicyOf(value) !== null,
+      'is no git address: a scheme of https, http, ssh or file, and a ref and path without ".." or a leading "-"',
+    ),
+    'Name a policy file or folder, or a git repository: git+https://host/repository.git#ref:path.',
+  ),
+  COUNTERSIGN_POLICY_SIGNERS: variable(text(4_096), 'Name a file of allowed signers, as ssh-keygen(1) describes it.'),
+  COUNTERSIGN_POLICY_POLL_SECONDS: variable(
+    z
+      .string()
+      .regex(/^\d{1,5}$/u, 'must be a whole number')
+      .transform(Number)
+      .pipe(z.int().min(1, 'must be 1 or more').max(86_400, 'must be 86400 or less')),
+    'Say how often the policy is looked at, in seconds; the default is 30.',
+  ),
+  COUNTERSIGN_POLICY_GATED: variable(
+    z.enum(['on', 'off'], 'must be on or off'),
+    'Leave it out for off: what comes from a file or git was reviewed where it lives.',
+  ),
+  COUNTERSIGN_FOUR_EYES: variable(
+    z.enum(['auto', 'always', 'off'], 'must be auto, always or off'),
+    'Leave it out for auto: changes of the configuration need a second administrator from the moment that there is one.',
+  ),
   COUNTERSIGN_DIRECTORY: variable(text(4_096), 'Name a file of people and groups.'),
   SLACK_BOT_TOKEN: variable(
     header().refine((token) => !token.startsWith('xapp-'), 'is an app-level token'),

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 
+import { type GitPolicy, gitPolicyOf } from './git-policy.js';
 import { isLoopbackHost } from './loopback.js';
 import { Secret } from './secret.js';
 import { readVariables, type Variables, variableNames } from './config-variables.js';
@@ -31,6 +32,16 @@ export interface Config {
   /** `kid:base64,…`, the first is active; its form was checked. Absent: made in the home (embedded database only). */
   readonly masterKey?: Secret;
   readonly policyPath?: string;
+  /** Instead of a path. */
+  readonly policyGit?: GitPolicy;
+  /** A file of allowed signers (ssh-keygen): commits of the policy must be signed by one of them. */
+  readonly policySigners?: string;
+  /** How often file, folder or repository are looked at. */
+  readonly policyPollSeconds: number;
+  /** Whether what comes from there is held against what is in force, as an upload is. */
+  readonly policyGated: boolean;
+  /** When a change of the configuration needs a second administrator. */
+  readonly fourEyes: 'auto' | 'always' | 'off';
   readonly directoryPath?: string;
   readonly slack?: {
     readonly botToken: Secret;
@@ -96,6 +107,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, ro
   if (problems.length > 0) return { ok: false, problems: inOrder(problems) };
 
   const port = values.PORT ?? 8080;
+  const policyGit = values.COUNTERSIGN_POLICY === undefined ? null : gitPolicyOf(values.COUNTERSIGN_POLICY);
   return {
     ok: true,
     config: {
@@ -111,7 +123,12 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, ro
           : { kind: 'external', url: new Secret(values.DATABASE_URL), ...given('migrateUrl', secret(values.MIGRATE_DATABASE_URL)) },
       ...given('redisUrl', secret(values.REDIS_URL)),
       ...given('masterKey', secret(values.COUNTERSIGN_MASTER_KEY)),
-      ...given('policyPath', path(values.COUNTERSIGN_POLICY)),
+      ...given('policyPath', policyGit === null ? path(values.COUNTERSIGN_POLICY) : undefined),
+      ...given('policyGit', policyGit ?? undefined),
+      ...given('policySigners', path(values.COUNTERSIGN_POLICY_SIGNERS)),
+      policyPollSeconds: values.COUNTERSIGN_POLICY_POLL_SECONDS ?? 30,
+      policyGated: values.COUNTERSIGN_POLICY_GATED === 'on',
+      fourEyes: values.COUNTERSIGN_FOUR_EYES ?? 'auto',
       ...given('directoryPath', path(values.COUNTERSIGN_DIRECTORY)),
       ...given('slack', slackOf(values)),
       ...given('teams', teamsOf(values)),

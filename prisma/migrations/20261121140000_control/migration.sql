@@ -138,19 +138,26 @@ CREATE FUNCTION "countersign_fold"(name text) RETURNS text LANGUAGE sql IMMUTABL
   SELECT lower(btrim(normalize(name, NFKC)));
 $$;
 
-CREATE FUNCTION "countersign_freezes"(frozen "freezes", of_action text, of_actors text[], of_callers text[]) RETURNS boolean LANGUAGE sql STABLE AS $$
-  SELECT frozen.lifted_at IS NULL
-    AND (frozen.expires_at IS NULL OR frozen.expires_at > clock_timestamp())
-    AND (frozen.action_like IS NULL OR lower(of_action) LIKE frozen.action_like)
+-- Whether a freeze is about an action, in force or not.
+CREATE FUNCTION "countersign_freeze_covers"(frozen "freezes", of_action text, of_actors text[], of_callers text[]) RETURNS boolean LANGUAGE sql STABLE AS $$
+  SELECT (frozen.action_like IS NULL OR lower(of_action) LIKE frozen.action_like)
     AND (frozen.caller IS NULL OR frozen.caller = ANY (of_callers))
     AND (frozen.actor_fold IS NULL OR EXISTS (SELECT FROM unnest(of_actors) AS one (name) WHERE countersign_fold(one.name) = frozen.actor_fold));
 $$;
 
+-- Whether it holds the action now.
+CREATE FUNCTION "countersign_freezes"(frozen "freezes", of_action text, of_actors text[], of_callers text[]) RETURNS boolean LANGUAGE sql VOLATILE AS $$
+  SELECT frozen.lifted_at IS NULL
+    AND (frozen.expires_at IS NULL OR frozen.expires_at > clock_timestamp())
+    AND countersign_freeze_covers(frozen, of_action, of_actors, of_callers);
+$$;
+
 -- The oldest freeze that holds an action now, and for as long as the calling transaction lasts; null where there is none.
-CREATE FUNCTION "countersign_frozen"(of_tenant text, of_action text, of_actors text[], of_callers text[]) RETURNS text LANGUAGE plpgsql VOLATILE AS $$
+CREATE FUNCTION "countersign_frozen"(of_tenant text, of_action text, of_actors text[], of_callers text[]) RETURNS json LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
   PERFORM countersign_share_control(of_tenant);
-  RETURN (SELECT f.id FROM freezes f WHERE f.tenant = of_tenant AND f.lifted_at IS NULL AND countersign_freezes(f, of_action, of_actors, of_callers)
+  RETURN (SELECT json_build_object('id', f.id, 'reason', f.reason, 'placed_at', f.placed_at) FROM freezes f
+          WHERE f.tenant = of_tenant AND f.lifted_at IS NULL AND countersign_freezes(f, of_action, of_actors, of_callers)
           ORDER BY f.placed_at, f.id LIMIT 1);
 END
 $$;

@@ -11,9 +11,9 @@ export type Who = 'open' | 'caller' | 'person' | 'either';
 
 /** What a handler answers. */
 export type Answer =
-  | { status: number; json: object | null; headers?: Record<string, string> }
-  | { status: number; bytes: Uint8Array; type: string; headers?: Record<string, string> }
-  | { status: number; headers?: Record<string, string> }
+  | { status: number; json: object | null; headers?: Record<string, string | readonly string[]> }
+  | { status: number; bytes: Uint8Array; type: string; headers?: Record<string, string | readonly string[]> }
+  | { status: number; headers?: Record<string, string | readonly string[]> }
   | { stream: (out: EventSink) => Promise<void> }
   | Trouble;
 
@@ -51,7 +51,7 @@ export interface RouteFacts {
   path: string;
   /** Unique; OpenAPI's operationId. */
   name: string;
-  tag: 'Action requests' | 'Decisions' | 'Grants' | 'Policy' | 'Masking' | 'People' | 'Ledger' | 'Endpoints' | 'Deliveries' | 'Service';
+  tag: 'Action requests' | 'Decisions' | 'Grants' | 'Policy' | 'Masking' | 'People' | 'Ledger' | 'Endpoints' | 'Deliveries' | 'Control' | 'Service';
   summary: string;
   who: Who;
   /** What the path's parameters are, for readers. */
@@ -67,6 +67,8 @@ export interface RouteFacts {
   commit_judges_key?: boolean;
   /** Whether the change needs a scope: a personal token that only reads changes nothing. */
   changes?: boolean;
+  /** The body comes as a form (application/x-www-form-urlencoded), each name once. */
+  form?: boolean;
   /** A POST that no session authenticates, and yet must not come from another site: it sets a cookie. */
   signs_in?: boolean;
 }

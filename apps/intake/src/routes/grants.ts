@@ -20,7 +20,7 @@ export function grantRoutes(deps: IntakeDeps): Route[] {
       who: 'caller',
       parameters: idParameter,
       answers: { 201: { description: 'A fresh grant, for the requesting caller alone', schema: freshGrantSchema } },
-      problems: ['not_approved', 'grant_already_redeemed', 'grant_revoked', 'approval_over', 'policy_changed'],
+      problems: ['not_approved', 'grant_already_redeemed', 'grant_revoked', 'approval_over', 'policy_changed', 'frozen'],
       async handle({ reader: { caller }, params: { id = '' } }) {
         const outcome = await freshGrant(flow, caller, id);
         return outcome.kind === 'refused' ? refused(outcome) : { status: 201, json: outcome.answer };
@@ -45,6 +45,7 @@ export function grantRoutes(deps: IntakeDeps): Route[] {
         'action_mismatch',
         'grant_already_redeemed',
         'policy_changed',
+        'frozen',
       ],
       async handle({ reader: { caller }, body: { grant, action } }) {
         const outcome = await redeem(flow, { caller, grant, action });

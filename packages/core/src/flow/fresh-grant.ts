@@ -37,6 +37,7 @@ export async function freshGrant(deps: FlowDeps, caller: Caller, request_id: str
       request_id,
       from: { version: request.version, status: 'approved' },
       time: { before: until },
+      acting_key: caller.key_id,
       set: {},
       grant: grant.record,
       cards: false,
@@ -49,6 +50,8 @@ export async function freshGrant(deps: FlowDeps, caller: Caller, request_id: str
       return { kind: 'issued', answer: { id, action_request: request.id, grant: grant.token, audience, issued_at, expires_at, use_until: until } };
     }
     if (result.kind === 'time') return refusals.approvalOver();
+    if (result.kind === 'frozen') return refusals.frozen(result.freeze);
+    if (result.kind === 'key_inactive') return refusals.grantRevoked();
   }
   throw new CoreError('contention', `${request_id} changed ${MAX_PLANS} times while it was getting a fresh grant.`);
 }

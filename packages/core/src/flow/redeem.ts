@@ -6,6 +6,7 @@ import { epochMs, formatInstant, type Instant } from '../request/index.js';
 import { type FlowDeps, MAX_PLANS } from './deps.js';
 import { policyInput } from './open.js';
 import { leafMaker, openPayload } from './record-key.js';
+import { voidRequest } from './revoke.js';
 import { digestOfAction } from './settle.js';
 
 export type RedeemOutcome = { kind: 'redeemed'; answer: RedeemAnswer } | Refusal;
@@ -47,6 +48,7 @@ export async function redeem(deps: FlowDeps, input: { caller: Caller; grant: str
       request_id: request.id,
       from: { version: request.version, status: 'approved' },
       time: { before: expiry },
+      acting_key: caller.key_id,
       set: { redeemed_at: at, redeemed_by: caller.key_id },
       cards: true,
       leaves: [leaf('grant.redeemed', at, { grant: claims.jti }, { caller: caller.key_id, action_digest: claims.act_digest })],
@@ -58,6 +60,12 @@ export async function redeem(deps: FlowDeps, input: { caller: Caller; grant: str
       return { kind: 'redeemed', answer: { grant_id: claims.jti, action_request: request.id, action_digest: claims.act_digest, redeemed_at: at } };
     }
     if (result.kind === 'time') return expired();
+    if (result.kind === 'frozen') return refusals.frozen(result.freeze);
+    if (result.kind === 'key_inactive') {
+      if (result.whose === 'actor') return refuse('invalid_grant', `The API key "${caller.name}" is not live any more.`);
+      // The next plan finds it revoked.
+      await voidRequest(deps, request.tenant, request.id, 'The API key that asked was revoked.');
+    }
   }
   throw new CoreError('contention', `${claims.action_request} changed ${MAX_PLANS} times while its grant was being redeemed.`);
 }

@@ -1,0 +1,59 @@
+import type { FreezeNotice } from '@countersign/contracts';
+import type { ActionRequestRecord, ChangeCommit, ConfigChangeRecord } from '@countersign/core/ports';
+import type { Values } from './database.js';
+import { ACTORS, CALLERS } from './freeze-conditions.js';
+import { instant } from './rows.js';
+
+/*
+ * What a commit asks of those who control the installation. The functions stand in the migration `control`: they take a lock that commits
+ * share, and look with a snapshot of their own, so that a freeze or an activation which was acknowledged before is always seen.
+ */
+
+/** Whether the policy that a plan was made on is in force still, and stays so until the statement is committed. */
+export function inForce(tenant: string, digest: string): string {
+  return `(${digest} IS NULL OR countersign_in_force(${tenant}, ${digest}))`;
+}
+
+/** Whether the person who asks for a change of the configuration is active still. */
+export function personLive(tenant: string, id: string): string {
+  return `EXISTS (SELECT FROM directory_people WHERE tenant = ${tenant} AND id = ${id} AND active)`;
+}
+
+/** The freeze that keeps a request from being opened, as JSON, or null. */
+export function frozenAtOpen(values: Values, tenant: string, request: ActionRequestRecord): string {
+  const { action, actor } = request.view;
+  const actors = [actor.id, ...(actor.on_behalf_of === undefined ? [] : [actor.on_behalf_of.id])];
+  return `countersign_frozen(${tenant}, ${values.add(action, 'text')}, ${values.add(actors, 'text[]')}, ${values.add([request.requester.id], 'text[]')})`;
+}
+
+/** Whether a commit lets something run, or brings it nearer to that: then no freeze may hold its request. */
+export function needsThaw({ set, decision, grant }: ChangeCommit): boolean {
+  return set.status === 'approved' || set.redeemed_at !== undefined || grant !== undefined || decision?.verdict === 'approve';
+}
+
+/** The freeze that keeps a request from going on, as JSON, or null. */
+export function frozenAtChange(values: Values, commit: ChangeCommit, at: { tenant: string; id: string }): string {
+  if (!needsThaw(commit)) return 'NULL::json';
+  const redeemer = values.add(commit.set.redeemed_by ?? null, 'text');
+  return `(SELECT countersign_frozen(r.tenant, r.action, ${ACTORS}, ARRAY[${CALLERS}, ${redeemer}]) FROM action_requests r WHERE r.tenant = ${at.tenant} AND r.id = ${at.id})`;
+}
+
+export const freezeNotice = (json: FreezeNotice): FreezeNotice => ({ ...json, placed_at: instant(json.placed_at) });
+
+/** The row of a change that its request asks approval for, as the beginning of a statement. */
+export function configChangeInsert(values: Values, tenant: string, record: ConfigChangeRecord): string {
+  return `INSERT INTO config_changes (tenant, id, kind, resource_id, sealed_payload, payload_digest, summary, proposed_by, proposed_at, request_id, state)
+      SELECT ${[
+        tenant,
+        values.add(record.id, 'text'),
+        values.add(record.kind, 'text'),
+        values.add(record.resource_id, 'text'),
+        values.add(record.sealed_payload, 'bytea'),
+        values.add(record.payload_digest, 'text'),
+        values.add(JSON.stringify(record.summary), 'json'),
+        values.add(JSON.stringify(record.proposed_by), 'json'),
+        values.add(record.proposed_at, 'timestamptz'),
+        values.add(record.request_id, 'text'),
+        values.add(record.state, 'text'),
+      ].join(', ')}`;
+}
