@@ -2,20 +2,23 @@ import type { Card, JsonValue, RotatedKey } from '@countersign/contracts';
 import type { ConfigChangeDeps, EndpointDeps, FlowDeps, FourEyes } from '@countersign/core/flow';
 import type {
   ChatLinkStore,
+  CallerStore,
   ConfigChangeStore,
   CredentialStore,
+  DelegationStore,
   DeliveryStore,
   DirectoryStore,
   EndpointStore,
   FreezeStore,
   IdentityStore,
-  IdentityStore,
   LedgerStore,
+  NoticeStore,
   PasskeyStore,
   PolicyStore,
+  ReviewStore,
   SigningPurpose,
 } from '@countersign/core/ports';
-import type { OidcProvider } from '@countersign/identity';
+import type { OidcProvider, WorkloadVerifier } from '@countersign/identity';
 import type { Logger } from '@countersign/service';
 import type { Waiters } from './waiters.js';
 
@@ -26,6 +29,11 @@ export interface IntakeDeps {
   waiters: Waiters;
   directory: DirectoryStore;
   credentials: CredentialStore;
+  callers: CallerStore;
+  /** Verifies platforms' tokens; absent: none are trusted. */
+  workloads?: WorkloadVerifier;
+  /** Address blocks of proxies whose X-Forwarded-For is believed; absent: none. */
+  trustedProxies?: readonly string[];
   identities: IdentityStore;
   chatLinks: ChatLinkStore;
   /** Absent: people sign in by links alone. */
@@ -38,6 +46,7 @@ export interface IntakeDeps {
   endpoints: EndpointStore;
   ledger: Pick<LedgerStore, 'checkpoint' | 'leafHashes' | 'nodeHashes' | 'entries'>;
   control: Control;
+  followUps: FollowUps;
   /** Every public key that something of ours may be signed with, retired ones included (RFC 7517). */
   jwks: () => Promise<{ keys: object[] }>;
   /** Every public key (32 bytes) that a checkpoint of the ledger may be signed with, retired ones included; the youngest stands last. */
@@ -68,6 +77,13 @@ export interface SignInDeps {
 /** What the use cases of endpoints and deliveries take of it. */
 export function endpointDeps({ flow, endpoints, deliveries }: IntakeDeps): EndpointDeps {
   return { ...flow, endpoints, deliveries };
+}
+
+/** What stands beside requests: stand-ins, reviews, and what people are told. */
+export interface FollowUps {
+  delegations: DelegationStore;
+  reviews: ReviewStore;
+  notices: Pick<NoticeStore, 'since'>;
 }
 
 /** What controls a running installation. */

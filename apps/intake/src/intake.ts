@@ -4,10 +4,16 @@ import type { Route } from './http/route.js';
 import { createRouter } from './http/router.js';
 import { openApiOf } from './openapi.js';
 import { actionRequestRoutes } from './routes/action-requests.js';
+import { apiKeyRoutes } from './routes/api-keys.js';
 import { callerRoutes } from './routes/callers.js';
+import { configChangeRoutes } from './routes/config-changes.js';
 import { decisionRoutes } from './routes/decisions.js';
+import { delegationRoutes } from './routes/delegations.js';
+import { exchangeRoutes } from './routes/exchange.js';
+import { reviewRoutes } from './routes/reviews.js';
 import { deliveryRoutes } from './routes/deliveries.js';
 import { discoveryRoutes } from './routes/discovery.js';
+import { freezeRoutes } from './routes/freezes.js';
 import { grantRoutes } from './routes/grants.js';
 import { keyRoutes } from './routes/keys.js';
 import { endpointRoutes } from './routes/endpoints.js';
@@ -15,7 +21,12 @@ import { ledgerRoutes } from './routes/ledger.js';
 import { liveRoutes } from './routes/live.js';
 import { operationRoutes } from './routes/operations.js';
 import { passkeyRoutes } from './routes/passkeys.js';
+import { linkRoutes } from './routes/links.js';
 import { peopleRoutes } from './routes/people.js';
+import { sessionRoutes } from './routes/sessions.js';
+import { signInRoutes } from './routes/sign-in.js';
+import { tokenRoutes } from './routes/tokens.js';
+import { workloadTokenRoutes } from './routes/workload-token.js';
 import { stepUpRoutes } from './routes/step-up.js';
 
 /**
@@ -26,9 +37,18 @@ export function createIntake(deps: IntakeDeps): { mount(): Mount } {
   const routes: Route[] = [
     ...actionRequestRoutes(deps),
     ...decisionRoutes(deps),
+    ...exchangeRoutes(deps),
+    ...reviewRoutes(deps),
+    ...delegationRoutes(deps),
     ...grantRoutes(deps),
     ...callerRoutes(deps),
+    ...apiKeyRoutes(deps),
+    ...workloadTokenRoutes(deps),
     ...peopleRoutes(deps),
+    ...signInRoutes(deps),
+    ...sessionRoutes(deps),
+    ...tokenRoutes(deps),
+    ...linkRoutes(deps),
     ...passkeyRoutes(deps),
     ...stepUpRoutes(deps),
     ...operationRoutes(deps),
@@ -36,6 +56,8 @@ export function createIntake(deps: IntakeDeps): { mount(): Mount } {
     ...deliveryRoutes(deps),
     ...liveRoutes(deps),
     ...keyRoutes(deps),
+    ...freezeRoutes(deps),
+    ...configChangeRoutes(deps),
     ...ledgerRoutes(deps),
     ...discoveryRoutes(deps, () => openApi),
   ];

@@ -1,5 +1,6 @@
 import type { Clock, CredentialStore, Entropy, SessionRecord } from '@countersign/core/ports';
 import { addSeconds, base64url, epochMs, type Instant, newId } from '@countersign/core/request';
+import { cookieName, readCookie, setCookie } from './browser-cookies.js';
 import { hashOf } from './secret-token.js';
 
 /** How long a session lasts at most, in seconds: 24 hours, whatever is done in it. */
@@ -64,41 +65,24 @@ export async function endSession(world: Pick<SessionWorld, 'credentials'>, value
   await world.credentials.endSession(hashOf(value));
 }
 
-/**
- * The cookie's name. `__Host-` makes browsers demand Secure, Path=/ and no Domain (RFC 6265bis, section 4.1.3.2); it
- * needs https, so a service on http, which is one on loopback, uses the plain name.
- */
+/** The cookie's name: `__Host-cs`, and on http, which is a service on loopback, the plain one. */
 export function sessionCookieName(publicUrl: string): string {
-  return isSecure(publicUrl) ? '__Host-cs' : 'cs';
+  return cookieName(publicUrl, NAME);
 }
 
 /** The Set-Cookie value that keeps a session. */
 export function sessionCookie(publicUrl: string, value: string): string {
-  return cookie(publicUrl, value, SESSION_SECONDS);
+  return setCookie(publicUrl, NAME, value, SESSION_SECONDS);
 }
 
 /** The Set-Cookie value that makes the browser forget. */
 export function endedSessionCookie(publicUrl: string): string {
-  return cookie(publicUrl, '', 0);
+  return setCookie(publicUrl, NAME, '', 0);
 }
 
 /** The session's value in a Cookie header; null when there is none, or two that differ: one of them somebody else has set. */
 export function readSessionCookie(publicUrl: string, header: string | undefined): string | null {
-  const name = sessionCookieName(publicUrl);
-  const values = new Set<string>();
-  for (const part of (header ?? '').split(';')) {
-    const at = part.indexOf('=');
-    if (at >= 0 && part.slice(0, at).trim() === name) values.add(part.slice(at + 1).trim());
-  }
-  const [value] = values;
-  return values.size === 1 && value !== undefined && VALUE.test(value) ? value : null;
+  return readCookie(publicUrl, NAME, header);
 }
 
-const VALUE = /^[A-Za-z0-9_-]{43}$/;
-
-const isSecure = (publicUrl: string): boolean => publicUrl.startsWith('https:');
-
-function cookie(publicUrl: string, value: string, maxAge: number): string {
-  const attributes = ['Path=/', 'HttpOnly', 'SameSite=Lax', `Max-Age=${maxAge}`, ...(isSecure(publicUrl) ? ['Secure'] : [])];
-  return [`${sessionCookieName(publicUrl)}=${value}`, ...attributes].join('; ');
-}
+const NAME = 'cs';

@@ -2,6 +2,9 @@ import type { IncomingMessage } from 'node:http';
 
 import type { ProblemInput } from './problem.js';
 
+/** How a body is written: JSON, or a form as RFC 6749 and OpenID Connect post them. */
+export type BodyType = 'application/json' | 'application/x-www-form-urlencoded';
+
 /** A strict JSON parser over bytes, passed in by apps; core's parseStrictJson fits. */
 export type StrictParser = (
   bytes: Uint8Array,
@@ -16,10 +19,16 @@ export const DEFAULT_BODY_LIMIT = 262_144;
 
 /**
  * Reads a JSON body whole and strictly: `application/json` in UTF-8 only (415), no Content-Encoding (415), at most `maxBytes` (413), parsed by `parse` (400).
+ * `wanted` names another type where the body is a form, which `parse` then reads.
  * Never throws for what the client did; the body is read once, before anything else reads it.
  */
-export async function readJsonBody(request: IncomingMessage, parse: StrictParser, maxBytes = DEFAULT_BODY_LIMIT): Promise<BodyResult> {
-  const refusal = mediaProblem(request);
+export async function readJsonBody(
+  request: IncomingMessage,
+  parse: StrictParser,
+  maxBytes = DEFAULT_BODY_LIMIT,
+  wanted: BodyType = 'application/json',
+): Promise<BodyResult> {
+  const refusal = mediaProblem(request, wanted);
   if (refusal !== undefined) return refuse(request, refusal);
   if (Number(request.headers['content-length'] ?? 0) > maxBytes) return refuse(request, tooLarge(maxBytes));
 
@@ -44,18 +53,18 @@ export async function readJsonBody(request: IncomingMessage, parse: StrictParser
 }
 
 /** RFC 9110 §8.3; JSON is UTF-8 (RFC 8259 §8.1), and a charset that says otherwise is a mistake worth naming. */
-function mediaProblem(request: IncomingMessage): ProblemInput | undefined {
+function mediaProblem(request: IncomingMessage, wanted: BodyType): ProblemInput | undefined {
   const unsupported = (detail: string): ProblemInput => ({
     code: 'unsupported_media_type',
     title: 'Unsupported media type',
     status: 415,
     detail,
-    headers: { accept: 'application/json' },
+    headers: { accept: wanted },
   });
   const [type = '', ...parameters] = (request.headers['content-type'] ?? '').split(';').map((part) => part.trim().toLowerCase());
-  if (type !== 'application/json') return unsupported('Send the body with Content-Type: application/json.');
+  if (type !== wanted) return unsupported(`Send the body with Content-Type: ${wanted}.`);
   const charset = parameters.find((parameter) => parameter.startsWith('charset='));
-  if (charset !== undefined && !/^charset="?utf-?8"?$/u.test(charset)) return unsupported('JSON is UTF-8; leave the charset out.');
+  if (charset !== undefined && !/^charset="?utf-?8"?$/u.test(charset)) return unsupported('The body is UTF-8; leave the charset out.');
   const encoding = request.headers['content-encoding']?.trim().toLowerCase() ?? 'identity';
   if (encoding !== 'identity') return unsupported('Send the body without Content-Encoding.');
   return undefined;

@@ -53,8 +53,7 @@ export function identityStore(database: Database): IdentityStore {
           values: [tenant, personId],
         })
       ).map(identityOf),
-    linkIdentity: (link, leaf) => linkIdentity(database, null, link, leaf),
-    createPerson: (person, link, leaf) => linkIdentity(database, person, link, leaf),
+    linkIdentity: (link, leaf) => linkIdentity(database, link, leaf),
     cutIdentity: async (tenant, issuer, subject, leaf) => {
       const values = new Values();
       const gate = `UPDATE identity_links SET cut_at = clock_timestamp() WHERE tenant = ${values.add(tenant, 'text')} AND issuer = ${values.add(issuer, 'text')}
@@ -190,39 +189,18 @@ export async function wasWritten(database: Database, tenant: string, leafId: str
 }
 
 /** A subject that the directory names comes back after a cut; one that came by e-mail does not. */
-async function linkIdentity(
-  database: Database,
-  person: { id: string; email: string; name: string } | null,
-  link: IdentityLink,
-  leaf: LeafRecord,
-): Promise<'linked' | 'taken'> {
+async function linkIdentity(database: Database, link: IdentityLink, leaf: LeafRecord): Promise<'linked' | 'taken'> {
   const values = new Values();
   const tenant = values.add(link.tenant, 'text');
-  const [issuer, subject, personId] = [values.add(link.issuer, 'text'), values.add(link.subject, 'text'), values.add(link.person_id, 'text')];
-  const made =
-    person === null
-      ? []
-      : [
-          `made AS (INSERT INTO directory_people (tenant, id, email, name, active, roles, source, sources, human, mailboxes)
-            SELECT ${tenant}, ${personId}, ${values.add(person.email, 'text')}, ${values.add(person.name, 'text')}, true, ARRAY[]::text[], 'oidc', ARRAY['oidc'], ${personId},
-              ARRAY[lower(${values.add(person.email, 'text')})]
-            WHERE NOT EXISTS (SELECT FROM directory_people p WHERE p.tenant = ${tenant} AND lower(p.email) = lower(${values.add(person.email, 'text')}))
-            ON CONFLICT DO NOTHING RETURNING id)`,
-        ];
-  const from = person === null ? `(SELECT id FROM directory_people WHERE tenant = ${tenant} AND id = ${personId} AND active) p` : 'made p';
+  const [issuer, subject, person] = [values.add(link.issuer, 'text'), values.add(link.subject, 'text'), values.add(link.person_id, 'text')];
   const gate = `INSERT INTO identity_links (tenant, issuer, subject, person_id, how, linked_at, last_used_at)
-    SELECT ${tenant}, ${issuer}, ${subject}, p.id, ${values.add(link.how, 'text')}, clock_timestamp(), clock_timestamp() FROM ${from}
-    WHERE NOT EXISTS (SELECT FROM identity_links o WHERE o.tenant = ${tenant} AND o.issuer = ${issuer} AND o.person_id = ${personId} AND o.cut_at IS NULL AND o.subject <> ${subject})
+    SELECT ${tenant}, ${issuer}, ${subject}, p.id, ${values.add(link.how, 'text')}, clock_timestamp(), clock_timestamp()
+    FROM directory_people p WHERE p.tenant = ${tenant} AND p.id = ${person} AND p.active
+      AND NOT EXISTS (SELECT FROM identity_links o WHERE o.tenant = ${tenant} AND o.issuer = ${issuer} AND o.person_id = ${person} AND o.cut_at IS NULL AND o.subject <> ${subject})
     ON CONFLICT (tenant, issuer, subject) DO UPDATE SET person_id = excluded.person_id, how = excluded.how, linked_at = excluded.linked_at, cut_at = NULL
       WHERE identity_links.cut_at IS NOT NULL AND excluded.how = 'directory' RETURNING tenant`;
-  const leaves = leafMembers(values, tenant, [leaf], 'gate');
   try {
-    const { rows, again } = await database.runCounting<{ linked: boolean }>({
-      name: person === null ? 'link-identity' : 'create-person',
-      text: `WITH ${[...made, `gate AS (${gate})`, ...leaves.members].join(', ')} SELECT EXISTS (SELECT FROM gate) AS linked`,
-      values: values.values,
-    });
-    return rows[0]?.linked === true || (again && (await wasWritten(database, link.tenant, leaf.id))) ? 'linked' : 'taken';
+    return (await gated(database, 'link-identity', values, link.tenant, gate, leaf)) ? 'linked' : 'taken';
   } catch (error) {
     // Of two subjects that reach for one person at once, the index lets one through.
     if (error instanceof StoreError && error.code === 'refused') return 'taken';

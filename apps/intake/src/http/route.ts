@@ -40,6 +40,8 @@ export interface Call<W extends Who, Body, Query> {
   body: Body;
   query: Query;
   header: (name: string) => string | undefined;
+  /** The address that the request comes from; null where a trusted proxy does not say. */
+  from: string | null;
   /** Aborted when the client goes away or the service stops. */
   signal: AbortSignal;
 }
@@ -51,7 +53,7 @@ export interface RouteFacts {
   path: string;
   /** Unique; OpenAPI's operationId. */
   name: string;
-  tag: 'Action requests' | 'Decisions' | 'Grants' | 'Policy' | 'Masking' | 'People' | 'Ledger' | 'Endpoints' | 'Deliveries' | 'Control' | 'Service';
+  tag: 'Action requests' | 'Decisions' | 'Grants' | 'Policy' | 'Masking' | 'People' | 'Ledger' | 'Endpoints' | 'Deliveries' | 'API keys' | 'Control' | 'Service';
   summary: string;
   who: Who;
   /** What the path's parameters are, for readers. */
@@ -126,6 +128,7 @@ function readerFor(spec: RouteFacts, reader: Reader | null): Reader | null | Tro
     return trouble(problem, detail);
   }
   if (spec.who === 'caller' && reader.kind === 'person') return trouble('forbidden', 'This is for API keys, not for people.');
+  if (spec.method === 'get' && reader.kind === 'caller' && reader.caller.rights.read === false) return trouble('forbidden', 'This API key may not read.');
   if (spec.changes === true && reader.kind === 'person' && reader.scopes.every((scope) => scope === 'read')) {
     return trouble('forbidden', 'This personal token may only read.');
   }

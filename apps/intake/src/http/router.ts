@@ -1,7 +1,8 @@
 import { parseStrictJson } from '@countersign/core/request';
-import { createExpressApp, crossSiteProblem, DEFAULT_BODY_LIMIT, readJsonBody, requestContext, sendProblem } from '@countersign/service';
+import { createExpressApp, crossSiteProblem, DEFAULT_BODY_LIMIT, readJsonBody, requestContext, sendProblem, type StrictParser } from '@countersign/service';
 import type { JsonValue } from '@countersign/contracts';
 import type { Express, Request, Response } from 'express';
+import { addressOf } from '@countersign/identity';
 import type { IntakeDeps } from '../deps.js';
 import { notFound, trouble, type Trouble, troubleOf, writable } from '../problems.js';
 import type { Reader } from '../visibility.js';
@@ -54,7 +55,8 @@ async function answerOf(deps: IntakeDeps, route: Route, request: Request, recent
 
 async function answerFor(deps: IntakeDeps, route: Route, request: Request, recent: RecentCallers): Promise<Answer> {
   const credential = route.who === 'open' ? null : credentialOf(request, deps.flow.publicUrl);
-  const reader = await identify(deps, credential, route.commit_judges_key === true ? recent : null);
+  const from = addressOf(request.socket.remoteAddress, request.headers, deps.trustedProxies ?? []);
+  const reader = await identify(deps, credential, route.commit_judges_key === true ? recent : null, from);
   if (reader !== null && 'problem' in reader) return reader;
   if ((credential !== null && 'session' in credential) || route.signs_in === true) {
     const refused = crossSite(request, route, deps.origins());
@@ -70,7 +72,7 @@ async function answerFor(deps: IntakeDeps, route: Route, request: Request, recen
   const raw: RawCall = {
     reader,
     again: async () => {
-      const now = await identify(deps, credential);
+      const now = await identify(deps, credential, null, from);
       return now === null || 'problem' in now ? null : now;
     },
     params,
@@ -80,6 +82,7 @@ async function answerFor(deps: IntakeDeps, route: Route, request: Request, recen
       const value = request.headers[name];
       return typeof value === 'string' ? value : undefined;
     },
+    from,
     signal: requestContext(request).signal,
   };
   return route.run(raw);
@@ -116,7 +119,10 @@ async function bodyOf(deps: IntakeDeps, route: Route, reader: Reader | null, req
   const sent = request.headers['transfer-encoding'] !== undefined || Number(request.headers['content-length'] ?? 0) > 0;
   if (route.method === 'get' || !sent || (route.who !== 'open' && reader === null)) return { value: undefined };
   const limit = deps.bodyLimitBytes ?? DEFAULT_BODY_LIMIT;
-  const read = await readJsonBody(request, (bytes) => parseStrictJson(bytes, { maxBytes: limit }), limit);
+  const read =
+    route.form === true
+      ? await readJsonBody(request, parseForm, limit, 'application/x-www-form-urlencoded')
+      : await readJsonBody(request, (bytes) => parseStrictJson(bytes, { maxBytes: limit }), limit);
   // parseStrictJson gives JSON values alone.
   if (read.ok) return { value: read.value as JsonValue };
   const { code, detail, errors, headers } = read.problem;
@@ -126,6 +132,16 @@ async function bodyOf(deps: IntakeDeps, route: Route, reader: Reader | null, req
     ...(headers === undefined ? {} : { headers: { ...headers } }),
   });
 }
+
+/** A form as an object of texts. A name that stands twice means different things to different readers (RFC 6749, section 3.2: never more than once). */
+const parseForm: StrictParser = (bytes) => {
+  const members: Record<string, string> = Object.create(null) as Record<string, string>;
+  for (const [name, value] of new URLSearchParams(Buffer.from(bytes).toString('utf8'))) {
+    if (name in members || value.includes('\0')) return { ok: false, problem: { pointer: '', line: 1, column: 1, detail: 'A name stands twice in the form, or a value holds U+0000.' } };
+    members[name] = value;
+  }
+  return { ok: true, value: { ...members } };
+};
 
 /** Express gives a wildcard as a list of parts. */
 function paramsOf(request: Request): Record<string, string> {

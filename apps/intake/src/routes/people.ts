@@ -5,6 +5,7 @@ import type { IntakeDeps } from '../deps.js';
 import { type Route, route } from '../http/route.js';
 import { notFound, trouble } from '../problems.js';
 import { meSchema, platformCardSchema, sessionSchema, signInBodySchema } from '../schemas.js';
+import { userAgentOf } from './sessions.js';
 import { visible } from './action-requests.js';
 
 /** Who I am, signing in and out, and cards as they are shown. */
@@ -40,16 +41,19 @@ export function peopleRoutes(deps: IntakeDeps): Route[] {
       who: 'open',
       signs_in: true,
       body: signInBodySchema,
-      answers: { 201: { description: 'Signed in for 12 hours', schema: sessionSchema, headers: { 'Set-Cookie': 'The session' } } },
+      answers: { 201: { description: 'Signed in, for a day at most and twelve hours without use', schema: sessionSchema, headers: { 'Set-Cookie': 'The session' } } },
       problems: ['unauthenticated', 'account_inactive'],
-      async handle({ body: { token } }) {
-        const spent = await spendSignInLink({ credentials, directory, clock, entropy, issuer: publicUrl }, token);
+      async handle({ body: { token }, header }) {
+        const spent = await spendSignInLink({ credentials, directory, clock, entropy, issuer: publicUrl }, token, userAgentOf(header));
         switch (spent.kind) {
           case 'invalid':
             return trouble('unauthenticated', 'This sign-in link was used, is older than 10 minutes, or was never made. Get a new one.');
           case 'inactive':
             return trouble('account_inactive', 'Your account is not active in the directory. Ask an administrator.');
           case 'signed_in': {
+            // The session that the browser had ends: nobody goes on in one that somebody else may have put there.
+            const before = readSessionCookie(publicUrl, header('cookie'));
+            if (before !== null) await endSession({ credentials }, before);
             const { id, email, name } = spent.person;
             return {
               status: 201,

@@ -49,8 +49,6 @@ export interface IdentityStore {
   identitiesOf(tenant: string, person_id: string | null): Promise<IdentityLink[]>;
   /** Links, with its leaf. `taken`: the subject belongs to somebody, was cut off, or the person has another subject there. */
   linkIdentity(link: IdentityLink, leaf: LeafRecord): Promise<'linked' | 'taken'>;
-  /** As linkIdentity, and makes the person, who has no role and no group; `taken` also where the address is in the directory already. */
-  createPerson(person: { id: string; email: string; name: string }, link: IdentityLink, leaf: LeafRecord): Promise<'linked' | 'taken'>;
   cutIdentity(tenant: string, issuer: string, subject: string, leaf: LeafRecord): Promise<boolean>;
   usedIdentity(tenant: string, issuer: string, subject: string): Promise<void>;
 

@@ -1,15 +1,19 @@
-import { loneLeaf } from '@countersign/core/flow';
+import { createFromClaims, loneLeaf } from '@countersign/core/flow';
 import type { ChatLinkStore, Clock, DirectoryStore, Entropy, IdentityLink, IdentityStore, Person, Sealer } from '@countersign/core/ports';
-import { newId } from '@countersign/core/request';
 import type { Identified } from './claims.js';
 
 /** Why a person that the provider knows is nobody here. */
 export type PersonRefusal = 'nobody' | 'inactive' | 'ambiguous' | 'identity_conflict' | 'identity_cut';
 
+export interface FoundPerson {
+  kind: 'person';
+  person: Person;
+}
+
 export interface PersonWorld {
-  identities: Pick<IdentityStore, 'identity' | 'linkIdentity' | 'createPerson' | 'usedIdentity'>;
+  identities: Pick<IdentityStore, 'identity' | 'linkIdentity' | 'usedIdentity'>;
   chatLinks: Pick<ChatLinkStore, 'account'>;
-  directory: Pick<DirectoryStore, 'person' | 'people'>;
+  directory: DirectoryStore;
   clock: Clock;
   entropy: Entropy;
   sealer: Sealer;
@@ -20,18 +24,13 @@ export interface PersonWorld {
  * (the subject, or the Entra account that it gives for Teams), else by a verified address that exactly one active entry has, and only where
  * that entry has no subject at the issuer yet: an address that was given on leads nowhere.
  */
-export async function personOfSubject(
-  world: PersonWorld,
-  tenant: string,
-  who: Identified,
-  options: { jit: boolean },
-): Promise<{ kind: 'person'; person: Person; created: boolean } | PersonRefusal> {
+export async function personOfSubject(world: PersonWorld, tenant: string, who: Identified, options: { jit: boolean }): Promise<FoundPerson | PersonRefusal> {
   const link = await world.identities.identity(tenant, who.issuer, who.subject);
   if (link !== null && link.cut_at === null) {
     const person = await world.directory.person(tenant, link.person_id);
     if (person === null || !person.active) return 'inactive';
     await world.identities.usedIdentity(tenant, who.issuer, who.subject);
-    return { kind: 'person', person, created: false };
+    return { kind: 'person', person };
   }
   const named = await namedByDirectory(world, tenant, who);
   if (named !== null) return named.active ? linkTo(world, tenant, who, named, 'directory') : 'inactive';
@@ -60,27 +59,22 @@ async function linkTo(
   tenant: string,
   who: Identified,
   person: Person,
-  how: 'directory' | 'email',
-): Promise<{ kind: 'person'; person: Person; created: boolean } | PersonRefusal> {
+  how: 'directory' | 'email' | 'jit',
+): Promise<FoundPerson | PersonRefusal> {
   const { link, leaf } = await linkOf(world, tenant, who, person.id, how);
-  if ((await world.identities.linkIdentity(link, leaf)) === 'linked') return { kind: 'person', person, created: false };
+  if ((await world.identities.linkIdentity(link, leaf)) === 'linked') return { kind: 'person', person };
   // Two sign-ins of the same subject at once: the other one linked it.
   const now = await world.identities.identity(tenant, who.issuer, who.subject);
-  return now !== null && now.cut_at === null && now.person_id === person.id ? { kind: 'person', person, created: false } : 'identity_conflict';
+  return now !== null && now.cut_at === null && now.person_id === person.id ? { kind: 'person', person } : 'identity_conflict';
 }
 
-async function create(
-  world: PersonWorld,
-  tenant: string,
-  who: Identified,
-  email: string,
-): Promise<{ kind: 'person'; person: Person; created: boolean } | PersonRefusal> {
-  const id = newId('per', world.clock.now(), world.entropy.bytes(10));
-  const { link, leaf } = await linkOf(world, tenant, who, id, 'jit');
+/** Made first and linked then: where the link does not come about, the next sign-in finds the entry by its address. */
+async function create(world: PersonWorld, tenant: string, who: Identified, email: string): Promise<FoundPerson | PersonRefusal> {
   const name = (who.name ?? email).trim().slice(0, 200) || email;
-  if ((await world.identities.createPerson({ id, email, name }, link, leaf)) === 'taken') return 'identity_conflict';
-  const person = await world.directory.person(tenant, id);
-  return person === null ? 'nobody' : { kind: 'person', person, created: true };
+  const made = await createFromClaims(world, tenant, who.issuer, { email, name, groups: who.groups });
+  if (made.kind === 'taken') return 'identity_conflict';
+  const person = await world.directory.person(tenant, made.person_id);
+  return person === null ? 'nobody' : linkTo(world, tenant, who, person, 'jit');
 }
 
 async function linkOf(world: PersonWorld, tenant: string, who: Identified, person_id: string, how: IdentityLink['how']) {

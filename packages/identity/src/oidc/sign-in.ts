@@ -1,4 +1,5 @@
 import { createHmac } from 'node:crypto';
+import { applyClaims } from '@countersign/core/flow';
 import type { IdentityStore, Person, SessionRecord, SignInAttempt } from '@countersign/core/ports';
 import { addSeconds, base64url, epochMs, formatInstant, utf8 } from '@countersign/core/request';
 import * as client from 'openid-client';
@@ -27,8 +28,6 @@ export type SignInRefusal =
 
 export interface SignInWorld extends PersonWorld {
   identities: PersonWorld['identities'] & Pick<IdentityStore, 'startSignIn' | 'spendSignIn' | 'openSession'>;
-  /** Gives the provider's groups to the directory; null where they are not known. */
-  applyClaims(person: Person, groups: string[] | null, source: string): Promise<void>;
 }
 
 /** How long a sign-in may take at the provider, in seconds. */
@@ -160,7 +159,9 @@ export async function finishSignIn(
   if (typeof found === 'string') return { kind: 'refused', code: found };
   const { person } = found;
   if (attempt.max_age !== null && browser.before !== null && browser.before.person_id !== person.id) return { kind: 'refused', code: 'other_person' };
-  if (provider.config.groupsClaim !== null) await world.applyClaims(person, who.groups, who.issuer);
+  // The directory's own rule says whether this counts beside its other sources; unknown groups change nothing.
+  if (provider.config.groupsClaim !== null || provider.config.jit)
+    await applyClaims(world, attempt.tenant, person.id, who.issuer, { email: who.email ?? person.email, name: who.name ?? person.name, groups: who.groups });
   const { value, record } = makeSession(world, {
     tenant: attempt.tenant,
     person_id: person.id,
