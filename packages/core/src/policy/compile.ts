@@ -5,6 +5,7 @@ import { CelEngine } from './condition/engine.js';
 import type { ConditionFault } from './condition/syntax.js';
 import { MAX_PROBLEMS } from './bundle/limits.js';
 import { readBundle, readCanonical, type BundleRead, type Report } from './bundle/read-bundle.js';
+import type { RevealDocument } from './bundle/schema-reveal.js';
 import type { BundleDocument, RequireDocument, RuleDocument } from './bundle/schema.js';
 import { evaluate, fold, type CompiledRule, type RuleSet } from './evaluate.js';
 import { parseTemplate, type Template } from './explanation.js';
@@ -12,6 +13,7 @@ import { compileGlob, GlobIndex, type Glob } from './globs.js';
 import { compareText } from './merge-requirements.js';
 import { didYouMean } from './nearest-name.js';
 import { compileEmergency, compileRequirement, defaultGrantTtl, defaultUseWithin, requirementFor, seconds, type RequirementPlan } from './requirement.js';
+import { compileReveal } from './reveal.js';
 import type { BundleDefaults, BundleFile, CompiledBundle, CompileResult, PolicyProblem } from './types.js';
 
 /** Compiles the files of one bundle. The order of files, rules and members has no meaning, and does not change the digest. */
@@ -95,6 +97,7 @@ function compileDefaults(document: BundleDocument, report: Report): BundleDefaul
     grant_ttl_seconds: defaultGrantTtl(defaults),
     use_within_seconds: defaultUseWithin(defaults),
     require,
+    reveal: compileReveal(defaults.reveal) ?? [],
   };
 }
 
@@ -110,6 +113,17 @@ function compileGroups(document: BundleDocument, report: Report): string[] {
       });
     });
   };
+  const visitReveal = (written: RevealDocument | undefined, pointer: string): void => {
+    (Array.isArray(written) ? written : written === undefined ? [] : [written]).forEach((right) => {
+      for (const group of right.groups) {
+        named.add(group);
+        if (declared !== undefined && !declared.includes(group))
+          report(pointer, `the group "${group}" does not stand under groups`, didYouMean(group, declared));
+      }
+    });
+  };
+  visitReveal(document.defaults.reveal, '/defaults/reveal');
+  (document.rules ?? []).forEach((rule, index) => visitReveal(rule.reveal, `/rules/${index}/reveal`));
   visit(document.defaults.require, '/defaults/require');
   (document.rules ?? []).forEach((rule, index) => visit(rule.require, `/rules/${index}/require`));
   return [...named].sort(compareText);
@@ -154,6 +168,7 @@ function compileRules(document: BundleDocument, conditions: ConditionCompiler, r
         plan,
         masks: rule.masks ?? [],
         mustShow: rule.must_show ?? [],
+        reveal: compileReveal(rule.reveal),
       },
     };
   });

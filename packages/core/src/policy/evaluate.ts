@@ -7,6 +7,7 @@ import { fillTemplate, joinSentences, type Template } from './explanation.js';
 import { matchesGlob, type Glob } from './globs.js';
 import { compareText, mergeRequirements } from './merge-requirements.js';
 import { requirementFor, type RequirementPlan } from './requirement.js';
+import type { RevealLayer } from './reveal.js';
 import type { BundleDefaults, Evaluation, ExplanationPart, PolicyInput, RuleTrace, Truth } from './types.js';
 
 /** A rule, ready to be evaluated. */
@@ -23,6 +24,8 @@ export interface CompiledRule {
   readonly plan: RequirementPlan | null;
   readonly masks: readonly string[];
   readonly mustShow: readonly string[];
+  /** Undefined where the rule says nothing of it. */
+  readonly reveal: RevealLayer | undefined;
 }
 
 export interface RuleSet {
@@ -70,10 +73,15 @@ export function evaluate(input: PolicyInput, rules: RuleSet, catalogue: Catalogu
   const says: Say[] = [];
   const counted: CompiledRule[] = [];
   let spoken = false;
+  const reveal: RevealLayer[] = [];
+  let saysReveal = false;
   for (const rule of rules.forAction(input.action)) {
     const verdict = judge(rule, circumstances);
     if (verdict.result === 'not_matched' || (verdict.result === 'indeterminate' && rule.effect === 'allow')) continue;
     counted.push(rule);
+    if (rule.reveal !== undefined) reveal.push(rule.reveal);
+    // A rule that could not be checked may narrow who sees something, and takes no default's place.
+    saysReveal ||= rule.reveal !== undefined && verdict.result === 'matched';
     spoken ||= verdict.result === 'matched';
     // A deny rule with a glass to break asks of those who may break it.
     const effect = rule.plan === null ? rule.effect : 'require';
@@ -106,6 +114,7 @@ export function evaluate(input: PolicyInput, rules: RuleSet, catalogue: Catalogu
     ...(conflict === undefined ? {} : { environmentConflict: conflict }),
     maskPaths: sortedUnion(counted.map(({ masks }) => masks)),
     mustShow: sortedUnion(counted.map(({ mustShow }) => mustShow)),
+    reveal: saysReveal ? reveal : [...reveal, defaults.reveal],
     explanation: joinSentences(deciding.flatMap((say) => say.sentences())),
     get trace() {
       return (trace ??= traceAll(rules, circumstances, engine));

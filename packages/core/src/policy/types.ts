@@ -1,4 +1,5 @@
 import type { Effect, JsonObject, Requirement, Reversibility } from '@countersign/contracts';
+import type { RevealLayer } from './reveal.js';
 
 /** One file of a bundle, as read; the path is only used to say where a problem lies. */
 export interface BundleFile {
@@ -33,6 +34,8 @@ export interface BundleDefaults {
   use_within_seconds: number;
   /** Who decides where a requirement names nobody; null only where that cannot happen. */
   require: Requirement | null;
+  /** Who may see masked values where no matching rule says; empty: nobody. */
+  reveal: RevealLayer;
 }
 
 /** A bundle, checked, with every condition compiled. Immutable. */
@@ -125,6 +128,8 @@ export interface Evaluation {
   maskPaths: string[];
   /** Paths that must stay readable, from every rule that counted, sorted. */
   mustShow: string[];
+  /** Who may see a masked value: every layer must agree. Never empty. */
+  reveal: RevealLayer[];
   explanation: ExplanationPart[];
   /** Every rule of the bundle, sorted by id; computed when first read. */
   readonly trace: RuleTrace[];

@@ -1,6 +1,7 @@
 import { effectSchema } from '@countersign/contracts';
 import { z } from 'zod';
 import { breakGlass, require } from './schema-require.js';
+import { reveal } from './schema-reveal.js';
 import { condition, duration, instant, MASK_PATH, patterns, PATH, paths, ruleId, text, VALUE_PATH, path } from './schema-parts.js';
 
 const MAX_WINDOW_SECONDS = 90 * 86_400;
@@ -42,6 +43,8 @@ export const rule = z.strictObject({
   break_glass: breakGlass.optional(),
   masks: paths(MASK_PATH).optional(),
   must_show: paths(PATH).optional(),
+  /** Who may see, one at a time, what masks hide of a request that this rule matches. */
+  reveal: reveal.optional(),
   suggested_by: text(1000).optional(),
 });
 export type RuleDocument = z.infer<typeof rule>;

@@ -4,6 +4,7 @@ import { MAX_CATALOGUE_ENTRIES, MAX_RULES, MAX_TESTS } from './limits.js';
 import { parseParameterType, type ParameterDocument } from '../parameter-types.js';
 import { channels, delegation, oneTtl, require, TWO_TTLS, usage, via } from './schema-require.js';
 import { condition, duration, group, identifier, instant, MAX_TIMEOUT_SECONDS, name, pattern, patterns, text } from './schema-parts.js';
+import { reveal } from './schema-reveal.js';
 import { rule } from './schema-rule.js';
 import { coverage, policyTest } from './schema-tests.js';
 import { isTimeZone } from '../windows.js';
@@ -120,6 +121,8 @@ export const bundleSchema = z.strictObject({
       delegation: delegation.optional(),
       channels: channels.optional(),
       require: require.optional(),
+      /** Where no rule that matches says who; absent: nobody. */
+      reveal: reveal.optional(),
     })
     .refine(oneTtl, TWO_TTLS),
   groups: z.record(group, groupDocument).optional(),
