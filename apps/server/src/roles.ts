@@ -1,13 +1,14 @@
 import { createDecisions, type Decisions } from '@countersign/decisions';
 import { createCloudEventsTransport, createDeliverer, createWebhookTransport, type Transport } from '@countersign/delivery';
-import { decide, deliveryLeaf, endpointTarget, expire, recordedCards, stepUpLink, type StepUpPress } from '@countersign/core/flow';
+import { decide, deliveryLeaf, endpointTarget, expire, fireTimer, recordedCards, stepUpLink, type StepUpPress } from '@countersign/core/flow';
 import { maskText } from '@countersign/core/masking';
 import type { Announcer, ClaimedDelivery } from '@countersign/core/ports';
-import { openWebhookSecret } from '@countersign/identity';
+import { openWebhookSecrets } from '@countersign/identity';
 import type { Config, Logger, Metrics, Shutdown } from '@countersign/service';
 import type { SlackBot } from '@countersign/slack-bot';
 import type { TeamsBot } from '@countersign/teams-bot';
 import type { Wakeups } from '@countersign/queue';
+import { keepVoiding } from './callers.js';
 import { settleControl } from './control.js';
 import { TENANT, type World } from './world.js';
 
@@ -71,6 +72,10 @@ export function startDecisions({ config, world, announcer, wakeups, log, metrics
     ledger: store.ledger,
     sweep: store.sweep,
     expire: (target) => expire(flow, target),
+    timers: store.timers,
+    async fire(timer) {
+      if (await fireTimer({ ...flow, timers: store.timers }, timer)) world.waiters.notify(timer.request_id);
+    },
     async deliver() {
       const ends = await deliverer.runDue(CLAIM);
       if (ends.length > 0) announcer.announce('decisions');
@@ -103,6 +108,7 @@ export function startDecisions({ config, world, announcer, wakeups, log, metrics
   wakeups.on('decisions', () => decisions.wake('decisions'));
   decisions.start();
   shutdown.add('decisions', () => decisions.stop());
+  keepVoiding({ world, log, shutdown });
   return decisions;
 }
 
@@ -117,9 +123,12 @@ async function targetOf(world: World, delivery: ClaimedDelivery, transport: Tran
     const found = await endpointTarget({ endpoints: store.endpoints, sealer }, delivery.tenant, delivery.target.endpoint_id);
     return found.kind === 'target' ? { ...found, transport } : found;
   }
-  const { tenant, api_key_id: id, sealed_webhook_secret } = delivery;
+  const { tenant, api_key_id: id, sealed_webhook_secret, sealed_previous_webhook_secret = null } = delivery;
   if (sealed_webhook_secret === null) return { kind: 'unknown', detail: 'the API key that named the address does not exist any more' };
-  return { kind: 'target', target: { url: delivery.target.url, hmacSecrets: [await openWebhookSecret(sealer, { tenant, id, sealed_webhook_secret })] } };
+  return {
+    kind: 'target',
+    target: { url: delivery.target.url, hmacSecrets: await openWebhookSecrets(sealer, { tenant, id, sealed_webhook_secret, sealed_previous_webhook_secret }) },
+  };
 }
 
 /** What both bots are given. */

@@ -1,6 +1,7 @@
 import { createConsole } from '@countersign/console';
 import { createIntake } from '@countersign/intake';
 import { type Config, createHttpService, createLogger, createMetrics, createShutdown, type HttpService, type Mount, type Shutdown } from '@countersign/service';
+import { createWorkloads, loadTrust } from './callers.js';
 import { systemEntropy } from './clock.js';
 import { loadDirectoryFile, watchDirectoryFile } from './directory-source.js';
 import { activatePolicy } from './policy-file.js';
@@ -31,6 +32,7 @@ export async function start(config: Config): Promise<Running> {
     const world = await createWorld(config, store, announcer, shutdown);
     const notice = config.quickstart ? QUICKSTART_NOTICE : null;
     await loadPolicyAndDirectory(config, world);
+    await loadTrust(config, world, log);
     if (config.directoryPath !== undefined) watchDirectoryFile(world, TENANT, config.directoryPath, { log, shutdown });
     const quickstart = config.quickstart
       ? await seedQuickstart({
@@ -87,11 +89,15 @@ async function startRoles(parts: Parts, origins: () => readonly string[]): Promi
       waiters: world.waiters,
       directory: world.store.directory,
       credentials: world.store.credentials,
+      callers: world.store.callers,
+      workloads: createWorkloads(world, parts.log, parts.shutdown),
+      trustedProxies: config.trustedProxies,
       policies: world.store.policies,
       passkeys: world.store.passkeys,
       deliveries: world.store.deliveries,
       endpoints: world.store.endpoints,
       control: { freezes: world.store.freezes, configChanges: world.store.configChanges, fourEyes: config.fourEyes },
+      followUps: world.store,
       ledger: world.store.ledger,
       jwks: async () => {
         await world.keyring.refreshIfStale(PUBLISHED_KEYS_AGE_MS);

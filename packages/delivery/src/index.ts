@@ -1,6 +1,7 @@
 export { parseCallbackAllow, type AddressRefusal, type AllowEntry, type CallbackPolicy, type ParsedAllowList } from './address-guard.js';
 export { checkCallbackUrl, MAX_CALLBACK_URL_LENGTH, type CallbackUrlCheck, type CallbackUrlRefusal } from './callback-url.js';
 export { DeliveryError, type DeliveryErrorCode } from './errors.js';
+export { createGuardedGet, type GuardedGetOptions } from './guarded-get.js';
 export { guardedConnector, type GuardOptions, type ResolvedAddress } from './guarded-connector.js';
 export { MAX_ATTEMPTS, nextAttempt, RETRY_DELAYS_SECONDS } from './retry-schedule.js';
 export {

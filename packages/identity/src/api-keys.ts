@@ -47,6 +47,15 @@ export async function makeApiKey(world: { clock: Clock; entropy: Entropy; sealer
   return { key: token.text, webhook_secret, record };
 }
 
+/** Every `whsec_…` secret that callbacks of a key are signed with: during a rotation's overlap two, the newer one first. */
+export async function openWebhookSecrets(
+  sealer: Sealer,
+  key: Pick<ApiKeyRecord, 'id' | 'tenant' | 'sealed_webhook_secret' | 'sealed_previous_webhook_secret'>,
+): Promise<string[]> {
+  const secrets = [key.sealed_webhook_secret, key.sealed_previous_webhook_secret].filter((sealed) => sealed != null);
+  return Promise.all(secrets.map((sealed_webhook_secret) => openWebhookSecret(sealer, { ...key, sealed_webhook_secret })));
+}
+
 /** Reads an API key; null where it is none, its checksum included. */
 export function parseApiKey(text: string): SecretToken | null {
   return parseToken('key', text);
@@ -67,4 +76,5 @@ export function makeWebhookSecret(entropy: Entropy): string {
   return `whsec_${base64(entropy.bytes(32))}`;
 }
 
-const secretContext = (tenant: string, id: string): SealContext => ({ tenant, table: 'api_keys', row: id, column: 'sealed_webhook_secret' });
+/** Where a webhook secret is sealed. */
+export const secretContext = (tenant: string, id: string): SealContext => ({ tenant, table: 'api_keys', row: id, column: 'sealed_webhook_secret' });

@@ -60,6 +60,14 @@ const variables = {
     'Leave it out for auto: changes of the configuration need a second administrator from the moment that there is one.',
   ),
   COUNTERSIGN_DIRECTORY: variable(text(4_096), 'Name a file of people and groups.'),
+  COUNTERSIGN_TRUST: variable(text(4_096), 'Name a file of trust rules for workload tokens.'),
+  TRUSTED_PROXIES: variable(
+    z
+      .string()
+      .transform(list)
+      .pipe(z.array(z.string().refine((entry) => isBlock(entry), 'must hold addresses or CIDR blocks, separated by commas'))),
+    'Name the proxies in front of the service whose X-Forwarded-For is true, as 10.0.0.0/8; leave it out where there is none.',
+  ),
   SLACK_BOT_TOKEN: variable(
     header().refine((token) => !token.startsWith('xapp-'), 'is an app-level token'),
     'Use the bot token (xoxb-…); the app-level token (xapp-…) belongs in SLACK_APP_TOKEN.',
@@ -193,6 +201,13 @@ function isKeyring(value: string): boolean {
       (entry) => entry?.[2] !== undefined && Buffer.from(entry[2], 'base64').toString('base64') === entry[2] && Buffer.from(entry[2], 'base64').length === 32,
     )
   );
+}
+
+/** An address, or a block in CIDR notation. */
+function isBlock(entry: string): boolean {
+  const [base = '', bits, ...rest] = entry.split('/');
+  const family = isIP(base);
+  return rest.length === 0 && family !== 0 && (bits === undefined || (/^\d{1,3}$/u.test(bits) && Number(bits) <= (family === 6 ? 128 : 32)));
 }
 
 /** Shape only; the guard of deliveries parses and compares addresses. */

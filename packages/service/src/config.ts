@@ -43,6 +43,10 @@ export interface Config {
   /** When a change of the configuration needs a second administrator. */
   readonly fourEyes: 'auto' | 'always' | 'off';
   readonly directoryPath?: string;
+  /** Trust rules for workload tokens. */
+  readonly trustPath?: string;
+  /** Whose X-Forwarded-For is believed. */
+  readonly trustedProxies: readonly string[];
   readonly slack?: {
     readonly botToken: Secret;
     readonly signingSecret?: Secret;
@@ -130,6 +134,8 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, ro
       policyGated: values.COUNTERSIGN_POLICY_GATED === 'on',
       fourEyes: values.COUNTERSIGN_FOUR_EYES ?? 'auto',
       ...given('directoryPath', path(values.COUNTERSIGN_DIRECTORY)),
+      ...given('trustPath', path(values.COUNTERSIGN_TRUST)),
+      trustedProxies: values.TRUSTED_PROXIES ?? [],
       ...given('slack', slackOf(values)),
       ...given('teams', teamsOf(values)),
       ...given('oidc', oidcOf(values)),

@@ -1,5 +1,6 @@
-import type { ApiKeyRecord, CredentialStore, KeyRights, PersonalTokenRecord, SessionRecord } from '@countersign/core/ports';
-import type { Database } from './database.js';
+import type { CredentialStore, PersonalTokenRecord, SessionRecord } from '@countersign/core/ports';
+import { API_KEY_COLUMNS, apiKeyInsert, apiKeyOf, type ApiKeyRow } from './api-key-rows.js';
+import { type Database, Values } from './database.js';
 import { instant, instantOrNull, PERSON_JSON, type PersonJson, personOf } from './rows.js';
 
 /**
@@ -10,13 +11,26 @@ import { instant, instantOrNull, PERSON_JSON, type PersonJson, personOf } from '
 export function credentialStore(database: Database): CredentialStore {
   return {
     apiKeyByHash: async (hash) =>
-      one(await database.run<ApiKeyRow>({ name: 'api-key', text: 'SELECT * FROM api_keys WHERE hash = $1', values: [hash] }), apiKeyOf),
+      one(
+        await database.run<ApiKeyRow>({
+          name: 'api-key',
+          text: `SELECT ${API_KEY_COLUMNS} FROM api_keys k WHERE k.hash = $1 OR (k.previous_hash = $1 AND k.previous_until > clock_timestamp())`,
+          values: [hash],
+        }),
+        apiKeyOf,
+      ),
     apiKey: async (tenant, id) =>
-      one(await database.run<ApiKeyRow>({ name: 'api-key-id', text: 'SELECT * FROM api_keys WHERE tenant = $1 AND id = $2', values: [tenant, id] }), apiKeyOf),
-    insertApiKey: async ({ rights, hash, sealed_webhook_secret, ...key }) => {
-      await database.ordinary((prisma) =>
-        prisma.apiKey.create({ data: { ...key, rights: { ...rights }, hash: bytes(hash), sealed_webhook_secret: bytes(sealed_webhook_secret) } }),
-      );
+      one(
+        await database.run<ApiKeyRow>({
+          name: 'api-key-id',
+          text: `SELECT ${API_KEY_COLUMNS} FROM api_keys k WHERE k.tenant = $1 AND k.id = $2`,
+          values: [tenant, id],
+        }),
+        apiKeyOf,
+      ),
+    insertApiKey: async (key) => {
+      const values = new Values();
+      await database.once({ name: 'insert-api-key', text: apiKeyInsert(values, key), values: values.values });
     },
     personalTokenByHash: async (hash) =>
       one(
@@ -46,11 +60,29 @@ export function credentialStore(database: Database): CredentialStore {
         }),
         ({ person, ...row }) => ({ session: sessionOf(row), person: person === null ? null : personOf(person) }),
       ),
-    insertSession: async ({ hash, tenant, person_id, issuer, method, created_at, expires_at }) => {
+    insertSession: async (session) => {
       await database.run({
         name: 'insert-session',
-        text: 'INSERT INTO sessions (hash, tenant, person_id, issuer, method, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING',
-        values: [hash, tenant, person_id, issuer, method, created_at, expires_at],
+        text: `INSERT INTO sessions (hash, id, tenant, person_id, issuer, method, subject, provider_sid, auth_time, acr, amr, user_agent, created_at, last_used_at, expires_at, sealed_hint)
+          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) ON CONFLICT DO NOTHING`,
+        values: [
+          session.hash,
+          session.id,
+          session.tenant,
+          session.person_id,
+          session.issuer,
+          session.method,
+          session.subject,
+          session.provider_sid,
+          session.auth_time,
+          session.acr,
+          session.amr,
+          session.user_agent,
+          session.created_at,
+          session.last_used_at,
+          session.expires_at,
+          session.sealed_hint,
+        ],
       });
     },
     endSession: async (hash) => {
@@ -89,31 +121,39 @@ interface WithPerson {
   person: PersonJson | null;
 }
 
-interface ApiKeyRow extends Omit<ApiKeyRecord, 'hash' | 'created_at' | 'expires_at' | 'revoked_at'> {
-  hash: Buffer;
-  rights: KeyRights;
+type PersonalTokenRow = Omit<PersonalTokenRecord, 'created_at' | 'expires_at' | 'revoked_at' | 'last_used_at' | 'stepped_up_at'> & {
   created_at: Date;
   expires_at: Date | null;
   revoked_at: Date | null;
-}
-
-type PersonalTokenRow = Omit<PersonalTokenRecord, 'created_at' | 'expires_at' | 'revoked_at'> & {
-  created_at: Date;
-  expires_at: Date | null;
-  revoked_at: Date | null;
+  last_used_at: Date | null;
+  stepped_up_at: Date | null;
 };
-type SessionRow = Omit<SessionRecord, 'created_at' | 'expires_at'> & { created_at: Date; expires_at: Date };
-
-function apiKeyOf(row: ApiKeyRow): ApiKeyRecord {
-  return { ...row, created_at: instant(row.created_at), expires_at: instantOrNull(row.expires_at), revoked_at: instantOrNull(row.revoked_at) };
-}
+type SessionRow = Omit<SessionRecord, 'auth_time' | 'created_at' | 'last_used_at' | 'expires_at'> & {
+  auth_time: Date | null;
+  created_at: Date;
+  last_used_at: Date;
+  expires_at: Date;
+};
 
 function personalTokenOf(row: PersonalTokenRow): PersonalTokenRecord {
-  return { ...row, created_at: instant(row.created_at), expires_at: instantOrNull(row.expires_at), revoked_at: instantOrNull(row.revoked_at) };
+  return {
+    ...row,
+    created_at: instant(row.created_at),
+    expires_at: instantOrNull(row.expires_at),
+    revoked_at: instantOrNull(row.revoked_at),
+    last_used_at: instantOrNull(row.last_used_at),
+    stepped_up_at: instantOrNull(row.stepped_up_at),
+  };
 }
 
 function sessionOf(row: SessionRow): SessionRecord {
-  return { ...row, created_at: instant(row.created_at), expires_at: instant(row.expires_at) };
+  return {
+    ...row,
+    auth_time: instantOrNull(row.auth_time),
+    created_at: instant(row.created_at),
+    last_used_at: instant(row.last_used_at),
+    expires_at: instant(row.expires_at),
+  };
 }
 
 function one<Row, Result>(rows: Row[], map: (row: Row) => Result): Result | null {

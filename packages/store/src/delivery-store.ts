@@ -27,7 +27,8 @@ export function deliveryStore(database: Database): DeliveryStore {
   };
 }
 
-interface ClaimedRow extends Omit<DeliveryRecord, 'created_at'>, Pick<ClaimedDelivery, 'sealed_payload' | 'sealed_webhook_secret'> {
+interface ClaimedRow
+  extends Omit<DeliveryRecord, 'created_at'>, Pick<ClaimedDelivery, 'sealed_payload' | 'sealed_webhook_secret' | 'sealed_previous_webhook_secret'> {
   tenant: string;
   attempts: number;
   fence: number;
@@ -62,7 +63,8 @@ async function claim(database: Database, query: { limit: number; lease_seconds: 
         FROM due WHERE d.id = due.id RETURNING d.*, due.turn),
       attempt AS (INSERT INTO delivery_attempts (tenant, delivery_id, number, fence, attempted_at) SELECT tenant, id, attempts, fence, now() FROM claimed)
       SELECT c.id, c.tenant, c.request_id, c.api_key_id, c.target, c.sequence, c.event, c.format, c.created_at, c.sealed_body, c.attempts, c.fence, coalesce(c.message_id, c.id) AS message_id,
-        now()::timestamptz(3) AS attempted_at, e.since AS endpoint_since, r.sealed_payload, k.sealed_webhook_secret
+        now()::timestamptz(3) AS attempted_at, e.since AS endpoint_since, r.sealed_payload, k.sealed_webhook_secret,
+        CASE WHEN k.previous_until > now() THEN k.sealed_previous_webhook_secret END AS sealed_previous_webhook_secret
       FROM claimed c LEFT JOIN endpoints e ON e.tenant = c.tenant AND e.endpoint_key = c.endpoint_key
         LEFT JOIN action_requests r ON r.tenant = c.tenant AND r.id = c.request_id LEFT JOIN api_keys k ON k.tenant = c.tenant AND k.id = c.api_key_id
       ORDER BY c.turn, c.created_at, c.id`,

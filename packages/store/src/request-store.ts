@@ -54,7 +54,7 @@ async function open(database: Database, commit: OpenCommit): Promise<OpenResult>
     values.add(idempotency.fingerprint, 'text'),
     values.add(idempotency.request_id, 'text'),
     values.add(idempotency.sealed_answer, 'bytea'),
-  ].join(', ')} FROM conditions WHERE policy_ok AND caller_ok AND freeze IS NULL`;
+  ].join(', ')} FROM conditions WHERE policy_ok AND caller_ok AND conditions.freeze IS NULL`;
   const document = documentOf(request);
   const chainPeople = [...new Set(request.chain.flatMap(({ person_id, members = [] }) => [...(person_id === null ? [] : [person_id]), ...members]))];
   const stageGroups = request.requirement === null ? [] : namedGroups(request.requirement);

@@ -62,8 +62,9 @@ test('an operator makes the first API key of an installation: it works, its owne
   expect(made).toMatchObject({ code: 0, err: '' });
   const [, key = ''] = /api_key\s+(\S+)/.exec(made.out) ?? [];
   const [, secret] = /webhook_secret\s+(\S+)/.exec(made.out) ?? [];
-  const caller = await authenticateCaller(key, world());
-  expect(caller).toMatchObject({
+  const caller = await authenticateCaller({ bearer: key }, world(), null);
+  expect(caller).toMatchObject({ kind: 'caller' });
+  expect('caller' in caller ? caller.caller : null).toMatchObject({
     name: 'pipeline',
     owner: 'per_00000000-0000-7000-8000-000000000001',
     rights: { actors: ['deployer', 'ci-*'], actions: ['deploy.*'], environments: ['*'], callback_hosts: [], redeem: true },

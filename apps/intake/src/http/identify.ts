@@ -1,12 +1,13 @@
 import type { IncomingMessage } from 'node:http';
-import { authenticateCaller, authenticatePerson, readSessionCookie } from '@countersign/identity';
+import { authenticatePerson, type CallerProof, isCallerBearer, readSessionCookie } from '@countersign/identity';
 import type { IntakeDeps } from '../deps.js';
 import { trouble, type Trouble } from '../problems.js';
+import { identifyCaller } from './identify-caller.js';
 import type { Reader } from '../visibility.js';
 import type { RecentCallers } from './recent-callers.js';
 
 /** How a request says who it is from: a bearer wins over a cookie, and a bad bearer is not made good by one. */
-export type Credential = { bearer: string } | { session: string } | { malformed: true } | null;
+export type Credential = CallerProof | { session: string } | { malformed: true } | null;
 
 export function credentialOf(request: IncomingMessage, publicUrl: string): Credential {
   const { authorization, cookie } = request.headers;
@@ -22,24 +23,20 @@ export function credentialOf(request: IncomingMessage, publicUrl: string): Crede
 /**
  * Who that is, by what the database says now; null where nobody was named.
  * @param recent API keys that need no second look; see RecentCallers
+ * @param from the address that the request comes from, for keys with an allow-list of networks
  */
 export async function identify(
-  deps: Pick<IntakeDeps, 'credentials' | 'flow'>,
+  deps: Pick<IntakeDeps, 'credentials' | 'flow' | 'identities' | 'callers' | 'workloads' | 'log'>,
   credential: Credential,
   recent: RecentCallers | null = null,
+  from: string | null = null,
 ): Promise<Reader | null | Trouble> {
   if (credential === null) return null;
   const bad = (detail: string): Trouble =>
     trouble('unauthenticated', detail, { headers: { 'WWW-Authenticate': 'Bearer realm="countersign", error="invalid_token"' } });
   if ('malformed' in credential) return bad('The Authorization header must be "Bearer" and a token.');
-  const world = { credentials: deps.credentials, clock: deps.flow.clock, issuer: deps.flow.publicUrl };
-  if ('bearer' in credential && credential.bearer.startsWith('cs_key_')) {
-    const known = recent?.get(credential.bearer) ?? null;
-    const caller =
-      known === null ? await authenticateCaller(credential.bearer, world) : { ...known, authenticated: { ...known.authenticated, at: deps.flow.clock.now() } };
-    if (known === null && caller !== null) recent?.add(credential.bearer, caller);
-    return caller === null ? bad('This API key is not known, was revoked, or has expired.') : { kind: 'caller', tenant: caller.tenant, caller };
-  }
+  const world = { credentials: deps.credentials, identities: deps.identities, clock: deps.flow.clock, issuer: deps.flow.publicUrl };
+  if ('certificate' in credential || ('bearer' in credential && isCallerBearer(credential.bearer))) return identifyCaller(deps, credential, recent, from);
   const person = await authenticatePerson(credential, world);
   if (person === null) return bad('session' in credential ? 'The session is over. Sign in again.' : 'This token is not known, was revoked, or has expired.');
   return person.kind === 'inactive' ? trouble('account_inactive', 'Your account is not active in the directory. Ask an administrator.') : person;

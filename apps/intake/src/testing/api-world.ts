@@ -2,20 +2,34 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { request as httpRequest } from 'node:http';
 import { fileURLToPath } from 'node:url';
 import { readFile } from 'node:fs/promises';
-import { createPolicySource, type FlowDeps, leafMaker } from '@countersign/core/flow';
+import { createPolicySource, type FlowDeps, type FourEyes, leafMaker } from '@countersign/core/flow';
 import { integrate } from '@countersign/core/ledger';
 import { maskText } from '@countersign/core/masking';
 import { compileBundle } from '@countersign/core/policy';
 import type { KeyRights, Person } from '@countersign/core/ports';
 import { type Digest, formatInstant } from '@countersign/core/request';
-import { checkCallbackUrl } from '@countersign/delivery';
+import { checkCallbackUrl, createGuardedGet, parseCallbackAllow } from '@countersign/delivery';
 import { freePort } from '@countersign/dev-env/free-port';
 import { createTestDatabase } from '@countersign/dev-env/postgres';
-import { ANY_RIGHTS, makeApiKey, makePersonalToken, makeSignInLink, readDirectoryFile, snapshotOf, type TokenScope } from '@countersign/identity';
+import {
+  ANY_RIGHTS,
+  applyTrust,
+  IssuerKeys,
+  makeApiKey,
+  makePersonalToken,
+  makeSignInLink,
+  readDirectoryFile,
+  readTrust,
+  snapshotOf,
+  type TokenScope,
+  type TrustApplied,
+  workloadVerifier,
+} from '@countersign/identity';
 import { EnvelopeSealer, grantVerifier, Keyring, parseMasterKeyring } from '@countersign/keys';
 import { createHttpService, createLogger, createMetrics } from '@countersign/service';
 import { openStore, type Store } from '@countersign/store';
 import pg from 'pg';
+import type { SignInDeps } from '../deps.js';
 import { createIntake, Waiters, watchedStore } from '../index.js';
 
 export type Name = 'dana' | 'alice' | 'bob' | 'carol' | 'olivia';
@@ -61,6 +75,8 @@ export interface ApiWorld {
   pending(members?: object): Promise<{ id: string; action_digest: Digest; request_digest: Digest }>;
   decide(who: string, request: { id: string; request_digest: string }, verdict: 'approve' | 'deny', reason?: string): Promise<Reply>;
   newKey(options?: { rights?: Partial<KeyRights>; owner?: Name; expires_at?: string; name?: string }): Promise<{ id: string; key: string }>;
+  /** Loads trust rules, as a start does. */
+  trust(yaml: string): Promise<TrustApplied>;
   newToken(who: Name, scopes: TokenScope[], life_seconds?: number): Promise<string>;
   /** Signs in by a link; the cookie to send. */
   signIn(who: Name): Promise<{ cookie: string; set: string }>;
@@ -69,6 +85,8 @@ export interface ApiWorld {
   sequence(): Promise<number>;
   /** Runs SQL on the test's database as nobody of the product may. */
   sql(text: string): Promise<void>;
+  /** The superuser's address of the test's database. */
+  databaseUrl: string;
   /** The service's clock, in seconds ahead of the real one. */
   ahead: number;
   /** As if the composition root were told to stop. */
@@ -88,7 +106,16 @@ export const EXPORT = {
   environment: 'production',
 };
 
-export async function createApiWorld(options: { pingMs?: number; lookMs?: number; policy?: (quickstart: string) => string } = {}): Promise<ApiWorld> {
+export async function createApiWorld(
+  options: {
+    signIn?: (url: string) => SignInDeps;
+    pingMs?: number;
+    lookMs?: number;
+    policy?: (quickstart: string) => string;
+    fourEyes?: FourEyes;
+    trustedProxies?: string[];
+  } = {},
+): Promise<ApiWorld> {
   const database = await createTestDatabase();
   const store = openStore({ url: database.appUrl, connections: 10, patienceMs: 200 });
   const port = await freePort();
@@ -165,16 +192,36 @@ export async function createApiWorld(options: { pingMs?: number; lookMs?: number
     tokens[name] = await newToken(name, name === 'olivia' ? ['read', 'decide', 'admin'] : ['read', 'decide']);
   const { key } = await newKey();
 
+  const issuers = createGuardedGet({
+    policyFor: (trusted) => {
+      const parsed = parseCallbackAllow(trusted.join(','));
+      return { allow: parsed.ok ? parsed.allow : [], loopback: false };
+    },
+  });
+  const workloads = workloadVerifier({
+    callers: store.callers,
+    keys: new IssuerKeys({ fetch: issuers.text, callers: store.callers, now: () => Date.parse(clock.now()) }),
+    clock,
+    onRefusal: (why) => log.warn(why, 'A token of a trusted issuer fits no trust rule'),
+  });
   let origins: readonly string[] = [url];
   const intake = createIntake({
     flow,
     waiters,
     directory: store.directory,
     credentials: store.credentials,
+    callers: store.callers,
+    workloads,
+    trustedProxies: options.trustedProxies ?? [],
+    identities: store.identities,
+    chatLinks: store.chatLinks,
+    ...(options.signIn === undefined ? {} : { signIn: options.signIn(url) }),
     policies: store.policies,
     passkeys: store.passkeys,
     deliveries: store.deliveries,
     endpoints: store.endpoints,
+    control: { freezes: store.freezes, configChanges: store.configChanges, fourEyes: options.fourEyes ?? 'auto' },
+    followUps: store,
     ledger: store.ledger,
     jwks: () => Promise.resolve(keyring.jwks()),
     checkpointKeys: () => Promise.resolve(keyring.publicKeys('checkpoint')),
@@ -246,6 +293,7 @@ export async function createApiWorld(options: { pingMs?: number; lookMs?: number
     flow,
     waiters,
     keyring,
+    databaseUrl: database.superuserUrl,
     key,
     people,
     tokens,
@@ -261,6 +309,11 @@ export async function createApiWorld(options: { pingMs?: number; lookMs?: number
       call('POST', `/v1/action-requests/${id}/decisions`, { as: who, body: { verdict, request_digest, ...(reason === undefined ? {} : { reason }) } }),
     newKey,
     newToken,
+    async trust(text) {
+      const read = readTrust('trust.yaml', text);
+      if (!read.ok) throw new Error(JSON.stringify(read.problems));
+      return applyTrust({ ...flow, callers: store.callers, directory: store.directory }, { tenant: TENANT, file: 'trust.yaml', publicUrl: url }, read.rules);
+    },
     signInToken,
     async signIn(who) {
       const reply = await call('POST', '/v1/sessions', { body: { token: await signInToken(who) } });
@@ -280,6 +333,7 @@ export async function createApiWorld(options: { pingMs?: number; lookMs?: number
     stop,
     async close() {
       await stop();
+      await issuers.close();
       await store.close();
       await database.drop();
     },

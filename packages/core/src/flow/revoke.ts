@@ -8,8 +8,8 @@ import { type FlowDeps, MAX_PLANS } from './deps.js';
 import { openPayload } from './record-key.js';
 import { announceSettled, settlementParts, stateAfter, tooLate } from './settle.js';
 
-/** Who takes something back: the caller that asked, or a person. */
-export type Withdrawer = { kind: 'caller'; caller: Caller } | { kind: 'person'; tenant: string; person_id: string };
+/** Who takes something back: the caller that asked, a person, or the service itself, since whoever asked may not ask any more. */
+export type Withdrawer = { kind: 'caller'; caller: Caller } | { kind: 'person'; tenant: string; person_id: string } | { kind: 'service'; tenant: string };
 
 export type WithdrawOutcome = { kind: 'done'; state: RequestState } | (Refusal & { state: RequestState | null });
 
@@ -33,6 +33,16 @@ export function revoke(deps: FlowDeps, by: Withdrawer, request_id: string): Prom
     if (request.status !== 'approved') return refusals.notRevocable(outcomeText(context) ?? 'it is not approved');
     if (request.redeemed_at !== null) return refusals.notRevocable(`the grant was redeemed at ${request.redeemed_at}`);
     return { from: 'approved', to: 'revoked', reason: `Revoked by ${nameOf(by, person)}.` };
+  });
+}
+
+/** Ends what a caller asked for that may not ask any more: cancelled while it waits, revoked while its grant is not redeemed. Its callback is told why. */
+export function voidRequest(deps: FlowDeps, tenant: string, request_id: string, reason: string): Promise<WithdrawOutcome> {
+  return withdraw(deps, { kind: 'service', tenant }, request_id, (context) => {
+    const { request } = context;
+    if (request.status === 'pending') return { from: 'pending', to: 'cancelled', reason };
+    if (request.status === 'approved' && request.redeemed_at === null) return { from: 'approved', to: 'revoked', reason };
+    return tooLate(context, outcomeText(context));
   });
 }
 
@@ -89,6 +99,7 @@ async function withdraw(
 
 function isRequester(by: Withdrawer, context: DecidingContext, person: Person | null): boolean {
   if (by.kind === 'caller') return context.request.requester.id === by.caller.key_id;
+  if (by.kind === 'service') return false;
   return person !== null && linkOf(context.request.chain, person) !== null;
 }
 
@@ -104,5 +115,6 @@ function mayRevoke(by: Withdrawer, context: DecidingContext, person: Person | nu
 }
 
 function nameOf(by: Withdrawer, person: Person | null): string {
-  return by.kind === 'caller' ? `the requester (API key "${by.caller.name}")` : (person?.name ?? by.person_id);
+  if (by.kind === 'caller') return `the requester (API key "${by.caller.name}")`;
+  return by.kind === 'person' ? (person?.name ?? by.person_id) : 'Countersign';
 }

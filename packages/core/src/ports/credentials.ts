@@ -1,4 +1,5 @@
 /** API keys, personal tokens, sessions and sign-in links, by the hash of their secret. */
+import type { JsonObject } from '@countersign/contracts';
 import type { KeyRights, Person } from './people.js';
 
 export interface ApiKeyRecord {
@@ -15,6 +16,21 @@ export interface ApiKeyRecord {
   created_at: string;
   expires_at: string | null;
   revoked_at: string | null;
+  /** How the caller proves itself; absent: `secret`. Of the others nobody knows a secret, and `hash` is of none. */
+  kind?: 'secret' | 'workload' | 'certificate';
+  /** What a workload's token or a client certificate must say (packages/identity reads it); null for a secret. */
+  binding?: JsonObject | null;
+  /** Address blocks that it may call from; empty or absent: anywhere. */
+  networks?: string[];
+  /** Until when the secrets before the last rotation count. */
+  previous_hash?: Uint8Array | null;
+  sealed_previous_webhook_secret?: Uint8Array | null;
+  previous_until?: string | null;
+  /** To the minute. */
+  last_used_at?: string | null;
+  revoked_reason?: string | null;
+  /** Whether its owner is active in the directory now; only where a look-up asked. */
+  owner_active?: boolean;
 }
 
 export interface PersonalTokenRecord {

@@ -19,6 +19,8 @@ export interface ClaimedDelivery extends DeliveryRecord {
   sealed_payload: Uint8Array | null;
   /** Of the API key that named the address; null where there is no such key any more. */
   sealed_webhook_secret: Uint8Array | null;
+  /** That of before a rotation, while both sign; null or absent: one signs. */
+  sealed_previous_webhook_secret?: Uint8Array | null;
 }
 
 export interface AttemptOutcome {
