@@ -76,7 +76,7 @@ export class MemoryStore {
         const state = this.states.get(request_id);
         if (state === undefined) return null;
         const ids = new Set([person_id, ...state.request.chain.map((link) => link.person_id), ...state.decisions.map(({ person }) => person.id)]);
-        return { ...state, active_policy: this.activePolicy, people: [...this.people.values()].filter(({ id }) => ids.has(id)) };
+        return { ...state, active_policy: this.activePolicy, people: [...this.people.values()].filter(({ id }) => ids.has(id)), delegations: [], opened: [] };
       }),
     state: (_tenant, request_id) => this.#call(() => this.states.get(request_id) ?? null),
     subscription: ({ endpoint_id, request_id }) =>
@@ -101,6 +101,7 @@ export class MemoryStore {
         () => this.#leaves(leaves),
         () => this.#leaves(leaves),
       ),
+    opened: () => Promise.reject(new Error('not part of the model')),
     list: () => Promise.reject(new Error('not part of the model')),
     timeline: () => Promise.reject(new Error('not part of the model')),
     due: () =>
@@ -132,7 +133,7 @@ export class MemoryStore {
       decisions: [],
       outcomes: commit.outcome === undefined ? [] : [commit.outcome],
       grant: commit.grant ?? null,
-      report: null,
+      ...{ report: null, questions: [], proposals: [], reviews: [], read_at: request.created_at },
     });
     this.#parts(commit, request.id);
     return { kind: 'committed' };
@@ -148,6 +149,7 @@ export class MemoryStore {
     if (forgets !== 'policy' && !this.#policyHolds(commit)) return { kind: 'policy_changed' };
     this.watcher.committed(commit, before, { ms: this.nowMs, policy: this.activePolicy });
     this.states.set(commit.request_id, {
+      ...before,
       request: { ...request, ...commit.set, version: request.version + 1 },
       decisions: [...before.decisions, ...(commit.decision === undefined ? [] : [commit.decision])],
       outcomes: [...before.outcomes, ...(commit.outcome === undefined ? [] : [commit.outcome])],

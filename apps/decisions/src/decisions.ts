@@ -1,10 +1,13 @@
-import type { Backlog, LedgerStore, RequestStore, Signer, SweepStore, WorkTopic } from '@countersign/core/ports';
+import type { Backlog, LedgerStore, RequestStore, Signer, SweepStore, TimerRecord, TimerStore, WorkTopic } from '@countersign/core/ports';
 import { pacedLoop } from './paced-loop.js';
 import { sequenceLedger } from './sequencer.js';
 
 export interface DecisionsDeps {
   requests: Pick<RequestStore, 'due'>;
   ledger: LedgerStore;
+  timers: Pick<TimerStore, 'due'>;
+  /** Fires one timer, where it still has something to tell (core/flow). */
+  fire(timer: TimerRecord & { tenant: string }): Promise<unknown>;
   sweep: SweepStore;
   /** Settles one request whose time is over (core/flow). */
   expire(target: { tenant: string; request_id: string }): Promise<unknown>;
@@ -22,7 +25,7 @@ export interface DecisionsDeps {
   origin(tenant: string): string;
   /** Tells other workers of what a sweep found waiting for them. */
   announce(topic: WorkTopic): void;
-  onFault(fault: { task: 'expire' | 'control' | 'deliver' | 'sequence' | 'sweep'; error: unknown }): void;
+  onFault(fault: { task: 'expire' | 'timers' | 'control' | 'deliver' | 'sequence' | 'sweep'; error: unknown }): void;
   onBacklog?(backlog: Backlog): void;
 }
 
@@ -31,6 +34,7 @@ const SWEEP_MS = 5000;
 /** Leaves of a burst share a checkpoint: at most so many checkpoints a second, and a leaf waits no longer than that. */
 const CHECKPOINT_SPACING_MS = 200;
 const EXPIRE_BATCH = 100;
+const TIMER_BATCH = 100;
 const OVERDUE_MS = 1000;
 
 /** The role that settles, expires, delivers and sequences. What it does is driven by state in the store, never by what it was told. */
@@ -57,6 +61,7 @@ export function createDecisions(deps: DecisionsDeps): Decisions {
   );
   const expiry = pacedLoop(expireDue, { spacingMs: 50, onFault: fault('expire') });
   const control = pacedLoop(async () => deps.settleControl?.(), { spacingMs: 100, onFault: fault('control') });
+  const timers = pacedLoop(fireDue, { spacingMs: 50, onFault: fault('timers') });
   const sweeping = pacedLoop(sweepOnce, { spacingMs: 0, onFault: fault('sweep') });
   let interval: NodeJS.Timeout | null = null;
   let next: NodeJS.Timeout | null = null;
@@ -88,11 +93,28 @@ export function createDecisions(deps: DecisionsDeps): Decisions {
     }
   }
 
+  async function fireDue(): Promise<void> {
+    for (;;) {
+      const due = await deps.timers.due(TIMER_BATCH);
+      let failed = false;
+      for (const timer of due) {
+        if (stopped) return;
+        await deps.fire(timer).catch((error: unknown) => {
+          failed = true;
+          fault('timers')(error);
+        });
+      }
+      // One that cannot be fired stays due: the sweep looks again, and this does not spin.
+      if (due.length < TIMER_BATCH || failed) return;
+    }
+  }
+
   async function sweepOnce(): Promise<void> {
     const backlog = await deps.sweep.backlog();
     deps.onBacklog?.(backlog);
     control.wake();
     if (backlog.due_requests > 0) expiry.wake();
+    if (backlog.due_timers > 0) timers.wake();
     if (backlog.due_deliveries > 0) deliveries.wake();
     if (backlog.unplaced_leaves > 0) sequencing.wake();
     if (Object.values(backlog.due_cards).some((count) => count > 0)) deps.announce('cards');
@@ -130,7 +152,7 @@ export function createDecisions(deps: DecisionsDeps): Decisions {
       await sweeping.idle();
     },
     async idle() {
-      await Promise.all([sweeping.idle(), expiry.idle(), control.idle(), deliveries.idle(), sequencing.idle()]);
+      await Promise.all([sweeping.idle(), expiry.idle(), timers.idle(), control.idle(), deliveries.idle(), sequencing.idle()]);
       await Promise.all(underway);
     },
     async stop() {
@@ -138,7 +160,7 @@ export function createDecisions(deps: DecisionsDeps): Decisions {
       if (interval !== null) clearInterval(interval);
       if (next !== null) clearTimeout(next);
       await deps.stopDelivering();
-      await Promise.all([sweeping.stop(), expiry.stop(), control.stop(), deliveries.stop(), sequencing.stop(), ...underway]);
+      await Promise.all([sweeping.stop(), expiry.stop(), timers.stop(), control.stop(), deliveries.stop(), sequencing.stop(), ...underway]);
     },
   };
 }

@@ -1,5 +1,7 @@
 import type { AuthenticatedPerson } from '@countersign/identity';
+import type { Requirement } from '@countersign/contracts';
 import { namedIn } from '@countersign/core/decision';
+import { isNamed } from '@countersign/core/policy';
 import type { Caller, Person, RequestFilter, RequestState } from '@countersign/core/ports';
 
 /** Who reads: a caller by its key, or a person by a credential of their own. */
@@ -16,16 +18,21 @@ export function mayRead(reader: Reader, { request, decisions }: RequestState): b
   return (
     seesAll(person) ||
     namedIn(request.chain, person) ||
-    decisions.some((decision) => decision.person.id === person.id) ||
-    (request.requirement?.stages ?? []).some((stage) => stage.all.some(({ group }) => person.groups.includes(group)))
+    decisions.some((decision) => decision.person.id === person.id || decision.delegate_for?.id === person.id) ||
+    (request.requirement !== null && isNamed(request.requirement, actingGroups(request.requirement, person)))
   );
+}
+
+/** The person's own groups, and those that absent people lend where the request's policy lets anybody stand in. */
+function actingGroups({ delegation }: Requirement, { groups, lent = [] }: Person): string[] {
+  return delegation?.within === 'anyone' ? [...groups, ...lent] : groups;
 }
 
 /** The same rule for lists, which the store applies. */
 export function readerFilter(reader: Reader): RequestFilter['reader'] {
   if (reader.kind === 'caller') return { kind: 'caller', key_id: reader.caller.key_id };
   const { person } = reader;
-  return seesAll(person) ? { kind: 'all' } : { kind: 'person', person_id: person.id, groups: person.groups };
+  return seesAll(person) ? { kind: 'all' } : { kind: 'person', person_id: person.id, groups: person.groups, lent: person.lent ?? [] };
 }
 
 /** Who runs the service looks at endpoints and deliveries; operators too, for there is no payload in them. */

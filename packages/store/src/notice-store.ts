@@ -48,14 +48,14 @@ export function noticeStore(database: Database): NoticeStore {
         values: [tenant, platform, notice.id, delaySeconds, attempts],
       });
     },
-    since: async ({ tenant, person_id, groups, after }) => {
+    since: async ({ tenant, person_id, groups, seconds }) => {
       const rows = await database.run<NoticeRow>({
         name: 'notices-since',
-        text: `SELECT ${COLUMNS} FROM notices n WHERE n.tenant = $1 AND n.created_at > $4::timestamptz AND ($2 = ANY (n.people) OR n.groups && $3::text[])
-          ORDER BY n.created_at, n.id LIMIT 100`,
-        values: [tenant, person_id, groups, after],
+        text: `SELECT ${COLUMNS} FROM notices n WHERE n.tenant = $1 AND n.created_at > clock_timestamp() - make_interval(secs => $4) AND ($2 = ANY (n.people) OR n.groups && $3::text[])
+          ORDER BY n.created_at DESC, n.id DESC LIMIT 100`,
+        values: [tenant, person_id, groups, seconds],
       });
-      return rows.map(noticeOf);
+      return rows.map(noticeOf).toReversed();
     },
   };
 }

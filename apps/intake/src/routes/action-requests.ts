@@ -42,6 +42,7 @@ export function actionRequestRoutes(deps: IntakeDeps): Route[] {
         'environment_mismatch',
         'callback_not_allowed',
         'endpoint_unknown',
+        'frozen',
         'idempotency_key_missing',
         'idempotency_key_invalid',
         'idempotency_key_reused',
@@ -205,7 +206,8 @@ async function requestAnswer(deps: IntakeDeps, reader: Reader, state: RequestSta
   return { status: 200, json: answerOf(state, { publicUrl: deps.flow.publicUrl, grant }) };
 }
 
-function openAnswer(outcome: OpenOutcome, publicUrl: string): Answer {
+/** What opening a request answers. */
+export function openAnswer(outcome: OpenOutcome, publicUrl: string): Answer {
   switch (outcome.kind) {
     case 'opened':
     case 'replayed':
@@ -223,6 +225,8 @@ function openAnswer(outcome: OpenOutcome, publicUrl: string): Answer {
       return trouble('idempotency_key_reused', 'This key came with another body before. A new request needs a new key.');
     case 'key_inactive':
       return trouble('unauthenticated', 'The API key was revoked.');
+    case 'frozen':
+      return trouble('frozen', outcome.text);
     case 'not_allowed':
       return trouble(outcome.code, outcome.text, { errors: [{ pointer: outcome.pointer, detail: outcome.text }] });
   }

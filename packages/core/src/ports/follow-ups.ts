@@ -124,8 +124,8 @@ export interface NoticeStore {
   claim(platform: PlatformName, limit: number, lease_seconds: number): Promise<NoticeTask[]>;
   finish(task: NoticeTask): Promise<void>;
   retry(task: NoticeTask, delay_seconds: number): Promise<void>;
-  /** What a person was told since then, oldest first; at most 100. */
-  since(query: { tenant: string; person_id: string; groups: string[]; after: string }): Promise<NoticeRecord[]>;
+  /** What a person was told in the last so many seconds, oldest first; at most 100, the newest. */
+  since(query: { tenant: string; person_id: string; groups: string[]; seconds: number }): Promise<NoticeRecord[]>;
 }
 
 export interface ReviewStore {
