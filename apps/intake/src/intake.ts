@@ -28,6 +28,7 @@ import { signInRoutes } from './routes/sign-in.js';
 import { tokenRoutes } from './routes/tokens.js';
 import { workloadTokenRoutes } from './routes/workload-token.js';
 import { stepUpRoutes } from './routes/step-up.js';
+import { unmaskRoutes } from './routes/unmask.js';
 
 /**
  * The HTTP API. It is thin: it says who asks, whether the body fits and who may see what; the flows of core do the work.
@@ -51,6 +52,7 @@ export function createIntake(deps: IntakeDeps): { mount(): Mount } {
     ...linkRoutes(deps),
     ...passkeyRoutes(deps),
     ...stepUpRoutes(deps),
+    ...unmaskRoutes(deps),
     ...operationRoutes(deps),
     ...endpointRoutes(deps),
     ...deliveryRoutes(deps),
