@@ -22,3 +22,4 @@ export * from './receipt.js';
 export * from './report.js';
 export * from './review.js';
 export * from './passkey.js';
+export * from './reveal.js';

@@ -55,3 +55,4 @@ export { leafContext, leafMaker, openPayload, type OpenPayload } from './record-
 export { finishVoiding, revokedReason, type VoidingDeps, voidRequestsOf } from './void-requests.js';
 export { timelineOf } from './timeline.js';
 export { INTENT_SECONDS, stepUpLink, type StepUpPress } from './step-up.js';
+export { reveal, type Revealable, revealables, type RevealInput, type RevealOutcome } from './reveal.js';
