@@ -19,7 +19,7 @@ import { keyRoutes } from './routes/keys.js';
 import { endpointRoutes } from './routes/endpoints.js';
 import { ledgerRoutes } from './routes/ledger.js';
 import { liveRoutes } from './routes/live.js';
-import { operationRoutes } from './routes/operations.js';
+import { policyRoutes } from './routes/policies.js';
 import { passkeyRoutes } from './routes/passkeys.js';
 import { linkRoutes } from './routes/links.js';
 import { peopleRoutes } from './routes/people.js';
@@ -36,6 +36,8 @@ import { unmaskRoutes } from './routes/unmask.js';
  */
 export function createIntake(deps: IntakeDeps): { mount(): Mount } {
   const routes: Route[] = [
+    // Before the sessions by id: /v1/sessions/step-up is no session's name.
+    ...stepUpRoutes(deps),
     ...actionRequestRoutes(deps),
     ...decisionRoutes(deps),
     ...exchangeRoutes(deps),
@@ -51,9 +53,8 @@ export function createIntake(deps: IntakeDeps): { mount(): Mount } {
     ...tokenRoutes(deps),
     ...linkRoutes(deps),
     ...passkeyRoutes(deps),
-    ...stepUpRoutes(deps),
     ...unmaskRoutes(deps),
-    ...operationRoutes(deps),
+    ...policyRoutes(deps),
     ...endpointRoutes(deps),
     ...deliveryRoutes(deps),
     ...liveRoutes(deps),

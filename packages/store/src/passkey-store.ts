@@ -158,7 +158,7 @@ async function used(database: Database, use: Parameters<PasskeyStore['used']>[0]
         SELECT $5::bytea, gate.tenant, gate.id, gate.person_id, $6::text, $7::text, $8::text, $9::json, $10::timestamptz FROM gate WHERE $5::bytea IS NOT NULL),
       intended AS (UPDATE step_up_intents i SET used_at = now() FROM gate
         WHERE i.tenant = gate.tenant AND i.id = $11::uuid AND i.person_id = gate.person_id AND i.used_at IS NULL),
-      proved AS (UPDATE sessions s SET hash = $13::bytea, auth_time = now(), amr = ARRAY(SELECT DISTINCT unnest(s.amr || $14::text[]) ORDER BY 1) FROM gate
+      proved AS (UPDATE sessions s SET hash = $13::bytea, auth_time = $15::timestamptz, amr = ARRAY(SELECT DISTINCT unnest(s.amr || $14::text[]) ORDER BY 1) FROM gate
         WHERE s.hash = $12::bytea AND s.tenant = gate.tenant AND s.person_id = gate.person_id)
       SELECT EXISTS (SELECT FROM gate) AS used`,
     values: [
@@ -176,6 +176,7 @@ async function used(database: Database, use: Parameters<PasskeyStore['used']>[0]
       session?.hash ?? null,
       session?.next ?? null,
       session?.amr ?? [],
+      session?.at ?? null,
     ],
   });
   return row?.used === true;

@@ -139,7 +139,7 @@ export function stepUpRoutes(deps: IntakeDeps): Route[] {
           await recordRefusedPasskey(deps, who, proved, 'session');
           return passkeyTrouble(proved);
         }
-        return { status: 200, json: { auth_time: deps.flow.clock.now() }, headers: { 'Set-Cookie': sessionCookie(deps.flow.publicUrl, proved.value) } };
+        return { status: 200, json: { auth_time: proved.at }, headers: { 'Set-Cookie': sessionCookie(deps.flow.publicUrl, proved.value) } };
       },
     }),
   ];

@@ -154,7 +154,8 @@ async function planDecide(deps: FlowDeps, { input, context, payload, bundle, beh
     groups,
     action_digest: request.action_digest,
     request_digest: request.request_digest,
-    view_digest: input.view_digest ?? null,
+    // What a passkey signed names what was shown.
+    view_digest: input.view_digest ?? (passkey === null ? null : request.view_digest),
     policy_digest: bundle.digest,
     authenticated: decider.authenticated,
     ...(input.ticket === undefined ? {} : { ticket: input.ticket }),

@@ -106,7 +106,7 @@ export interface PasskeyStore extends PasskeyAssertions {
   /**
    * Records that the key has signed: false where it was removed, its person is not active, or the counter did not rise since
    * (two zeros: the authenticator has none). With `assertion`, that waits for its decision from now on; with `intent`, it is used up;
-   * with `session`, the session of that hash is proved anew: it gets another hash, `auth_time` is now, and `amr` is added to its own.
+   * with `session`, the session of that hash is proved anew: it gets another hash, `auth_time` is `at`, and `amr` is added to its own.
    */
   used(use: {
     tenant: string;
@@ -115,7 +115,7 @@ export interface PasskeyStore extends PasskeyAssertions {
     backed_up: boolean;
     assertion: PasskeyAssertionRecord | null;
     intent: string | null;
-    session: { hash: Uint8Array; next: Uint8Array; amr: string[] } | null;
+    session: { hash: Uint8Array; next: Uint8Array; amr: string[]; at: string } | null;
   }): Promise<boolean>;
   insertIntent(intent: StepUpIntent): Promise<void>;
   intent(tenant: string, id: string): Promise<StepUpIntent | null>;

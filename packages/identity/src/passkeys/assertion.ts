@@ -113,12 +113,13 @@ export async function assertSession(
   world: PasskeyWorld,
   who: CeremonyPerson,
   response: AuthenticationResponseJSON,
-): Promise<{ kind: 'proved'; /** For the cookie. */ value: string } | PasskeyRefusal> {
+): Promise<{ kind: 'proved'; /** For the cookie. */ value: string; at: string } | PasskeyRefusal> {
   const asked = await answered(world, who, response, 'session');
   if (asked.kind === 'refused') return asked;
   const verified = await verify(world, who, asked.key, response, asked.challenge.challenge);
   if (verified.kind === 'refused') return verified;
   const value = base64url(world.entropy.bytes(32));
+  const at = world.clock.now();
   const counted = await world.passkeys.used({
     tenant: who.tenant,
     id: asked.key.id,
@@ -130,9 +131,10 @@ export async function assertSession(
       next: createHash('sha256').update(value, 'utf8').digest(),
       // RFC 8176: a key in software may be copied to other devices, and either way its person was checked.
       amr: [asked.key.backup_eligible ? 'swk' : 'hwk', 'user'],
+      at,
     },
   });
-  return counted ? { kind: 'proved', value } : refuse('counter');
+  return counted ? { kind: 'proved', value, at } : refuse('counter');
 }
 
 /** The challenge that is answered, spent, and the key that answers: both this person's, in this session. */
