@@ -169,7 +169,15 @@ export interface ActionRequest {
   reason?: string | undefined;
   context?: JsonObject | undefined;
   purpose?: string | undefined;
-  requester: { type: 'api_key' | 'workload' | 'person'; id: string; name: string; authenticated: Authenticated };
+  requester: {
+    type: 'api_key' | 'workload' | 'person';
+    id: string;
+    name: string;
+    authenticated: Authenticated;
+    workflow?: { run: string | null; repository: string | null; job: string | null };
+    claims?: Record<string, string>;
+    fixes?: ('actor' | 'environment')[];
+  };
   masked: { pointer: string; class: string; action: 'strip' | 'token'; detector: string; length: number }[];
   evaluation: { effect: 'allow' | 'require' | 'deny'; rules: string[]; policy_digest: string; explanation: string };
   requirement: Requirement | null;

@@ -129,6 +129,8 @@ export const requesterViewSchema = z.strictObject({
   workflow: workflowSchema.optional(),
   /** What that token said, as far as the trust rule looked at it. */
   claims: z.record(z.string(), z.string()).optional(),
+  /** What of the request the credential fixes, so that it is not merely the caller's word; absent: nothing. */
+  fixes: z.array(z.enum(['actor', 'environment'])).optional(),
 });
 export type RequesterView = z.infer<typeof requesterViewSchema>;
 

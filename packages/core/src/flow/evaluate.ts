@@ -3,7 +3,7 @@ import type { Caller } from '../ports.js';
 import { agentProblem } from '../decision/index.js';
 import { checkRights } from '../request/index.js';
 import type { FlowDeps } from './deps.js';
-import { environmentMismatch, joinExplanation, maskSubmission, type NotAllowed, policyInput, tighten } from './open.js';
+import { environmentMismatch, joinExplanation, maskSubmission, type NotAllowed, policyInput, requesterOf, tighten } from './open.js';
 import { newRecordKey } from './record-key.js';
 import { digestOfAction } from './settle.js';
 
@@ -17,7 +17,7 @@ export async function evaluate(deps: FlowDeps, caller: Caller, submission: Submi
   const refused = agentProblem(submission, context.agent);
   if (refused !== null) return { kind: 'not_allowed', ...refused };
   const bundle = await deps.policies.bundle(caller.tenant, context.active_policy);
-  const evaluation = bundle.evaluate(policyInput(submission, rights.environment, deps.clock.now()));
+  const evaluation = bundle.evaluate(policyInput(submission, rights.environment, deps.clock.now(), requesterOf(caller)));
   const mismatch = environmentMismatch(evaluation);
   if (mismatch !== null) return mismatch;
   const shown = maskSubmission(submission, evaluation, newRecordKey(deps.entropy));

@@ -1,4 +1,4 @@
-import { CONFIG_ACTION_PREFIX, type ActionRequest, type EvaluationView, type JsonObject, type JsonValue, type Submission } from '@countersign/contracts';
+import { CONFIG_ACTION_PREFIX, type ActionRequest, type EvaluationView, type JsonObject, type JsonValue, type RequesterView, type Submission } from '@countersign/contracts';
 import { agentProblem, agentWarnings, chainOf, refusals } from '../decision/index.js';
 import { type MaskResult, maskValue } from '../masking/index.js';
 import { answerOf, openedCallback } from '../outcome/index.js';
@@ -121,7 +121,8 @@ async function planOpen(deps: FlowDeps, input: OpenInput, environment: string | 
   const recordKey = newRecordKey(deps.entropy);
   const refused = agentProblem(submission, context.agent);
   if (refused !== null) return { kind: 'not_allowed', ...refused };
-  const evaluation = bundle.evaluate(policyInput(submission, environment, at));
+  const requester = requesterOf(caller);
+  const evaluation = bundle.evaluate(policyInput(submission, environment, at, requester));
   const mismatch = environmentMismatch(evaluation);
   if (mismatch !== null) return mismatch;
   // A key of its own: the record's is told in receipts, and would let guesses at masked values be tried.
@@ -141,7 +142,6 @@ async function planOpen(deps: FlowDeps, input: OpenInput, environment: string | 
     requirement?.timeout_seconds ?? bundle.defaults.timeout_seconds ?? deps.defaultTimeoutSeconds,
   );
   const expires_at = addSeconds(at, timeout);
-  const requester = { type: 'api_key' as const, id: caller.key_id, name: caller.name, authenticated: caller.authenticated };
   const action_digest = digestOfAction(submission);
   const grant_audience = submission.grant_audience ?? deps.publicUrl;
   const payload: OpenPayload = { recordKey, submission };
@@ -242,8 +242,27 @@ export function environmentMismatch({ environmentConflict }: Evaluation): NotAll
   };
 }
 
-/** What policy judges: the request unmasked, in the environment that the credential fixes where it does. */
-export function policyInput(submission: Submission, environment: string | undefined, now: Instant): PolicyInput {
+/** The caller as requests keep it: what it fixes, and of a workload what its token said. */
+export function requesterOf({ key_id: id, name, authenticated, rights, workload }: Caller): RequesterView {
+  const fixes = [
+    ...(isOne(rights.actors) ? ['actor' as const] : []),
+    ...(isOne(rights.environments) ? ['environment' as const] : []),
+  ];
+  return {
+    type: workload === undefined ? 'api_key' : 'workload',
+    id,
+    name,
+    authenticated,
+    ...(workload?.workflow == null ? {} : { workflow: workload.workflow }),
+    ...(workload === undefined ? {} : { claims: workload.claims }),
+    ...(fixes.length === 0 ? {} : { fixes }),
+  };
+}
+
+const isOne = ([first, ...others]: readonly string[]): boolean => first !== undefined && others.length === 0 && !first.endsWith('*');
+
+/** What policy judges: the request unmasked, in the environment that the credential fixes where it does, and who asks. */
+export function policyInput(submission: Submission, environment: string | undefined, now: Instant, requester?: RequesterView): PolicyInput {
   return {
     action: submission.action,
     resource: submission.resource,
@@ -253,7 +272,12 @@ export function policyInput(submission: Submission, environment: string | undefi
     reason: submission.reason,
     context: submission.context,
     now,
+    ...(requester === undefined ? {} : { caller: policyCaller(requester), verified: requester.fixes ?? [] }),
   };
+}
+
+function policyCaller({ type, id, name, authenticated, claims = {} }: RequesterView): NonNullable<PolicyInput['caller']> {
+  return { type, id, name, issuer: authenticated.issuer, claims };
 }
 
 /** Named, never masked: who asks, for whom, what kind of thing to what kind of thing. */
@@ -324,7 +348,8 @@ export function openedDetails(request: ActionRequestRecord): JsonObject {
     action_digest: request.action_digest,
     request_digest: request.request_digest,
     view_digest: request.view_digest,
-    requester: request.requester,
+    // Written by requesterOf: its optional members are there or absent, never undefined.
+    requester: request.requester as unknown as JsonObject,
     chain: request.chain.map(({ role, person_id, ref, name, members }) => ({ role, person_id, ref, name, ...(members === undefined ? {} : { members }) })),
     view: request.view as JsonValue,
     explanation: request.evaluation.explanation,

@@ -83,7 +83,7 @@ async function readFor(deps: FlowDeps, who: { tenant: string; person_id: string;
   const layers: RevealLayer[] = [];
   // Of Countersign's own configuration no bundle speaks.
   if (!isInternal(request)) {
-    const input = policyInput(payload.submission, request.resolved.environment, deps.clock.now());
+    const input = policyInput(payload.submission, request.resolved.environment, deps.clock.now(), request.requester);
     for (const digest of new Set([request.policy_digest, context.active_policy]))
       layers.push(...(await deps.policies.bundle(who.tenant, digest)).evaluate(input).reveal);
   }

@@ -14,8 +14,12 @@ export interface RightsProblem {
  */
 export function checkRights(submission: Submission, caller: Caller): RightsProblem | { environment: string | undefined } {
   const { rights } = caller;
-  if (!covers(rights.actors, submission.actor.id)) {
+  if (!coversName(rights.actors, submission.actor.id)) {
     return { code: 'actor_not_allowed', pointer: '/actor/id', text: `The API key "${caller.name}" may not speak for this actor.` };
+  }
+  const behalf = submission.actor.on_behalf_of?.id;
+  if (behalf !== undefined && rights.on_behalf_of !== undefined && !coversName(rights.on_behalf_of.map(foldCase), foldCase(behalf))) {
+    return { code: 'actor_not_allowed', pointer: '/actor/on_behalf_of/id', text: `The API key "${caller.name}" may not act on behalf of this person.` };
   }
   if (!covers(rights.actions, submission.action)) {
     return { code: 'action_not_allowed', pointer: '/action', text: `The API key "${caller.name}" may not ask for this action.` };
@@ -39,6 +43,17 @@ export function checkRights(submission: Submission, caller: Caller): RightsProbl
 export function covers(patterns: readonly string[], name: string): boolean {
   return patterns.some((pattern) => (pattern.endsWith('*') ? name.startsWith(pattern.slice(0, -1)) : name === pattern));
 }
+
+/**
+ * The same for names that people gave, in any script. What begins like a name but holds what nobody sees, or is written in a form that is
+ * not its own normal form, is no such name: `ci-` does not cover a look-alike. `*` alone covers any.
+ */
+function coversName(patterns: readonly string[], name: string): boolean {
+  const plain = name === name.normalize('NFKC') && !/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u.test(name);
+  return covers(plain ? patterns : patterns.filter((pattern) => pattern === '*' || !pattern.endsWith('*')), name);
+}
+
+const foldCase = (text: string): string => text.toLowerCase();
 
 function soleEnvironment(rights: KeyRights): string | undefined {
   const [first] = rights.environments;
