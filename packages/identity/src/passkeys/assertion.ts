@@ -105,7 +105,7 @@ export async function assertDecision(
     intent,
     session: null,
   });
-  return counted ? { kind: 'asserted', handle, verdict, expires_at } : refuse('counter');
+  return counted ? { kind: 'asserted', handle, verdict, expires_at } : notCounted(world, asked.key);
 }
 
 /** Verifies an assertion over a session: from then on its sign-in is fresh, and its cookie has another value. */
@@ -134,7 +134,7 @@ export async function assertSession(
       at,
     },
   });
-  return counted ? { kind: 'proved', value, at } : refuse('counter');
+  return counted ? { kind: 'proved', value, at } : notCounted(world, asked.key);
 }
 
 /** The challenge that is answered, spent, and the key that answers: both this person's, in this session. */
@@ -183,4 +183,10 @@ async function verify(
   if (verified === null || !verified.verified) return refuse('not_verified');
   const { newCounter, credentialBackedUp } = verified.authenticationInfo;
   return { kind: 'verified', use: { counter: newCounter, backed_up: credentialBackedUp } };
+}
+
+/** Why a key's use did not count: it was removed meanwhile, or its counter did not rise. */
+async function notCounted(world: PasskeyWorld, { tenant, id }: PasskeyRecord): Promise<PasskeyRefusal> {
+  const now = await world.passkeys.get(tenant, id);
+  return refuse(now === null || now.removed_at !== null ? 'key_removed' : 'counter');
 }
