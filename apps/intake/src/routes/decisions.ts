@@ -1,4 +1,4 @@
-import { bulkAnswerSchema, bulkBodySchema, type DecisionBody, decisionBodySchema, decisionViewSchema, type ProblemCode } from '@countersign/contracts';
+import { bulkAnswerSchema, bulkBodySchema, type DecisionBody, decisionBodySchema, decisionViewSchema, digestSchema, type ProblemCode } from '@countersign/contracts';
 import { decide, type DecideInput, markOpened } from '@countersign/core/flow';
 import { decisionView } from '@countersign/core/outcome';
 import type { AuthenticatedPerson } from '@countersign/identity';
@@ -85,12 +85,12 @@ export function decisionRoutes(deps: IntakeDeps): Route[] {
       path: '/v1/action-requests/:id/opened',
       name: 'markOpened',
       tag: 'Decisions',
-      summary: 'Say that you have opened everything of the request, where policy wants that before an approval. A ledger entry',
+      summary: 'Say that you have opened everything of the request, where policy wants that before an approval; the card names the digest of the view. A ledger entry',
       who: 'person',
       caller_refusal: { problem: 'forbidden', detail: 'Only people open requests to judge them.' },
       changes: true,
       parameters: { id: 'The id of an action request, ar_…' },
-      body: z.strictObject({ view_digest: z.string().max(128).optional() }).default({}),
+      body: z.strictObject({ view_digest: digestSchema }).meta({ id: 'OpenedBody' }),
       answers: { 200: { description: 'Recorded; once per person and view', schema: z.strictObject({ recorded: z.literal(true) }) } },
       problems: ['action_mismatch', 'account_inactive'],
       async handle({ reader, params: { id = '' }, body: { view_digest } }) {

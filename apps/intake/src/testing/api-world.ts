@@ -2,7 +2,9 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { request as httpRequest } from 'node:http';
 import { fileURLToPath } from 'node:url';
 import { readFile } from 'node:fs/promises';
-import { createPolicySource, type FlowDeps, type FourEyes, leafMaker } from '@countersign/core/flow';
+import type { Requirement } from '@countersign/contracts';
+import { createPolicySource, type FlowDeps, type PolicySource, type FourEyes, leafMaker } from '@countersign/core/flow';
+import { type Appliers, policyApplier, settleChanges } from '@countersign/core/flow';
 import { integrate } from '@countersign/core/ledger';
 import { maskText } from '@countersign/core/masking';
 import { compileBundle } from '@countersign/core/policy';
@@ -81,10 +83,16 @@ export interface ApiWorld {
   /** Signs in by a link; the cookie to send. */
   signIn(who: Name): Promise<{ cookie: string; set: string }>;
   signInToken(who: Name): Promise<string>;
+  /** What the decisions worker does with changes of the configuration that were decided: how many ended. */
+  settleChanges(): Promise<number>;
+  /** How kinds of change are put into effect, besides those of the product. */
+  appliers: Record<string, Appliers[string]>;
   /** Places the waiting leaves and signs a checkpoint. */
   sequence(): Promise<number>;
   /** Runs SQL on the test's database as nobody of the product may. */
   sql(text: string): Promise<void>;
+  /** The service's address of the test's database. */
+  appUrl: string;
   /** The superuser's address of the test's database. */
   databaseUrl: string;
   /** The service's clock, in seconds ahead of the real one. */
@@ -113,6 +121,8 @@ export async function createApiWorld(
     lookMs?: number;
     policy?: (quickstart: string) => string;
     fourEyes?: FourEyes;
+    /** What requirements of these actions say besides, whatever the bundle says. */
+    demands?: Readonly<Record<string, Partial<Requirement>>>;
     trustedProxies?: string[];
   } = {},
 ): Promise<ApiWorld> {
@@ -137,7 +147,7 @@ export async function createApiWorld(
   const keyring = await Keyring.open({ store: store.signingKeys, sealer, clock });
   const flow: FlowDeps = {
     requests,
-    policies: createPolicySource(store.policies),
+    policies: demanding(createPolicySource(store.policies), options.demands ?? {}),
     sealer,
     signer: () => keyring.signer('outcome'),
     verifyGrant: grantVerifier(keyring),
@@ -204,11 +214,13 @@ export async function createApiWorld(
     clock,
     onRefusal: (why) => log.warn(why, 'A token of a trusted issuer fits no trust rule'),
   });
+  const appliers: ApiWorld['appliers'] = { 'policy.activate': policyApplier({ ...flow, bundles: store.policies }) };
   let origins: readonly string[] = [url];
   const intake = createIntake({
     flow,
     waiters,
     directory: store.directory,
+    scim: store.scim,
     credentials: store.credentials,
     callers: store.callers,
     workloads,
@@ -294,6 +306,7 @@ export async function createApiWorld(
     waiters,
     keyring,
     databaseUrl: database.superuserUrl,
+    appUrl: database.appUrl,
     key,
     people,
     tokens,
@@ -320,6 +333,11 @@ export async function createApiWorld(
       const set = reply.headers['set-cookie'] ?? '';
       return { cookie: set.split(';')[0] ?? '', set };
     },
+    appliers,
+    settleChanges: () =>
+      settleChanges({ ...flow, configChanges: store.configChanges, fourEyes: options.fourEyes ?? 'auto' }, appliers, (error) => {
+        throw error;
+      }),
     sequence: () => store.ledger.sequence(TENANT, 1000, (tail) => integrate(tail, { origin: `localhost/${TENANT}`, signer: keyring.signer('checkpoint') })),
     async sql(text) {
       const client = new pg.Client({ connectionString: database.superuserUrl });
@@ -338,6 +356,25 @@ export async function createApiWorld(
       await database.drop();
     },
   } satisfies Omit<ApiWorld, 'ahead'>);
+}
+
+/** The policies, with further demands on some actions: so the rules of decisions are tested apart from the language that writes them. */
+function demanding(source: PolicySource, demands: Readonly<Record<string, Partial<Requirement>>>): PolicySource {
+  return {
+    ...source,
+    async bundle(tenant, digest) {
+      const bundle = await source.bundle(tenant, digest);
+      return {
+        ...bundle,
+        evaluate(input) {
+          const evaluation = bundle.evaluate(input);
+          const more = demands[input.action];
+          const requirement = evaluation.requirement ?? bundle.defaults.require;
+          return more === undefined || requirement === null ? evaluation : { ...evaluation, effect: 'require' as const, requirement: { ...requirement, ...more } };
+        },
+      };
+    },
+  };
 }
 
 /** Milliseconds since 1970 of an instant on the wire. */

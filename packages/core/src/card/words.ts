@@ -6,7 +6,9 @@ import type { DecisionRecord, RequestState } from '../ports.js';
 export function waitingFor(progress: Progress): string | null {
   const open = progress.stages.find((stage) => stage.open);
   if (open === undefined) return null;
-  const missing = open.filled.filter(({ quorum, filled }) => filled < quorum).map(({ group, quorum, filled, escalated }) => `${quorum - filled} of ${group}${escalated.length === 0 ? '' : ` (or ${escalated.join(', ')})`}`);
+  const missing = open.filled
+    .filter(({ quorum, filled }) => filled < quorum)
+    .map(({ group, quorum, filled, escalated }) => `${quorum - filled} of ${group}${escalated.length === 0 ? '' : ` (or ${escalated.join(', ')})`}`);
   const places = open.stage.all.reduce((sum, { quorum }) => sum + quorum, 0);
   const extra = Math.max(0, open.stage.distinct_humans - places) - Math.max(0, open.distinct - places);
   if (missing.length === 0 && extra > 0) missing.push(`${extra} more ${extra === 1 ? 'person' : 'people'}`);
@@ -23,11 +25,16 @@ export function outcomeText(state: RequestState): string | null {
 }
 
 function settledText(status: OutcomeStatus, reason: string | null, decisions: readonly DecisionRecord[]): string {
-  const names = (verdict: 'approve' | 'deny') => decisions.filter((decision) => decision.verdict === verdict).map((decision) => decision.person.name);
+  const names = (verdict: 'approve' | 'deny') => decisions.filter((decision) => decision.verdict === verdict).map(nameOf);
   switch (status) {
     case 'approved': {
       const by = names('approve');
-      return by.length === 0 ? `Approved by policy.` : `Approved by ${listed(by)}.`;
+      const last = decisions.at(-1);
+      const approved = by.length === 0 ? `Approved by policy.` : `Approved by ${listed(by)}.`;
+      if (last?.break_glass === true) return `${approved} ${last.person.name} broke the glass: ${last.reason ?? 'no reason given'}`;
+      return last?.self_approved === true
+        ? `${approved} It is self-approved: ${last.person.name} stands behind the request, as policy allows a team of one.`
+        : approved;
     }
     case 'denied': {
       const by = names('deny');
@@ -42,6 +49,11 @@ function settledText(status: OutcomeStatus, reason: string | null, decisions: re
     case 'revoked':
       return reason ?? 'Revoked before it ran.';
   }
+}
+
+/** Who decided, and in whose stead. */
+export function nameOf({ person, delegate_for }: DecisionRecord): string {
+  return delegate_for === undefined ? person.name : `${person.name} (for ${delegate_for.name})`;
 }
 
 /** "A", "A and B", "A, B and C". */

@@ -93,7 +93,7 @@ export async function decide(deps: FlowDeps, input: DecideInput): Promise<Decide
         await expire(deps, { tenant: input.decider.tenant, request_id: input.request_id });
         continue;
       case 'early':
-        behindSeconds += 1;
+        behindSeconds = behindSeconds * 2 + 1;
         continue;
       case 'frozen': {
         const refusal = refusals.frozen(result.freeze);
