@@ -112,10 +112,8 @@ export class MemoryStore {
       ),
   };
 
-  readonly policies: PolicyStore = {
+  readonly policies: Pick<PolicyStore, 'canonical'> = {
     canonical: (_tenant, digest) => this.#call(() => this.bundles.get(digest) ?? null),
-    active: () => Promise.reject(new Error('not part of the model')),
-    activate: () => Promise.reject(new Error('not part of the model')),
   };
 
   #open(commit: OpenCommit): OpenResult {

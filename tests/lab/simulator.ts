@@ -35,8 +35,6 @@ const compiled = Object.entries(POLICIES).map(([name, text]) => {
 });
 const bundles = createPolicySource({
   canonical: (_tenant, digest) => Promise.resolve(compiled.find((policy) => policy.digest === digest)?.canonical ?? null),
-  active: () => Promise.resolve(null),
-  activate: () => Promise.resolve({ changed: false }),
 });
 const digestOfPolicy = (name: PolicyName): string => compiled.find((policy) => policy.name === name)?.digest ?? '';
 

@@ -1,8 +1,8 @@
 import type { Card, JsonValue, RotatedKey } from '@countersign/contracts';
 import type { ConfigChangeDeps, EndpointDeps, FlowDeps, FourEyes } from '@countersign/core/flow';
 import type {
-  ChatLinkStore,
   CallerStore,
+  ChatLinkStore,
   ConfigChangeStore,
   CredentialStore,
   DelegationStore,
@@ -16,6 +16,7 @@ import type {
   PasskeyStore,
   PolicyStore,
   ReviewStore,
+  ScimStore,
   SigningPurpose,
 } from '@countersign/core/ports';
 import type { OidcProvider, WorkloadVerifier } from '@countersign/identity';
@@ -38,6 +39,8 @@ export interface IntakeDeps {
   chatLinks: ChatLinkStore;
   /** Absent: people sign in by links alone. */
   signIn?: SignInDeps;
+  /** SCIM clients' tokens, and what they read. */
+  scim: ScimStore;
   policies: PolicyStore;
   passkeys: PasskeyStore;
   /** The AAGUIDs of the authenticators that count; absent or empty: all. */
@@ -92,6 +95,8 @@ export interface Control {
   configChanges: ConfigChangeStore;
   /** When a change of the configuration needs a second person. */
   fourEyes: FourEyes;
+  /** Looks at the configured source of policy now; absent where there is none. */
+  syncPolicy?: () => Promise<void>;
 }
 
 /** What gated changes of the configuration take of it. */

@@ -29,12 +29,14 @@ import { tokenRoutes } from './routes/tokens.js';
 import { workloadTokenRoutes } from './routes/workload-token.js';
 import { stepUpRoutes } from './routes/step-up.js';
 import { unmaskRoutes } from './routes/unmask.js';
+import { createScim } from './scim/scim-app.js';
+import type { ScimRoute } from './scim/route.js';
 
 /**
  * The HTTP API. It is thin: it says who asks, whether the body fits and who may see what; the flows of core do the work.
  * Held requests and streams end with the service's own shutdown, which each request's signal tells them of.
  */
-export function createIntake(deps: IntakeDeps): { mount(): Mount } {
+export function createIntake(deps: IntakeDeps): { mount(): Mount; routes: readonly Route[]; scimRoutes: readonly ScimRoute[] } {
   const routes: Route[] = [
     // Before the sessions by id: /v1/sessions/step-up is no session's name.
     ...stepUpRoutes(deps),
@@ -66,11 +68,15 @@ export function createIntake(deps: IntakeDeps): { mount(): Mount } {
   ];
   const openApi = openApiOf(routes, deps.flow.publicUrl);
   const router = createRouter(deps, routes);
+  const scim = createScim(deps);
+  const scimMount = scim.mount();
   return {
+    routes,
+    scimRoutes: scim.routes,
     mount: () => ({
       name: 'intake',
-      paths: ['/v1', '/v1/', '/ledger/', '/.well-known/jwks.json', '/openapi.json'],
-      handler: (request, response) => void router(request, response),
+      paths: ['/v1', '/v1/', '/ledger/', '/.well-known/jwks.json', '/openapi.json', ...scimMount.paths],
+      handler: (request, response) => (request.url?.startsWith('/scim/') === true ? scimMount.handler(request, response) : void router(request, response)),
     }),
   };
 }

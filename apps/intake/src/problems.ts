@@ -1,4 +1,4 @@
-import type { ProblemCode, RefusalCode } from '@countersign/contracts';
+import type { PolicyProblemView, ProblemCode, RefusalCode } from '@countersign/contracts';
 import type { ProblemInput } from '@countersign/service';
 
 /** A problem as a value, before it is written: handlers return it like any other answer. */
@@ -9,6 +9,8 @@ export interface Trouble {
   /** Each bad member by JSON pointer (RFC 6901). */
   errors?: { pointer: string; detail: string }[];
   headers?: Record<string, string>;
+  /** Of a policy bundle: each with file, line and column. */
+  problems?: PolicyProblemView[];
 }
 
 /** The status and title of every problem (RFC 9457). Codes are stable; what a code means never changes. */
@@ -55,6 +57,7 @@ export const problemTable: Readonly<Record<ProblemCode, { status: number; title:
   not_redeemed: { status: 409, title: 'Nothing was redeemed' },
   already_reported: { status: 409, title: 'Another result was reported' },
   second_person_needed: { status: 403, title: 'Somebody else has to' },
+  policy_invalid: { status: 422, title: 'The policy cannot be used' },
   already_lifted: { status: 409, title: 'Not in force any more' },
   receipt_not_ready: { status: 409, title: 'Not all of it is in the ledger yet' },
   not_found: { status: 404, title: 'Not found' },

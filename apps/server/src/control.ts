@@ -1,4 +1,4 @@
-import { type Appliers, type ConfigChangeDeps, endFreeze, settleChanges } from '@countersign/core/flow';
+import { type Appliers, type ConfigChangeDeps, endFreeze, policyApplier, settleChanges } from '@countersign/core/flow';
 import type { Config } from '@countersign/service';
 import type { World } from './world.js';
 
@@ -8,8 +8,8 @@ export function configChangeDeps({ flow, store }: World, { fourEyes }: Pick<Conf
 }
 
 /** How each kind of change is put into effect once it is approved. A new kind adds its applier here and in the harness of the API. */
-export function appliers(_world: World): Appliers {
-  return {};
+export function appliers({ flow, store }: World): Appliers {
+  return { 'policy.activate': policyApplier({ ...flow, bundles: store.policies }) };
 }
 
 /** How many freezes are ended at a time. */

@@ -88,6 +88,7 @@ async function startRoles(parts: Parts, origins: () => readonly string[]): Promi
       flow: world.flow,
       waiters: world.waiters,
       directory: world.store.directory,
+      scim: world.store.scim,
       credentials: world.store.credentials,
       callers: world.store.callers,
       workloads: createWorkloads(world, parts.log, parts.shutdown),

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { refusalCodes } from './decision.js';
+import { policyProblemSchema } from './policy.js';
 
 /** Problems of the API besides the refusals; stable names (RFC 9457 `type` ends in the name). */
 export const problemCodes = [
@@ -26,6 +27,7 @@ export const problemCodes = [
   'receipt_not_ready',
   'second_person_needed',
   'already_lifted',
+  'policy_invalid',
   'passkey_refused',
   'reveal_not_allowed',
   'link_not_possible',
@@ -49,6 +51,8 @@ export const problemSchema = z
     detail: z.string(),
     instance: z.string().optional(),
     errors: z.array(z.strictObject({ pointer: z.string(), detail: z.string() })).optional(),
+    /** Of a policy bundle: what is wrong, and where. */
+    problems: z.array(policyProblemSchema).optional(),
   })
   .meta({ id: 'Problem' });
 export type Problem = z.infer<typeof problemSchema>;

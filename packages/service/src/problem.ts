@@ -11,6 +11,8 @@ export interface ProblemInput {
   readonly detail: string;
   /** One entry for each bad field; `pointer` is a JSON pointer (RFC 6901). */
   readonly errors?: readonly { readonly pointer: string; readonly detail: string }[];
+  /** What is wrong with a document, and where in it; an extension member (RFC 9457, section 3.2). */
+  readonly problems?: readonly object[];
   /** Further headers, such as Retry-After. */
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -31,6 +33,7 @@ export function sendProblem(response: ServerResponse, problem: ProblemInput): vo
     detail: problem.detail,
     instance: `urn:countersign:request:${context.id}`,
     ...(problem.errors === undefined ? {} : { errors: problem.errors }),
+    ...(problem.problems === undefined ? {} : { problems: problem.problems }),
   });
   response.statusCode = problem.status;
   for (const [name, value] of Object.entries(problem.headers ?? {})) response.setHeader(name, value);

@@ -1,3 +1,4 @@
+import { ADMINISTRATORS } from '@countersign/contracts';
 import type { ConfigChangeEnd, ConfigChangeRecord, ConfigChangeStore } from '@countersign/core/ports';
 import { leafMembers } from './commits.js';
 import { type Database, Values } from './database.js';
@@ -33,13 +34,15 @@ export function configChangeStore(database: Database): ConfigChangeStore {
         values: [limit, lease_seconds],
       }),
     end: (tenant, id, change) => end(database, tenant, id, change),
-    otherAdministrators: async (tenant, person_id) => {
+    othersIn: async (tenant, group, person_id) => {
       const [row] = await database.run<{ count: number }>({
-        name: 'other-administrators',
+        name: 'others-in',
         // One human may have several entries.
-        text: `SELECT count(DISTINCT p.human)::int AS count FROM directory_people p WHERE p.tenant = $1 AND p.active AND 'administrator' = ANY (p.roles)
-          AND p.human NOT IN (SELECT q.human FROM directory_people q WHERE q.tenant = $1 AND q.id = $2)`,
-        values: [tenant, person_id],
+        text: `SELECT count(DISTINCT p.human)::int AS count FROM directory_people p WHERE p.tenant = $1 AND p.active
+            AND CASE WHEN $2 = '${ADMINISTRATORS}' THEN 'administrator' = ANY (p.roles)
+              ELSE EXISTS (SELECT FROM directory_memberships m WHERE m.tenant = $1 AND m.person_id = p.id AND m.group_name = $2) END
+            AND p.human NOT IN (SELECT q.human FROM directory_people q WHERE q.tenant = $1 AND q.id = $3)`,
+        values: [tenant, group, person_id],
       });
       return row?.count ?? 0;
     },

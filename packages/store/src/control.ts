@@ -1,6 +1,6 @@
 import type { FreezeNotice } from '@countersign/contracts';
 import type { ActionRequestRecord, ChangeCommit, ConfigChangeRecord } from '@countersign/core/ports';
-import type { Values } from './database.js';
+import type { Database, Values } from './database.js';
 import { ACTORS, CALLERS } from './freeze-conditions.js';
 import { instant } from './rows.js';
 
@@ -56,4 +56,9 @@ export function configChangeInsert(values: Values, tenant: string, record: Confi
         values.add(record.request_id, 'text'),
         values.add(record.state, 'text'),
       ].join(', ')}`;
+}
+
+/** Whether a leaf is there: it tells whether a commit whose answer got lost has happened. */
+export async function hasLeaf(database: Database, tenant: string, id: string): Promise<boolean> {
+  return (await database.run({ name: 'leaf:written', text: 'SELECT FROM ledger_leaves WHERE tenant = $1 AND id = $2', values: [tenant, id] })).length > 0;
 }

@@ -1,5 +1,6 @@
 import type { FreezeRecord, FreezeStore } from '@countersign/core/ports';
 import { leafMembers } from './commits.js';
+import { hasLeaf } from './control.js';
 import { type Database, Values } from './database.js';
 import { FREEZE_COVERS, MAY_RUN } from './freeze-conditions.js';
 import { instant, instantOrNull } from './rows.js';
@@ -101,10 +102,6 @@ async function tellCards(database: Database, tenant: string, id: string): Promis
     values: [tenant, id],
   });
   return row?.count ?? 0;
-}
-
-async function hasLeaf(database: Database, tenant: string, id: string): Promise<boolean> {
-  return (await database.run({ name: 'leaf:written', text: 'SELECT FROM ledger_leaves WHERE tenant = $1 AND id = $2', values: [tenant, id] })).length > 0;
 }
 
 /** In small letters, as actions are compared; only `*` is special. */

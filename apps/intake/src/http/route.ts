@@ -53,7 +53,19 @@ export interface RouteFacts {
   path: string;
   /** Unique; OpenAPI's operationId. */
   name: string;
-  tag: 'Action requests' | 'Decisions' | 'Grants' | 'Policy' | 'Masking' | 'People' | 'Ledger' | 'Endpoints' | 'Deliveries' | 'API keys' | 'Control' | 'Service';
+  tag:
+    | 'Action requests'
+    | 'Decisions'
+    | 'Grants'
+    | 'Policy'
+    | 'Masking'
+    | 'People'
+    | 'Ledger'
+    | 'Endpoints'
+    | 'Deliveries'
+    | 'API keys'
+    | 'Control'
+    | 'Service';
   summary: string;
   who: Who;
   /** What the path's parameters are, for readers. */
@@ -67,6 +79,8 @@ export interface RouteFacts {
   caller_refusal?: { problem: ProblemCode; detail: string };
   /** The commit itself asks whether the API key is live still, so that a look-up of a moment ago will do. */
   commit_judges_key?: boolean;
+  /** Instead of the service's own limit. */
+  body_limit_bytes?: number;
   /** Whether the change needs a scope: a personal token that only reads changes nothing. */
   changes?: boolean;
   /** The body comes as a form (application/x-www-form-urlencoded), each name once. */

@@ -118,7 +118,7 @@ function queryOf(request: Request): { values: Record<string, string> } | Trouble
 async function bodyOf(deps: IntakeDeps, route: Route, reader: Reader | null, request: Request): Promise<{ value: JsonValue | undefined } | Trouble> {
   const sent = request.headers['transfer-encoding'] !== undefined || Number(request.headers['content-length'] ?? 0) > 0;
   if (route.method === 'get' || !sent || (route.who !== 'open' && reader === null)) return { value: undefined };
-  const limit = deps.bodyLimitBytes ?? DEFAULT_BODY_LIMIT;
+  const limit = Math.max(route.body_limit_bytes ?? 0, deps.bodyLimitBytes ?? DEFAULT_BODY_LIMIT);
   const read =
     route.form === true
       ? await readJsonBody(request, parseForm, limit, 'application/x-www-form-urlencoded')
@@ -137,7 +137,8 @@ async function bodyOf(deps: IntakeDeps, route: Route, reader: Reader | null, req
 const parseForm: StrictParser = (bytes) => {
   const members: Record<string, string> = Object.create(null) as Record<string, string>;
   for (const [name, value] of new URLSearchParams(Buffer.from(bytes).toString('utf8'))) {
-    if (name in members || value.includes('\0')) return { ok: false, problem: { pointer: '', line: 1, column: 1, detail: 'A name stands twice in the form, or a value holds U+0000.' } };
+    if (name in members || value.includes('\0'))
+      return { ok: false, problem: { pointer: '', line: 1, column: 1, detail: 'A name stands twice in the form, or a value holds U+0000.' } };
     members[name] = value;
   }
   return { ok: true, value: { ...members } };

@@ -370,7 +370,9 @@ function demanding(source: PolicySource, demands: Readonly<Record<string, Partia
           const evaluation = bundle.evaluate(input);
           const more = demands[input.action];
           const requirement = evaluation.requirement ?? bundle.defaults.require;
-          return more === undefined || requirement === null ? evaluation : { ...evaluation, effect: 'require' as const, requirement: { ...requirement, ...more } };
+          return more === undefined || requirement === null
+            ? evaluation
+            : { ...evaluation, effect: 'require' as const, requirement: { ...requirement, ...more } };
         },
       };
     },

@@ -47,15 +47,26 @@ export type Proposed = { kind: 'proposed'; change: ConfigChangeRecord } | { kind
 const DECIDE_SECONDS = 86_400;
 const APPLY_SECONDS = 3_600;
 
-/** Whether a change by this person needs somebody else. */
-export async function needsSecondPerson(deps: Pick<ConfigChangeDeps, 'configChanges' | 'fourEyes'>, by: Pick<Proposer, 'tenant' | 'person'>): Promise<boolean> {
-  if (deps.fourEyes !== 'auto') return deps.fourEyes === 'always';
-  return (await deps.configChanges.otherAdministrators(by.tenant, by.person.id)) > 0;
+/**
+ * Who has to approve a change by this person: the group that is named, or the administrators where it has nobody else; null: nobody, for
+ * the settings say so, or there is nobody who could.
+ */
+export async function secondPerson(
+  deps: Pick<ConfigChangeDeps, 'configChanges' | 'fourEyes'>,
+  by: Pick<Proposer, 'tenant' | 'person'>,
+  group: string = ADMINISTRATORS,
+): Promise<string | null> {
+  if (deps.fourEyes === 'off') return null;
+  for (const candidate of new Set([group, ADMINISTRATORS])) {
+    if ((await deps.configChanges.othersIn(by.tenant, candidate, by.person.id)) > 0) return candidate;
+  }
+  return deps.fourEyes === 'always' ? group : null;
 }
 
 /** Proposes the change where it needs somebody else; where it does not, `free`: whoever asked puts it into effect at once. */
 export async function gateChange(deps: ConfigChangeDeps, by: Proposer, change: ProposedChange): Promise<Proposed | { kind: 'free' }> {
-  return (await needsSecondPerson(deps, by)) ? proposeChange(deps, by, change) : { kind: 'free' };
+  const approvers = await secondPerson(deps, by, change.approvers);
+  return approvers === null ? { kind: 'free' } : proposeChange(deps, by, { ...change, approvers });
 }
 
 /** Asks for approval, whatever the settings say. */

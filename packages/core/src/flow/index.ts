@@ -28,10 +28,10 @@ export {
   configChangeView,
   type FourEyes,
   gateChange,
-  needsSecondPerson,
   proposeChange,
   type ProposedChange,
   type Proposer,
+  secondPerson,
   settleChanges,
 } from './config-change.js';
 export { controlLeaf, openControlLeaf } from './control-leaf.js';
@@ -40,6 +40,17 @@ export { freshGrant, type FreshGrantOutcome } from './fresh-grant.js';
 export { liveGrant } from './grant.js';
 export { maskSubmission, type NotAllowed, type NotAllowedCode, open, type OpenInput, type OpenOutcome } from './open.js';
 export { createPolicySource, type PolicySource } from './policies.js';
+export { comparePolicies, onlyTightens } from './policy-compare.js';
+export {
+  activatePolicy,
+  type ActivateOutcome,
+  activationView,
+  policyApplier,
+  policyChange,
+  type PolicyControlDeps,
+  putInForce,
+  storePolicy,
+} from './policy-control.js';
 export { recordedCards } from './recorded-cards.js';
 export { receiptOf, type ReceiptOutcome } from './receipt.js';
 export { markOpened, type OpenedOutcome } from './opened.js';

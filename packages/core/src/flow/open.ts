@@ -1,4 +1,12 @@
-import { CONFIG_ACTION_PREFIX, type ActionRequest, type EvaluationView, type JsonObject, type JsonValue, type RequesterView, type Submission } from '@countersign/contracts';
+import {
+  CONFIG_ACTION_PREFIX,
+  type ActionRequest,
+  type EvaluationView,
+  type JsonObject,
+  type JsonValue,
+  type RequesterView,
+  type Submission,
+} from '@countersign/contracts';
 import { agentProblem, agentWarnings, chainOf, refusals } from '../decision/index.js';
 import { type MaskResult, maskValue } from '../masking/index.js';
 import { answerOf, openedCallback } from '../outcome/index.js';
@@ -60,7 +68,12 @@ export async function open(deps: FlowDeps, input: OpenInput): Promise<OpenOutcom
   const rights = checkRights(submission, caller);
   if ('code' in rights) return { kind: 'not_allowed', ...rights };
   if (submission.action.toLowerCase().startsWith(CONFIG_ACTION_PREFIX)) {
-    return { kind: 'not_allowed', code: 'action_not_allowed', pointer: '/action', text: `Actions that begin with ${CONFIG_ACTION_PREFIX} are Countersign's own.` };
+    return {
+      kind: 'not_allowed',
+      code: 'action_not_allowed',
+      pointer: '/action',
+      text: `Actions that begin with ${CONFIG_ACTION_PREFIX} are Countersign's own.`,
+    };
   }
   if (submission.callback !== undefined && 'url' in submission.callback) {
     const checked = deps.checkCallback(submission.callback.url);
@@ -68,7 +81,12 @@ export async function open(deps: FlowDeps, input: OpenInput): Promise<OpenOutcom
   }
   const endpoint = await endpointProblem(deps, caller, submission);
   if (endpoint !== null) return endpoint;
-  const refs = [submission.actor.on_behalf_of?.id, submission.actor.type === 'person' ? submission.actor.id : undefined, caller.owner, caller.human ?? undefined];
+  const refs = [
+    submission.actor.on_behalf_of?.id,
+    submission.actor.type === 'person' ? submission.actor.id : undefined,
+    caller.owner,
+    caller.human ?? undefined,
+  ];
   for (let plans = 0; plans < MAX_PLANS; plans++) {
     const context = await deps.requests.openingContext({
       tenant: caller.tenant,
@@ -244,10 +262,7 @@ export function environmentMismatch({ environmentConflict }: Evaluation): NotAll
 
 /** The caller as requests keep it: what it fixes, and of a workload what its token said. */
 export function requesterOf({ key_id: id, name, authenticated, rights, workload }: Caller): RequesterView {
-  const fixes = [
-    ...(isOne(rights.actors) ? ['actor' as const] : []),
-    ...(isOne(rights.environments) ? ['environment' as const] : []),
-  ];
+  const fixes = [...(isOne(rights.actors) ? ['actor' as const] : []), ...(isOne(rights.environments) ? ['environment' as const] : [])];
   return {
     type: workload === undefined ? 'api_key' : 'workload',
     id,

@@ -11,7 +11,7 @@ export interface PolicySource {
 const KEPT = 32;
 
 /** Reads bundles from the store and keeps the latest used ones compiled. */
-export function createPolicySource(store: PolicyStore): PolicySource {
+export function createPolicySource(store: Pick<PolicyStore, 'canonical'>): PolicySource {
   const kept = new Map<string, CompiledBundle>();
   return {
     async bundle(tenant, digest) {

@@ -18,7 +18,12 @@ const EXAMPLES = 5;
  * How another bundle compares with the one in force. It loosens unless both say otherwise: its text adds nothing but rules that deny or ask
  * for people, and none of the latest requests would have needed less under it.
  */
-export async function comparePolicies(deps: Pick<FlowDeps, 'requests' | 'sealer' | 'clock'>, tenant: string, current: CompiledBundle, next: CompiledBundle): Promise<PolicyComparison> {
+export async function comparePolicies(
+  deps: Pick<FlowDeps, 'requests' | 'sealer' | 'clock'>,
+  tenant: string,
+  current: CompiledBundle,
+  next: CompiledBundle,
+): Promise<PolicyComparison> {
   const structure = onlyTightens(current.canonical, next.canonical);
   const { replayed, unread, transitions } = await replay(deps, tenant, current, next);
   const looser = transitions.filter(({ direction }) => direction === 'looser').reduce((sum, { count }) => sum + count, 0);

@@ -72,6 +72,6 @@ export interface ConfigChangeStore {
   claim(limit: number, lease_seconds: number): Promise<{ tenant: string; id: string }[]>;
   /** From proposed or applying to the end; false where it ended already. */
   end(tenant: string, id: string, end: ConfigChangeEnd): Promise<boolean>;
-  /** How many active administrators there are besides this person. */
-  otherAdministrators(tenant: string, person_id: string): Promise<number>;
+  /** How many active humans are in the group (ADMINISTRATORS: have the role) besides this person. */
+  othersIn(tenant: string, group: string, person_id: string): Promise<number>;
 }
