@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
-import { Provider } from 'oidc-provider';
+import type { Provider as ProviderType } from 'oidc-provider';
 import { freePort } from './free-port.js';
 
 /** What a provider's directory says of an account. */
@@ -28,54 +28,60 @@ export interface IdentityProvider {
   alter: ((claims: Record<string, unknown>) => Record<string, unknown>) | null;
   /** Signs anything with the provider's key, or with one that it does not publish. */
   sign(claims: Record<string, unknown>, header?: { typ?: string; alg?: string }, key?: 'own' | 'foreign'): Promise<string>;
-  /** How often its token address was asked. */
-  tokenCalls(): number;
+  /** Altered tokens are signed by a key that it does not publish. */
+  foreignKey: boolean;
+  /** How often it asked a person for an account. */
+  interactions(): number;
   close(): Promise<void>;
 }
 
 export async function startIdentityProvider(options: IdentityProviderOptions): Promise<IdentityProvider> {
+  const { Provider } = await loaded();
   const port = options.port ?? (await freePort());
   const issuer = `http://localhost:${port}`;
-  const { publicKey, privateKey } = await generateKeyPair('RS256', { extractable: true });
+  const { privateKey } = await generateKeyPair('RS256', { extractable: true });
   const foreign = await generateKeyPair('RS256');
-  const kid = 'idp-1';
+  const [kid, jwk] = ['idp-1', await exportJWK(privateKey)];
   const { publicUrl, ids } = options.client;
   const [clientId, clientSecret] = ['countersign', 'countersign-secret-countersign-secret'];
   const other = { clientId: 'other-app', clientSecret: 'other-secret-other-secret-other', redirectUri: 'http://localhost:1/callback' };
   const accounts = new Map<string, AccountClaims>();
-  let tokenCalls = 0;
-  const state: Pick<IdentityProvider, 'acr' | 'alter'> = { acr: null, alter: null };
+  let interactions = 0;
+  const state: Pick<IdentityProvider, 'acr' | 'alter' | 'foreignKey'> = { acr: null, alter: null, foreignKey: false };
   const extra = ['sid', 'auth_time', 'acr', 'amr', ...(options.extraClaims ?? [])];
 
-  const provider = new Provider(issuer, {
-    clients: [
-      {
-        client_id: clientId,
-        client_secret: clientSecret,
-        redirect_uris: ids.map((id) => `${publicUrl}/v1/sign-in/callback/${id}`),
-        post_logout_redirect_uris: [`${publicUrl}/`],
-        backchannel_logout_uri: `${publicUrl}/v1/sign-in/logout/${ids[0] ?? 'sso'}`,
-        backchannel_logout_session_required: true,
-      },
-      { client_id: other.clientId, client_secret: other.clientSecret, redirect_uris: [other.redirectUri], application_type: 'native' },
-    ],
-    jwks: { keys: [{ ...(await exportJWK(privateKey)), kid, use: 'sig', alg: 'RS256' }] },
-    claims: { openid: ['sub', ...extra], email: ['email', 'email_verified'], profile: ['name'], groups: ['groups'] },
-    conformIdTokenClaims: false,
-    acrValues: ['urn:example:mfa'],
-    cookies: { keys: ['test'] },
-    pkce: { required: () => true },
-    features: {
-      devInteractions: { enabled: false },
-      backchannelLogout: { enabled: true },
-      rpInitiatedLogout: { enabled: true },
-    },
-    interactions: { url: (_context, interaction) => `/interaction/${interaction.uid}` },
-    // Its guard against internal addresses would not let it call us on loopback.
-    fetch: (url, { dispatcher: _guard, ...init }: RequestInit & { dispatcher?: unknown } = {}) => fetch(url, init),
-    findAccount: (_context, id) => (accounts.has(id) ? { accountId: id, claims: () => ({ sub: id, ...accounts.get(id) }) } : undefined),
-    ttl: { Interaction: 600, Session: 3600, Grant: 3600, AccessToken: 600, IdToken: 600 },
-  });
+  const provider: ProviderType = quietly(
+    () =>
+      new Provider(issuer, {
+        clients: [
+          {
+            client_id: clientId,
+            client_secret: clientSecret,
+            redirect_uris: ids.map((id) => `${publicUrl}/v1/sign-in/callback/${id}`),
+            post_logout_redirect_uris: [`${publicUrl}/`],
+            backchannel_logout_uri: `${publicUrl}/v1/sign-in/logout/${ids[0] ?? 'sso'}`,
+            backchannel_logout_session_required: true,
+          },
+          { client_id: other.clientId, client_secret: other.clientSecret, redirect_uris: [other.redirectUri], application_type: 'native' },
+        ],
+        jwks: { keys: [{ ...jwk, kid, use: 'sig', alg: 'RS256' }] },
+        claims: { openid: ['sub', ...extra], email: ['email', 'email_verified'], profile: ['name'], groups: ['groups'] },
+        conformIdTokenClaims: false,
+        acrValues: ['urn:example:mfa'],
+        cookies: { keys: ['test'] },
+        pkce: { required: () => true },
+        features: {
+          devInteractions: { enabled: false },
+          backchannelLogout: { enabled: true },
+          rpInitiatedLogout: { enabled: true },
+        },
+        interactions: { url: (_context, interaction) => `/interaction/${interaction.uid}` },
+        // Its guard against internal addresses would not let it call us on loopback.
+        fetch: (url, { dispatcher: _guard, ...init }: RequestInit & { dispatcher?: unknown } = {}) => fetch(url, init),
+        findAccount: (_context, id) => (accounts.has(id) ? { accountId: id, claims: () => ({ sub: id, ...accounts.get(id) }) } : undefined),
+        ttl: { Interaction: 600, Session: 3600, Grant: 3600, AccessToken: 600, IdToken: 600 },
+      }),
+  );
   provider.on('server_error', (_context: unknown, error: Error) => console.error(error));
   const handler = provider.callback();
 
@@ -83,9 +89,12 @@ export async function startIdentityProvider(options: IdentityProviderOptions): P
     const details = await provider.interactionDetails(request, response);
     if (request.method === 'GET') {
       response.writeHead(200, { 'content-type': 'text/html' });
-      response.end(`<!doctype html><title>Sign in</title><h1>Identity provider</h1><form method="post"><label>Account <input name="account"></label> <button>Continue</button></form>`);
+      response.end(
+        `<!doctype html><title>Sign in</title><h1>Identity provider</h1><form method="post"><label>Account <input name="account"></label> <button>Continue</button></form>`,
+      );
       return;
     }
+    interactions += 1;
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
     const form = new URLSearchParams(Buffer.concat(chunks).toString('utf8'));
@@ -107,10 +116,7 @@ export async function startIdentityProvider(options: IdentityProviderOptions): P
       interact(request, response).catch((error: unknown) => response.writeHead(500).end(String(error)));
       return;
     }
-    if (path === '/token') {
-      tokenCalls += 1;
-      if (state.alter !== null) altered(response, state.alter);
-    }
+    if (path === '/token' && state.alter !== null) altered(response, state.alter);
     void handler(request, response);
   });
 
@@ -121,7 +127,7 @@ export async function startIdentityProvider(options: IdentityProviderOptions): P
       const answer = JSON.parse(String(body)) as { id_token?: string };
       if (answer.id_token === undefined) return end(body as string);
       const claims = JSON.parse(Buffer.from(answer.id_token.split('.')[1] ?? '', 'base64url').toString('utf8')) as Record<string, unknown>;
-      void sign(alter(claims)).then((id_token) => {
+      void sign(alter(claims), {}, state.foreignKey ? 'foreign' : 'own').then((id_token) => {
         const text = JSON.stringify({ ...answer, id_token });
         response.setHeader('content-length', Buffer.byteLength(text));
         end(text);
@@ -132,7 +138,6 @@ export async function startIdentityProvider(options: IdentityProviderOptions): P
   }
 
   await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
-  void publicKey;
   return Object.assign(state, {
     issuer,
     clientId,
@@ -140,13 +145,34 @@ export async function startIdentityProvider(options: IdentityProviderOptions): P
     other,
     accounts,
     sign,
-    tokenCalls: () => tokenCalls,
+    interactions: () => interactions,
     close: () =>
       new Promise<void>((resolve) => {
         server.close(() => resolve());
         server.closeAllConnections();
       }),
   });
+}
+
+/** It warns of its own in-memory store and of Node 20, which is what tests want. */
+function quietly<T>(work: () => T): T {
+  const { warn } = console;
+  console.warn = () => {};
+  try {
+    return work();
+  } finally {
+    console.warn = warn;
+  }
+}
+
+async function loaded(): Promise<typeof import('oidc-provider')> {
+  const { warn } = console;
+  console.warn = () => {};
+  try {
+    return await import('oidc-provider');
+  } finally {
+    console.warn = warn;
+  }
 }
 
 /** What came back, without following it. */

@@ -25,21 +25,6 @@ export function sessionRoutes({ identities }: IntakeDeps): Route[] {
     }),
 
     route({
-      method: 'delete',
-      path: '/v1/sessions/:id',
-      name: 'endSession',
-      tag: 'People',
-      summary: 'End one of your sessions',
-      who: 'person',
-      changes: true,
-      parameters: { id: 'The id of a session, ses_…' },
-      answers: { 204: { description: 'It is over, from its next call on' } },
-      async handle({ reader, params: { id = '' } }) {
-        return (await identities.endSessionById(reader.tenant, reader.person.id, id)) ? { status: 204 } : notFound('You have no such session.');
-      },
-    }),
-
-    route({
       method: 'post',
       path: '/v1/sessions/end',
       name: 'endSessions',
@@ -54,6 +39,21 @@ export function sessionRoutes({ identities }: IntakeDeps): Route[] {
         if (person !== reader.person.id && !administers(reader)) return trouble('forbidden', "Only administrators end other people's sessions.");
         const but = keep_current && person === reader.person.id ? (reader.session?.id ?? null) : null;
         return { status: 200, json: { ended: await identities.endSessionsOf(reader.tenant, person, but) } };
+      },
+    }),
+
+    route({
+      method: 'delete',
+      path: '/v1/sessions/:id',
+      name: 'endSession',
+      tag: 'People',
+      summary: 'End one of your sessions',
+      who: 'person',
+      changes: true,
+      parameters: { id: 'The id of a session, ses_…' },
+      answers: { 204: { description: 'It is over, from its next call on' } },
+      async handle({ reader, params: { id = '' } }) {
+        return (await identities.endSessionById(reader.tenant, reader.person.id, id)) ? { status: 204 } : notFound('You have no such session.');
       },
     }),
   ];

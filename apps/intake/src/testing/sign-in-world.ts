@@ -1,11 +1,12 @@
 import { freePort } from '@countersign/dev-env/free-port';
 import { CookieBrowser, type IdentityProvider, startIdentityProvider } from '@countersign/dev-env/identity-provider';
 import { OidcProvider, type OidcProviderConfig } from '@countersign/identity';
+import pg from 'pg';
 import { type ApiWorld, createApiWorld, type Name } from './api-world.js';
 
 /** The API with a real identity provider beside it, and browsers that go between the two. */
 export interface SignInWorld {
-  api: ApiWorld;
+  api: ApiWorld & { count(sql: string): Promise<number>; row(sql: string): Promise<Record<string, unknown>> };
   idp: IdentityProvider;
   /** Where a sign-in ended: a path of the API's, with its query. */
   signIn(browser: CookieBrowser, account: string, query?: string): Promise<string>;
@@ -50,8 +51,18 @@ export async function createSignInWorld(
   const isOurs = (url: string): boolean => url.startsWith(`${api.url}/`) && !url.startsWith(`${api.url}/v1/`);
   const signIn: SignInWorld['signIn'] = async (browser, account, query = '') =>
     (await browser.follow(`${api.url}/v1/sign-in/start${query}`, account, isOurs)).slice(api.url.length);
+  const rows = async (text: string): Promise<Record<string, unknown>[]> => {
+    const client = new pg.Client({ connectionString: api.databaseUrl });
+    await client.connect();
+    try {
+      return (await client.query<Record<string, unknown>>(text)).rows;
+    } finally {
+      await client.end();
+    }
+  };
+  const row = async (text: string): Promise<Record<string, unknown>> => (await rows(text))[0] ?? {};
   return {
-    api,
+    api: Object.assign(api, { row, count: async (text: string) => Number((await row(text))['count']) }),
     idp,
     signIn,
     async signedIn(name) {
