@@ -29,6 +29,8 @@ import { tokenRoutes } from './routes/tokens.js';
 import { workloadTokenRoutes } from './routes/workload-token.js';
 import { stepUpRoutes } from './routes/step-up.js';
 import { unmaskRoutes } from './routes/unmask.js';
+import { directoryRoutes } from './routes/directory.js';
+import { scimTokenRoutes } from './routes/scim-tokens.js';
 import { createScim } from './scim/scim-app.js';
 import type { ScimRoute } from './scim/route.js';
 
@@ -56,6 +58,8 @@ export function createIntake(deps: IntakeDeps): { mount(): Mount; routes: readon
     ...linkRoutes(deps),
     ...passkeyRoutes(deps),
     ...unmaskRoutes(deps),
+    ...directoryRoutes(deps),
+    ...scimTokenRoutes(deps),
     ...policyRoutes(deps),
     ...endpointRoutes(deps),
     ...deliveryRoutes(deps),

@@ -71,6 +71,8 @@ export const problemTable: Readonly<Record<ProblemCode, { status: number; title:
   idempotency_key_reused: { status: 422, title: 'The Idempotency-Key was used with another body' },
   idempotency_in_progress: { status: 409, title: 'The first request with this Idempotency-Key is still running' },
   unauthenticated: { status: 401, title: 'Who are you?' },
+  directory_owned: { status: 409, title: 'Another source of the directory says that' },
+  last_administrator: { status: 409, title: 'Nobody would be left who administers' },
   forbidden: { status: 403, title: 'Not allowed' },
   actor_not_allowed: { status: 403, title: 'The API key may not speak for this actor' },
   action_not_allowed: { status: 403, title: 'The API key may not ask for this action' },

@@ -1,4 +1,4 @@
-import { type Appliers, type ConfigChangeDeps, endFreeze, policyApplier, settleChanges } from '@countersign/core/flow';
+import { type Appliers, type ConfigChangeDeps, directoryAppliers, endFreeze, policyApplier, settleChanges } from '@countersign/core/flow';
 import type { Config } from '@countersign/service';
 import type { World } from './world.js';
 

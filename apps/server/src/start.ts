@@ -9,6 +9,7 @@ import { QUICKSTART_NOTICE } from './quickstart/banner.js';
 import { exampleFiles, type QuickstartFile } from './quickstart/files.js';
 import { seedQuickstart } from './quickstart/seed.js';
 import { type Parts, startDecisions, startSlack, startTeams } from './roles.js';
+import { signInOf } from './sign-in.js';
 import { openStorage } from './storage.js';
 import { openWakeups } from './wakeups.js';
 import { createWorld, logMask, StartError, TENANT, type World } from './world.js';

@@ -3,6 +3,7 @@ export * from './action-request.js';
 export * from './api-key.js';
 export * from './card.js';
 export * from './config-change.js';
+export * from './directory.js';
 export * from './decision.js';
 export * from './delegation.js';
 export * from './delivery.js';

@@ -26,6 +26,8 @@ export const problemCodes = [
   'not_redrivable',
   'receipt_not_ready',
   'second_person_needed',
+  'directory_owned',
+  'last_administrator',
   'already_lifted',
   'policy_invalid',
   'passkey_refused',

@@ -12,6 +12,7 @@ export type * from './ports/people.js';
 export type * from './ports/records.js';
 export type * from './ports/requests.js';
 export type * from './ports/directory.js';
+export type * from './ports/scim.js';
 export type * from './ports/callers.js';
 export type * from './ports/credentials.js';
 export type * from './ports/identity.js';

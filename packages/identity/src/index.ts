@@ -32,3 +32,4 @@ export { type FetchText, IssuerKeys, type IssuerKeysDeps } from './workload/issu
 export { readTrust, readTrustFile, type TrustProblem, type TrustRead } from './workload/trust-file.js';
 export type { TrustRule } from './workload/trust-rule.js';
 export { type WorkloadVerdict, type WorkloadVerifier, workloadVerifier, type WorkloadWorld } from './workload/verify-workload-token.js';
+export * from './scim-tokens.js';

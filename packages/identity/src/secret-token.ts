@@ -3,7 +3,7 @@ import { crc32 } from 'node:zlib';
 import type { Entropy } from '@countersign/core/ports';
 
 /** Kinds of tokens that we hand out once and keep only as a hash. */
-export type TokenKind = 'key' | 'pat' | 'run';
+export type TokenKind = 'key' | 'pat' | 'run' | 'scim';
 
 /** A token `cs_<kind>_<8 letters>_<32 letters>_<6 letters>`: a public id, about 190 secret bits, a checksum. Letters are base62. */
 export interface SecretToken {
@@ -45,7 +45,7 @@ export function sameHash(a: Uint8Array, b: Uint8Array): boolean {
 }
 
 const LETTERS = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
-const TOKEN = /^((cs_(key|pat|run)_[0-9A-Za-z]{8})_[0-9A-Za-z]{32})_([0-9A-Za-z]{6})$/;
+const TOKEN = /^((cs_(key|pat|run|scim)_[0-9A-Za-z]{8})_[0-9A-Za-z]{32})_([0-9A-Za-z]{6})$/;
 
 /** Evenly distributed: bytes from 248 on are thrown away, since 248 is the largest multiple of 62 in a byte. */
 function randomLetters(count: number, entropy: Entropy): string {

@@ -4,7 +4,7 @@ import { instant, instantOrNull } from './rows.js';
 
 type Rows = <Row extends pg.QueryResultRow>(text: string, values: unknown[]) => Promise<Row[]>;
 
-type Dated<Entry extends object> = {
+export type Dated<Entry extends object> = {
   [Key in keyof Entry]: Key extends 'created_at' | 'updated_at' ? Date : Key extends 'deleted_at' ? Date | null : Entry[Key];
 };
 

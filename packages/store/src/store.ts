@@ -15,6 +15,7 @@ import type {
   PasskeyStore,
   PolicyStore,
   RequestStore,
+  ScimStore,
   ReviewStore,
   SigningKeyStore,
   SweepStore,
@@ -39,6 +40,7 @@ import { policyStore } from './policy-store.js';
 import { reviewStore } from './review-store.js';
 import { timerStore } from './timer-store.js';
 import { requestStore } from './request-store.js';
+import { scimStore } from './scim-store.js';
 import { signingKeyStore } from './signing-key-store.js';
 import { sweepStore } from './sweep-store.js';
 
@@ -56,6 +58,7 @@ export interface Store {
   deliveries: DeliveryStore;
   endpoints: EndpointStore;
   ledger: LedgerStore;
+  scim: ScimStore;
   signingKeys: SigningKeyStore;
   freezes: FreezeStore;
   configChanges: ConfigChangeStore;
@@ -86,6 +89,7 @@ export function openStore(options: DatabaseOptions): Store {
     deliveries: deliveryStore(database),
     endpoints: endpointStore(database),
     ledger: ledgerStore(database),
+    scim: scimStore(database),
     signingKeys: signingKeyStore(database),
     freezes: freezeStore(database),
     configChanges: configChangeStore(database),

@@ -63,7 +63,7 @@ export interface RouteFacts {
     | 'Ledger'
     | 'Endpoints'
     | 'Deliveries'
-    | 'API keys'
+    | 'API keys' | 'Directory'
     | 'Control'
     | 'Service';
   summary: string;

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { readFile } from 'node:fs/promises';
 import type { Requirement } from '@countersign/contracts';
 import { createPolicySource, type FlowDeps, type PolicySource, type FourEyes, leafMaker } from '@countersign/core/flow';
-import { type Appliers, policyApplier, settleChanges } from '@countersign/core/flow';
+import { type Appliers, directoryAppliers, loadDirectory, policyApplier, settleChanges } from '@countersign/core/flow';
 import { integrate } from '@countersign/core/ledger';
 import { maskText } from '@countersign/core/masking';
 import { compileBundle } from '@countersign/core/policy';
@@ -164,7 +164,7 @@ export async function createApiWorld(
   };
 
   const directory = await readDirectoryFile(quickstart('directory.yaml'));
-  await store.directory.replace(TENANT, snapshotOf(TENANT, directory, await store.directory.list(TENANT)));
+  await loadDirectory({ ...flow, directory: store.directory }, TENANT, snapshotOf(TENANT, directory, await store.directory.list(TENANT)), 'directory.yaml');
   const everybody = await store.directory.list(TENANT);
   const people = Object.fromEntries(everybody.map((person) => [person.email.split('@')[0], person])) as Record<Name, Person>; // the quickstart's names
 
@@ -214,7 +214,10 @@ export async function createApiWorld(
     clock,
     onRefusal: (why) => log.warn(why, 'A token of a trusted issuer fits no trust rule'),
   });
-  const appliers: ApiWorld['appliers'] = { 'policy.activate': policyApplier({ ...flow, bundles: store.policies }) };
+  const appliers: ApiWorld['appliers'] = {
+    'policy.activate': policyApplier({ ...flow, bundles: store.policies }),
+    ...directoryAppliers({ ...flow, directory: store.directory, scim: store.scim }),
+  };
   let origins: readonly string[] = [url];
   const intake = createIntake({
     flow,

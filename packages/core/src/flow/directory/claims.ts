@@ -1,7 +1,7 @@
 import { foldRef, mailboxOf } from '../../decision/index.js';
 import type { DirectoryNow, GroupEntry, PersonEntry, SignInClaims } from '../../ports.js';
 import { type Instant, newId, newUuid } from '../../request/index.js';
-import { newEntry, saidActive, spokenOf } from './entries.js';
+import { isReserved, newEntry, saidActive, spokenOf } from './entries.js';
 import { withAddresses } from './humans.js';
 import { planOf } from './plan.js';
 import type { DirectoryWorld } from './scim-users.js';
@@ -56,7 +56,7 @@ function livingWith(now: DirectoryNow, email: string): PersonEntry | undefined {
 /** Groups of sign-ins as they shall be: with the person where the claims name them, without where they do not. */
 function groupsOf(world: DirectoryWorld, at: Instant, id: string, named: string[] | null, now: DirectoryNow): GroupEntry[] {
   if (named === null) return [];
-  const wanted = new Map(named.map((name) => [foldRef(name), name]));
+  const wanted = new Map(named.filter((name) => name !== '' && name.length <= 128 && !isReserved(name)).map((name) => [foldRef(name), name]));
   const kept = now.groups
     .filter(({ source }) => source === 'oidc')
     .map((group) => ({

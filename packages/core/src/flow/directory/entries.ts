@@ -1,3 +1,4 @@
+import { foldRef } from '../../decision/index.js';
 import type { DirectorySource, PersonEntry } from '../../ports.js';
 
 /** Who says what the directory knows; the earlier ones are the stronger. */
@@ -20,6 +21,11 @@ export function saidActive(person: PersonEntry, source: DirectorySource, active:
   const others = person.inactive_by.filter((other) => other !== source);
   const inactive_by = active ? others : STRENGTH.filter((one) => one === source || others.includes(one));
   return { ...person, inactive_by, active: inactive_by.length === 0 && person.sources.length > 0 && person.deleted_at === null };
+}
+
+/** Names that stand for roles where a group is named; no source can make a group of one. */
+export function isReserved(group: string): boolean {
+  return foldRef(group).startsWith('role:');
 }
 
 /** An entry that nobody has recorded yet. */

@@ -7,8 +7,9 @@ export {
   type PersonChangeOutcome,
   saveAgent,
 } from './administration.js';
+export { directoryAppliers, insertScimToken, refusalText, revokeScimToken, scimTokenPayload } from './appliers.js';
 export { applyClaims, createFromClaims, type CreateFromClaimsOutcome } from './claims.js';
-export { personState } from './entries.js';
+export { isReserved, personState } from './entries.js';
 export { conflicts, loadDirectory, type LoadOutcome, type LoadProblem, planLoad } from './load.js';
 export { agentState, agentSubject, membersDigest } from './record.js';
 export { changeScimGroup, createScimGroup, deleteScimGroup, type ScimGroupDraft, type ScimGroupOutcome } from './scim-groups.js';
