@@ -1,189 +1,196 @@
-import type { Reversibility } from '@countersign/contracts';
-import { childPointer, normaliseResourceId } from '../request/index.js';
+import type { JsonValue, Reversibility } from '@countersign/contracts';
+import { normaliseResourceId } from '../request/index.js';
 import type { Report } from './bundle/read-bundle.js';
-import type { BundleDocument, ResourceDocument } from './bundle/schema.js';
-import { compileGlob, GlobIndex, globsOverlap, isPattern, matchesGlob, type Glob } from './globs.js';
-import { declareParameters, type DeclaredParameter } from './parameter-types.js';
+import type { BundleDocument } from './bundle/schema.js';
+import { bothExpected, compileActions, highest, unexpectedIn, type ActionCatalogue, type DeclaredAction, type DeclaredFact } from './catalogue-actions.js';
+import { compileResources, entriesOf, type ResourceCatalogue } from './catalogue-resources.js';
+import type { ResolvedForConditions } from './condition/bindings.js';
+import { pathTokens } from './explanation.js';
+import type { FactResult } from './facts/index.js';
 import type { EnvironmentConflict, PolicyInput } from './types.js';
 
-/** Patterns of one type are compared with each other, so their number is bounded. */
-const MAX_PATTERNS_PER_TYPE = 500;
-
-/** What the bundle knows of a request's action and resource, and what it finds odd. */
-export interface Resolved {
-  /** The resource's id as it is matched; undefined where it cannot be normalised. */
-  resourceId: string | undefined;
+/** What the catalogues of a tier, and of those above it, know of a request's action and resource, and what they find odd. */
+export interface Resolved extends ResolvedForConditions {
+  /** The caller's labels under the catalogue's. */
   labels: ReadonlyMap<string, string>;
-  environment: string | undefined;
+  /** The catalogue's labels alone: what a condition that loosens may go by. */
+  vouchedLabels: ReadonlyMap<string, string>;
+  /** Whether the catalogue, or the credential, fixes the environment. */
+  environmentPinned: boolean;
   conflict: EnvironmentConflict | undefined;
   reversibility: Reversibility;
-  declaredParameters: ReadonlyMap<string, DeclaredParameter> | undefined;
   /** What of the request the catalogue does not declare. */
   undeclared: ('action' | 'resource')[];
+  /** Who asks although the catalogue expects others. */
+  unexpected: ('caller' | 'actor')[];
+  /** Whether the request carries no definition of the tool under which the action was looked at. */
+  redefined: boolean;
   /** Why the resource needs people whatever the rules say; without any value of the request. */
   suspicion: string | undefined;
 }
 
-/** The facts about resources and actions that the bundle's author vouches for. They win over the caller's. */
+/** The facts about resources and actions that authors vouch for. They win over the caller's, and a higher tier's over a lower one's. */
 export interface Catalogue {
-  resolve(input: PolicyInput): Resolved;
+  /** What each tier may go by, the highest first. */
+  resolve(input: PolicyInput): Resolved[];
+  /** What is declared of an action that is written out, by this tier or one above it. */
+  declared(action: string, tier: number): DeclaredAction | undefined;
+  readonly tiers: readonly { actions: ActionCatalogue }[];
 }
 
-export function compileCatalogue(document: BundleDocument['catalogue'], report: Report): Catalogue {
-  const types = compileResources(document?.resources ?? [], report);
-  const actions = compileActions(document?.actions ?? {}, report);
+/** The bundles of one tier. */
+export type TierDocuments = readonly { readonly name: string; readonly document: BundleDocument; readonly report: Report }[];
+
+interface TierCatalogue {
+  resources: ResourceCatalogue;
+  actions: ActionCatalogue;
+}
+
+export function compileCatalogue(tiers: readonly TierDocuments[]): Catalogue {
+  const taken = new Map<string, string>();
+  const compiled: TierCatalogue[] = tiers.map((bundles) => {
+    const actions = bundles.map(({ name, document, report }) => {
+      const own = document.catalogue?.actions ?? {};
+      const catalogue = compileActions(own, taken, report);
+      for (const action of Object.keys(own)) taken.set(action, `"${name}"`);
+      return catalogue;
+    });
+    return {
+      resources: compileResources(bundles.flatMap(({ document, report }) => entriesOf(document.catalogue?.resources ?? [], report))),
+      actions: together(actions),
+    };
+  });
   return {
+    tiers: compiled,
+    declared: (action, tier) => firstOf(compiled.slice(0, tier + 1), ({ actions }) => actions.exact(action)),
     resolve(input) {
-      const { type, id } = input.resource;
-      const normalised = normaliseResourceId(type, id);
-      const known = types.get(type);
-      const facts = known !== undefined && normalised.ok ? known.find(normalised.id) : undefined;
-      const labels = new Map(Object.entries(input.resource.labels ?? {}));
-      for (const [label, value] of facts?.labels ?? []) labels.set(label, value);
-      const action = actions.find(input.action);
-      const fixed = facts?.environment;
-      const undeclared: ('action' | 'resource')[] = [];
-      if (action === undefined) undeclared.push('action');
-      if (facts === undefined) undeclared.push('resource');
-      return {
-        resourceId: normalised.ok ? normalised.id : undefined,
-        labels,
-        environment: fixed ?? input.environment,
-        conflict:
-          fixed !== undefined && input.environment !== undefined && input.environment !== fixed ? { given: input.environment, catalogue: fixed } : undefined,
-        reversibility: highest([action?.reversibility ?? 'irreversible', ...(facts?.reversibility === undefined ? [] : [facts.reversibility])]),
-        declaredParameters: action?.parameters,
-        undeclared,
-        suspicion: suspicionOf(type, id, normalised.ok, types),
-      };
+      const facts = factsOf(input);
+      return compiled.map((_, tier) => resolveIn(compiled.slice(0, tier + 1), input, facts));
     },
   };
 }
 
-interface Facts {
-  labels: ReadonlyMap<string, string>;
-  environment: string | undefined;
-  reversibility: Reversibility | undefined;
-}
-
-interface TypeEntries {
-  find(id: string): Facts | undefined;
-  /** Whether the id is meant by an entry that says more than "every resource of this type". */
-  names(id: string): boolean;
+function resolveIn(tiers: readonly TierCatalogue[], input: PolicyInput, factsFor: FactsFor): Resolved {
+  const { type, id } = input.resource;
+  const normalised = normaliseResourceId(type, id);
+  const known = normalised.ok ? tiers.flatMap(({ resources }) => resources.find(type, normalised.id) ?? []) : [];
+  const actions = tiers.flatMap((tier) => tier.actions.find(input.action) ?? []);
+  const vouched = new Map<string, string>();
+  for (const { labels } of known.toReversed()) for (const [label, value] of labels) vouched.set(label, value);
+  const labels = new Map(Object.entries(input.resource.labels ?? {}));
+  for (const [label, value] of vouched) labels.set(label, value);
+  const fixed = firstOf(known, ({ environment }) => environment);
+  const undeclared: ('action' | 'resource')[] = [];
+  if (actions.length === 0) undeclared.push('action');
+  if (known.length === 0) undeclared.push('resource');
+  const names = { caller: input.caller === undefined ? [] : [input.caller.id, input.caller.name], actor: input.actor.id };
+  const definitions = actions.flatMap((action) => action.definitions);
+  const classes = [
+    ...(actions.length === 0 ? ['irreversible' as const] : actions.map(({ reversibility }) => reversibility)),
+    ...known.flatMap(({ reversibility }) => reversibility ?? []),
+    ...(input.chain === undefined ? [] : [input.chain.reversibility]),
+  ];
+  return {
+    resourceId: normalised.ok ? normalised.id : undefined,
+    labels,
+    vouchedLabels: vouched,
+    environment: fixed ?? input.environment,
+    environmentPinned: fixed !== undefined || input.verified?.includes('environment') === true,
+    conflict:
+      fixed !== undefined && input.environment !== undefined && input.environment !== fixed ? { given: input.environment, catalogue: fixed } : undefined,
+    reversibility: highest(classes),
+    declared: firstOf(actions, ({ parameters }) => parameters),
+    declaredResource: known.length > 0,
+    dataClasses: [...new Set(known.flatMap(({ dataClasses }) => dataClasses))].sort(),
+    owner: firstOf(known, ({ owner }) => owner),
+    facts: new Map(
+      actions.flatMap((action) =>
+        [...action.facts].map(([kind, fact]) => [kind, { type: fact.kind.result, from: fact.kind.paths(fact.options), result: () => factsFor(fact) }] as const),
+      ),
+    ),
+    undeclared,
+    unexpected: [...new Set([...actions, ...known].flatMap(({ expected }) => unexpectedIn(expected, names)))].sort(),
+    redefined: definitions.length > 0 && !definitions.includes(definitionIn(input) ?? ''),
+    suspicion: suspicionOf(type, id, normalised.ok, tiers),
+  };
 }
 
 /** A caller who misspells the type of a catalogued resource, or its id, must not get round the catalogue. */
-function suspicionOf(type: string, id: string, readable: boolean, types: ReadonlyMap<string, TypeEntries>): string | undefined {
-  if (types.has(type)) return readable ? undefined : 'The id of this resource cannot be read as one of its type, so it cannot be looked up in the catalogue.';
-  for (const [other, entries] of types) {
-    const as = normaliseResourceId(other, id);
-    if (as.ok && entries.names(as.id)) return 'The catalogue has a resource of this id under another type.';
+function suspicionOf(type: string, id: string, readable: boolean, tiers: readonly TierCatalogue[]): string | undefined {
+  if (tiers.some(({ resources }) => resources.has(type)))
+    return readable ? undefined : 'The id of this resource cannot be read as one of its type, so it cannot be looked up in the catalogue.';
+  return tiers.some(({ resources }) => resources.namesUnderAnotherType(type, id)) ? 'The catalogue has a resource of this id under another type.' : undefined;
+}
+
+/** The digest of the tool's definition that the caller goes by. */
+function definitionIn({ context, parameters }: PolicyInput): string | undefined {
+  for (const members of [context, parameters]) {
+    const digest = members !== undefined && Object.hasOwn(members, 'tool_definition_digest') ? members['tool_definition_digest'] : undefined;
+    // The first that is there counts, so that a second one cannot vouch for it.
+    if (digest !== undefined) return typeof digest === 'string' ? digest : undefined;
   }
   return undefined;
 }
 
-function compileResources(documents: readonly ResourceDocument[], report: Report): ReadonlyMap<string, TypeEntries> {
-  const byType = new Map<string, { exact: Map<string, ResourceDocument>; patterns: { glob: Glob; entry: ResourceDocument }[] }>();
-  documents.forEach((entry, index) => {
-    const pointer = childPointer('/catalogue/resources', index);
-    if (isPattern(entry.type)) report(`${pointer}/type`, 'a type is written out, without *');
-    const id = normalisePattern(entry.type, entry.id);
-    if (!id.ok) {
-      report(`${pointer}/id`, `this is no id of the type ${entry.type}: ${id.reason}`);
-      return;
-    }
-    const of = byType.get(entry.type) ?? { exact: new Map<string, ResourceDocument>(), patterns: [] };
-    byType.set(entry.type, of);
-    if (isPattern(entry.id)) {
-      if (of.patterns.length >= MAX_PATTERNS_PER_TYPE) {
-        if (of.patterns.length === MAX_PATTERNS_PER_TYPE) report(`${pointer}/id`, `a type has at most ${MAX_PATTERNS_PER_TYPE} patterns`);
-        return;
-      }
-      for (const { glob, entry: other } of of.patterns) {
-        const clash = globsOverlap(glob.source, id.id) ? clashOf(other, entry) : undefined;
-        if (clash !== undefined)
-          report(`${pointer}/id`, `"${entry.id}" and "${other.id}" can both match a resource, and give it a different ${clash}`, {
-            hint: 'make them agree, or write out the id of the resource that differs',
-          });
-      }
-      of.patterns.push({ glob: compileGlob(id.id), entry });
-    } else if (of.exact.has(id.id)) report(`${pointer}/id`, `the resource "${entry.id}" stands in the catalogue twice`);
-    else of.exact.set(id.id, entry);
-  });
-  const types = new Map<string, TypeEntries>();
-  for (const [type, { exact, patterns }] of byType) {
-    const matching = (id: string): ResourceDocument[] => patterns.filter(({ glob }) => matchesGlob(glob, id)).map(({ entry }) => entry);
-    types.set(type, {
-      find(id) {
-        const whole = exact.get(id);
-        const entries = matching(id);
-        return whole === undefined && entries.length === 0 ? undefined : mergeFacts(entries, whole);
-      },
-      names: (id) => exact.has(id) || patterns.some(({ glob, entry }) => entry.id !== '*' && matchesGlob(glob, id)),
-    });
-  }
-  return types;
-}
+type FactsFor = (fact: DeclaredFact) => FactResult;
 
-/** The entry that writes the id out wins over patterns; patterns agree with each other (checked when the bundle is loaded). */
-function mergeFacts(patterns: readonly ResourceDocument[], exact: ResourceDocument | undefined): Facts {
-  const labels = new Map<string, string>();
-  for (const entry of [...patterns, ...(exact === undefined ? [] : [exact])])
-    for (const [label, value] of Object.entries(entry.labels ?? {})) labels.set(label, value);
-  const classes = patterns.flatMap(({ reversibility }) => (reversibility === undefined ? [] : [reversibility]));
-  return {
-    labels,
-    environment: exact?.environment ?? patterns.find(({ environment }) => environment !== undefined)?.environment,
-    reversibility: exact?.reversibility ?? (classes.length === 0 ? undefined : highest(classes)),
+/** Computes each declared fact at most once per request. */
+function factsOf(input: PolicyInput): FactsFor {
+  const known = new Map<DeclaredFact, FactResult>();
+  const read = (path: string): JsonValue | undefined => valueAt(input, pathTokens(path));
+  return (fact) => {
+    const before = known.get(fact);
+    if (before !== undefined) return before;
+    let result: FactResult;
+    try {
+      result = fact.kind.compute(fact.options, read);
+    } catch {
+      // A kind does not throw; should one do so all the same, its facts are unknown, which never allows.
+      result = { error: 'they cannot be computed' };
+    }
+    known.set(fact, result);
+    return result;
   };
 }
 
-function clashOf(a: ResourceDocument, b: ResourceDocument): string | undefined {
-  if (a.environment !== undefined && b.environment !== undefined && a.environment !== b.environment) return 'environment';
-  const other = b.labels ?? {};
-  const label = Object.entries(a.labels ?? {}).find(([key, value]) => Object.hasOwn(other, key) && other[key] !== value)?.[0];
-  return label === undefined ? undefined : `label "${label}"`;
-}
-
-/** Letters that stand in for `*` while a pattern goes through the normaliser, which knows no patterns. */
-const STAND_IN = 'qzxwildcardxzq';
-
-function normalisePattern(type: string, id: string): ReturnType<typeof normaliseResourceId> {
-  if (id.toLowerCase().includes(STAND_IN)) return { ok: false, reason: `it contains the reserved text ${STAND_IN}` };
-  const normalised = normaliseResourceId(type, id.replaceAll('*', STAND_IN));
-  return normalised.ok ? { ok: true, id: normalised.id.replaceAll(STAND_IN, '*') } : normalised;
-}
-
-interface ActionFacts {
-  reversibility: Reversibility;
-  parameters: ReadonlyMap<string, DeclaredParameter> | undefined;
-}
-
-function compileActions(
-  documents: NonNullable<NonNullable<BundleDocument['catalogue']>['actions']>,
-  report: Report,
-): { find(action: string): ActionFacts | undefined } {
-  const exact = new Map<string, ActionFacts>();
-  const patterns = new GlobIndex<ActionFacts>();
-  for (const [action, { reversibility = 'irreversible', parameters }] of Object.entries(documents)) {
-    const declared = parameters === undefined ? undefined : declareParameters(parameters);
-    if (!isPattern(action)) exact.set(action, { reversibility, parameters: declared });
-    else if (parameters !== undefined)
-      report(`${childPointer('/catalogue/actions', action)}/parameters`, 'parameters are declared for one action, not for a pattern');
-    else patterns.add(action, { reversibility, parameters: undefined });
+/** The raw JSON at a path of the request. */
+export function valueAt(input: PolicyInput, path: readonly string[]): JsonValue | undefined {
+  const { now: _now, caller: _caller, verified: _verified, chain: _chain, exceeded: _exceeded, ...request } = input;
+  // What is left of a request is JSON.
+  let value = request as unknown as JsonValue | undefined;
+  for (const token of path) {
+    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, token)) return undefined;
+    value = (value as { [member: string]: JsonValue })[token];
   }
+  return value;
+}
+
+function together(catalogues: readonly ActionCatalogue[]): ActionCatalogue {
+  const [only] = catalogues;
+  if (catalogues.length === 1 && only !== undefined) return only;
   return {
     find(action) {
-      const whole = exact.get(action);
-      if (whole !== undefined) return whole;
-      const found = [...patterns.find(action)];
-      return found.length === 0 ? undefined : { reversibility: highest(found.map(({ reversibility }) => reversibility)), parameters: undefined };
+      const exact = firstOf(catalogues, (catalogue) => catalogue.exact(action));
+      if (exact !== undefined) return exact;
+      const found = catalogues.flatMap((catalogue) => catalogue.find(action) ?? []);
+      const [first] = found;
+      if (first === undefined) return undefined;
+      return {
+        ...first,
+        reversibility: highest(found.map(({ reversibility }) => reversibility)),
+        expected: bothExpected(found.map(({ expected }) => expected)),
+      };
     },
+    exact: (action) => firstOf(catalogues, (catalogue) => catalogue.exact(action)),
+    names: catalogues.flatMap(({ names }) => names),
+    kinds: new Map(catalogues.flatMap(({ kinds }) => [...kinds])),
   };
 }
 
-const CLASSES: readonly Reversibility[] = ['reversible', 'recoverable', 'irreversible'];
-
-function highest(classes: readonly Reversibility[]): Reversibility {
-  return CLASSES[Math.max(0, ...classes.map((each) => CLASSES.indexOf(each)))] ?? 'irreversible';
+function firstOf<T, R>(all: Iterable<T>, of: (each: T) => R | undefined): R | undefined {
+  for (const each of all) {
+    const found = of(each);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }

@@ -1,24 +1,29 @@
+import type { Effect, Requirement } from '@countersign/contracts';
 import { canonicalJson, childPointer, digestOf, type JsonValue } from '../request/index.js';
-import { compileCatalogue } from './catalogue.js';
-import { ConditionCompiler, type Condition } from './condition/condition.js';
-import { CelEngine } from './condition/engine.js';
-import type { ConditionFault } from './condition/syntax.js';
 import { MAX_PROBLEMS } from './bundle/limits.js';
-import { readBundle, readCanonical, type BundleRead, type Report } from './bundle/read-bundle.js';
-import type { RevealDocument } from './bundle/schema-reveal.js';
-import type { BundleDocument, RequireDocument, RuleDocument } from './bundle/schema.js';
-import { evaluate, fold, type CompiledRule, type RuleSet } from './evaluate.js';
-import { parseTemplate, type Template } from './explanation.js';
-import { compileGlob, GlobIndex, type Glob } from './globs.js';
-import { compareText } from './merge-requirements.js';
-import { didYouMean } from './nearest-name.js';
-import { compileEmergency, compileRequirement, defaultGrantTtl, defaultUseWithin, requirementFor, seconds, type RequirementPlan } from './requirement.js';
+import { readBundles, readCanonical, type BundlesRead, type ReadBundle, type Report } from './bundle/read-bundle.js';
+import { API_VERSION, SET_KIND, tiers } from './bundle/schema.js';
+import { compileCatalogue, type Catalogue } from './catalogue.js';
+import { checkReferences } from './check-references.js';
+import type { RuleSet, TierDefaults } from './combine.js';
+import { compileGroups } from './compile-groups.js';
+import { compileCondition, compileRules, letScope, reportFaults } from './compile-rules.js';
+import { Binder } from './condition/bindings.js';
+import { ConditionCompiler } from './condition/condition.js';
+import { CelEngine } from './condition/engine.js';
+import type { RecordType } from './condition/value-type.js';
+import { evaluate } from './evaluate.js';
+import { GlobIndex } from './globs.js';
+import { fold, type CompiledRule } from './judge.js';
+import { compareText, mergeRequirements } from './merge-requirements.js';
+import { compileRequirement, defaultGrantTtl, defaultUseWithin, requirementFor, seconds, type CompileCondition } from './requirement.js';
 import { compileReveal } from './reveal.js';
-import type { BundleDefaults, BundleFile, CompiledBundle, CompileResult, PolicyProblem } from './types.js';
+import type { BundleDefaults, BundleFile, BundleHead, CompiledBundle, CompileResult, PolicyProblem } from './types.js';
+import { compileWindow, type Window } from './windows.js';
 
-/** Compiles the files of one bundle. The order of files, rules and members has no meaning, and does not change the digest. */
+/** Compiles the files of one bundle, or of several of different tiers. The order of files, rules and members has no meaning, and does not change the digest. */
 export function compileBundle(files: readonly BundleFile[]): CompileResult {
-  return compileRead(readBundle(files));
+  return compileRead(readBundles(files));
 }
 
 /** Rebuilds a bundle from its `canonical` text. Text that is not exactly canonical is refused, so that digest and text stay one. */
@@ -29,66 +34,190 @@ export function compileCanonical(canonical: string): CompileResult {
   return result;
 }
 
-function compileRead(read: BundleRead): CompileResult {
+/** A bundle on its way, with its place among the tiers that are there. */
+export interface PlacedBundle extends ReadBundle {
+  readonly name: string;
+  /** 0 for the highest tier that is there. */
+  readonly tier: number;
+  readonly report: Report;
+  readonly warn: Report;
+}
+
+function compileRead(read: BundlesRead): CompileResult {
   if ('problems' in read) return { ok: false, problems: inOrder(read.problems) };
-  const { document, raw, problemAt } = read;
   const problems: PolicyProblem[] = [];
-  const report: Report = (pointer, message, more) => void problems.push(problemAt(pointer, message, more));
+  const warnings: PolicyProblem[] = [];
+  const bundles = placeBundles(read.bundles, problems, warnings);
 
   const engine = new CelEngine();
-  const conditions = compileLets(document, engine, report);
-  const catalogue = compileCatalogue(document.catalogue, report);
-  const defaults = compileDefaults(document, report);
-  const groups = compileGroups(document, report);
-  const rules = compileRules(document, conditions, report);
+  const byTier = Array.from({ length: Math.max(...bundles.map(({ tier }) => tier)) + 1 }, (_, tier) => bundles.filter((bundle) => bundle.tier === tier));
+  const catalogue = compileCatalogue(byTier);
+  const windows = compileWindows(bundles);
+  const groups = compileGroups(
+    bundles.map((bundle) => ({ ...bundle, sees: (other) => (bundles.find(({ document }) => document === other.document)?.tier ?? 0) <= bundle.tier })),
+  );
+  const rules: CompiledRule[] = [];
+  const defaults: BundleDefaults[] = [];
+  let conditions: ConditionCompiler | undefined;
+  byTier.forEach((own, tier) => {
+    const windowsOf: RecordType = { members: Object.fromEntries([...windows.of(tier)].map((name) => [name, 'bool' as const])) };
+    conditions = compileLets(own, conditions, engine, catalogue, windowsOf);
+    for (const bundle of own) {
+      const around = { ...bundle, bundle: bundle.name, conditions, catalogue, windows: windowsOf };
+      defaults.push(compileDefaults(bundle, (source, pointer) => compileCondition(source, pointer, letScope(around), around)));
+      rules.push(...compileRules(around));
+    }
+  });
+  checkReferences(bundles, rules);
   if (problems.length > 0) return { ok: false, problems: inOrder(problems) };
 
-  const canonical = canonicalOf(raw);
-  const set = indexRules(rules);
-  const { name, version, owner } = document.metadata;
+  const canonical = canonicalOf(bundles);
+  const heads = bundles.map(({ document }): BundleHead => {
+    const { name, version, tier, owner, description } = document.metadata;
+    return {
+      name,
+      version,
+      ...(tier === undefined ? {} : { tier }),
+      ...(owner === undefined ? {} : { owner }),
+      ...(description === undefined ? {} : { description }),
+    };
+  });
+  const kinds = catalogue.tiers.flatMap(({ actions }) => [...actions.kinds.keys()]);
+  const set: RuleSet = {
+    ...indexRules(rules),
+    catalogue,
+    engine,
+    binder: new Binder(windows.all, new Set(kinds)),
+    defaults: byTier.map((own) => tierDefaults(own, bundles, defaults)),
+  };
+  const owner = heads.find((head) => head.owner !== undefined)?.owner;
+  const coverage = bundles.find(({ document }) => document.coverage !== undefined)?.document.coverage;
   const bundle: CompiledBundle = {
     digest: digestOf(JSON.parse(canonical) as JsonValue),
     canonical,
-    name,
-    version,
+    name: heads.map(({ name }) => name).join(' + '),
+    version: heads.length === 1 ? (heads[0]?.version ?? '') : heads.map(({ version }) => String(version)).join(' + '),
     ...(owner === undefined ? {} : { owner }),
-    defaults,
-    groups,
-    masks: [...new Set(set.all.flatMap(({ masks }) => masks))].sort(compareText),
-    mustShow: [...new Set(set.all.flatMap(({ mustShow }) => mustShow))].sort(compareText),
-    rules: rules.map(({ document: { id, effect, actions } }) => ({ id, effect, actions })).sort((a, b) => compareText(a.id, b.id)),
-    evaluate: (input) => evaluate(input, set, catalogue, defaults, engine),
+    bundles: heads,
+    defaults: strictestDefaults(defaults),
+    groups: groups.names,
+    declaredGroups: groups.declared,
+    expandGroups: (of) => groups.expand(of),
+    tests: bundles.flatMap(({ document }) => document.tests ?? []),
+    ...(coverage === undefined ? {} : { coverage }),
+    masks: [...new Set(rules.flatMap(({ masks }) => masks))].sort(compareText),
+    mustShow: [...new Set(rules.flatMap(({ mustShow }) => mustShow))].sort(compareText),
+    rules: set.all.map(({ info }) => info),
+    evaluate: (input) => evaluate(input, set),
   };
-  return { ok: true, bundle: Object.freeze(bundle) };
+  return { ok: true, bundle: Object.freeze(bundle), warnings: inOrder(warnings) };
 }
 
-function compileLets(document: BundleDocument, engine: CelEngine, report: Report): ConditionCompiler {
-  const lets = new Map(Object.entries(document.lets ?? {}));
-  const compiler = new ConditionCompiler(lets.keys(), engine);
-  for (const [name, faults] of compiler.declare(lets)) reportFaults(childPointer('/lets', name), faults, report);
+/** The highest tier first; of one tier by name. */
+function placeBundles(read: readonly ReadBundle[], problems: PolicyProblem[], warnings: PolicyProblem[]): PlacedBundle[] {
+  const rank = ({ document }: ReadBundle): number => tiers.indexOf(document.metadata.tier ?? 'org');
+  const sorted = [...read].sort((a, b) => rank(a) - rank(b) || compareText(a.document.metadata.name, b.document.metadata.name));
+  const present = [...new Set(sorted.map(rank))];
+  return sorted.map((bundle, index): PlacedBundle => {
+    const { metadata } = bundle.document;
+    const report: Report = (pointer, message, more) => void problems.push(bundle.problemAt(pointer, message, more));
+    if (read.length > 1 && metadata.tier === undefined)
+      report('/metadata', 'of several bundles each says its tier', { hint: `write tier: ${tiers.join(', ')} (the first binds the others)` });
+    if (sorted.findIndex(({ document }) => document.metadata.name === metadata.name) !== index)
+      report('/metadata/name', `there are two bundles with the name "${metadata.name}"`);
+    return {
+      ...bundle,
+      name: metadata.name,
+      tier: present.indexOf(rank(bundle)),
+      report,
+      warn: (pointer, message, more) => void warnings.push(bundle.problemAt(pointer, message, more)),
+    };
+  });
+}
+
+/** Lets of one tier: they may name each other and those of higher tiers. No name stands twice. */
+function compileLets(
+  bundles: readonly PlacedBundle[],
+  above: ConditionCompiler | undefined,
+  engine: CelEngine,
+  catalogue: Catalogue,
+  windows: RecordType,
+): ConditionCompiler {
+  const sources = new Map<string, string>();
+  const owners = new Map<string, PlacedBundle>();
+  for (const bundle of bundles) {
+    for (const [name, source] of Object.entries(bundle.document.lets ?? {})) {
+      const other = owners.get(name)?.name ?? (above?.has(name) === true ? 'a higher tier' : undefined);
+      if (other !== undefined) {
+        bundle.report(childPointer('/lets', name), `the let "${name}" is already one of ${other}`, { atKey: true });
+        continue;
+      }
+      sources.set(name, source);
+      owners.set(name, bundle);
+    }
+  }
+  const compiler = new ConditionCompiler(sources.keys(), engine, above);
+  const [first] = bundles;
+  const scope = letScope({ catalogue, tier: first?.tier ?? 0, windows });
+  for (const [name, faults] of compiler.declare(sources, scope)) {
+    const owner = owners.get(name);
+    if (owner !== undefined) reportFaults(childPointer('/lets', name), faults, owner.report);
+  }
   return compiler;
 }
 
-function compileDefaults(document: BundleDocument, report: Report): BundleDefaults {
+function compileWindows(bundles: readonly PlacedBundle[]): { all: ReadonlyMap<string, Window>; of(tier: number): Set<string> } {
+  const all = new Map<string, Window>();
+  const tierOf = new Map<string, number>();
+  for (const { document, name, tier, report } of bundles) {
+    for (const [window, written] of Object.entries(document.windows ?? {})) {
+      const pointer = childPointer('/windows', window);
+      if (all.has(window)) {
+        report(pointer, `the window "${window}" stands in two bundles; ${name} is one`, { atKey: true });
+        continue;
+      }
+      const compiled = compileWindow(written);
+      if (typeof compiled === 'string') report(pointer, compiled);
+      else {
+        all.set(window, compiled);
+        tierOf.set(window, tier);
+      }
+    }
+  }
+  return { all, of: (tier) => new Set([...tierOf].flatMap(([window, own]) => (own <= tier ? [window] : []))) };
+}
+
+function compileDefaults({ document, report }: PlacedBundle, check: CompileCondition): BundleDefaults {
   const { defaults } = document;
   const undeclared = defaults.undeclared ?? 'require';
-  const plan = defaults.require === undefined ? null : compileRequirement(defaults.require, defaults, undefined, () => undefined);
+  const plan =
+    defaults.require === undefined
+      ? null
+      : compileRequirement(
+          defaults.require,
+          defaults,
+          undefined,
+          (source, at) => check(source, at.startsWith('/defaults') ? at : `/defaults/require${at}`),
+        );
   const require = plan === null ? null : requirementFor(plan, () => false);
   if (defaults.require !== undefined && defaults.require.stages === undefined)
     report('/defaults/require', 'defaults.require must name who decides, under stages');
   else if (require === null) {
     const hint = 'write defaults.require with stages';
     if (defaults.outcome === 'require') report('/defaults/outcome', 'the default asks for people, and no one is named', { hint });
+    const actions = Object.entries(document.catalogue?.actions ?? {});
     if (undeclared === 'require') {
       report(
         defaults.undeclared === undefined ? '/defaults' : '/defaults/undeclared',
         'what the catalogue does not declare needs people (defaults.undeclared: require, also when it is not written), and no one is named',
-        {
-          hint: `${hint}, or undeclared: allow, or undeclared: deny`,
-        },
+        { hint: `${hint}, or undeclared: allow, or undeclared: deny` },
       );
     } else if ((document.catalogue?.resources ?? []).length > 0)
       report('/defaults', 'a resource id that cannot be looked up in the catalogue needs people, and no one is named', { hint });
+    else if (actions.some(([, action]) => action.definition_digest !== undefined || action.definition_digests !== undefined))
+      report('/defaults', 'an action under another definition of its tool needs people, and no one is named', { hint });
+    else if (defaults.unexpected !== 'deny' && actions.some(([, action]) => action.expected !== undefined))
+      report('/defaults', 'who is not expected needs people, and no one is named', { hint: `${hint}, or unexpected: deny` });
   }
   return {
     outcome: defaults.outcome,
@@ -101,127 +230,82 @@ function compileDefaults(document: BundleDocument, report: Report): BundleDefaul
   };
 }
 
-function compileGroups(document: BundleDocument, report: Report): string[] {
-  const declared = document.groups === undefined ? undefined : Object.keys(document.groups);
-  const named = new Set(declared);
-  const visit = (require: RequireDocument | undefined, pointer: string): void => {
-    require?.stages?.forEach(({ all }, stage) => {
-      all.forEach(({ group }, index) => {
-        named.add(group);
-        if (declared !== undefined && !declared.includes(group))
-          report(`${pointer}/stages/${stage}/all/${index}/group`, `the group "${group}" does not stand under groups`, didYouMean(group, declared));
-      });
-    });
+const RANK: Readonly<Record<Effect, number>> = { allow: 0, require: 1, deny: 2 };
+const stricter = (a: Effect, b: Effect): Effect => (RANK[a] >= RANK[b] ? a : b);
+
+function strictestDefaults(all: readonly BundleDefaults[]): BundleDefaults {
+  const [first, ...rest] = all;
+  if (first === undefined) throw new RangeError('a policy has at least one bundle');
+  return rest.reduce(
+    (a, b) => ({
+      outcome: stricter(a.outcome, b.outcome),
+      undeclared: stricter(a.undeclared, b.undeclared),
+      timeout_seconds:
+        a.timeout_seconds === null || b.timeout_seconds === null ? (a.timeout_seconds ?? b.timeout_seconds) : Math.min(a.timeout_seconds, b.timeout_seconds),
+      grant_ttl_seconds: Math.min(a.grant_ttl_seconds, b.grant_ttl_seconds),
+      use_within_seconds: Math.min(a.use_within_seconds, b.use_within_seconds),
+      require: mergeMaybe(a.require, b.require),
+      // Each bundle's own is asked besides (TierDefaults.reveal).
+      reveal: a.reveal,
+    }),
+    first,
+  );
+}
+
+const mergeMaybe = (a: Requirement | null, b: Requirement | null): Requirement | null => (a === null || b === null ? (a ?? b) : mergeRequirements(a, b));
+
+function tierDefaults(own: readonly PlacedBundle[], bundles: readonly PlacedBundle[], defaults: readonly BundleDefaults[]): TierDefaults {
+  const each = own.flatMap((bundle) => defaults[bundles.indexOf(bundle)] ?? []);
+  const { outcome, undeclared, require } = strictestDefaults(each);
+  return {
+    outcome,
+    undeclared,
+    require,
+    reveal: each.map(({ reveal }) => reveal),
+    unexpected: own.some(({ document }) => document.defaults.unexpected === 'deny') ? 'deny' : 'require',
   };
-  const visitReveal = (written: RevealDocument | undefined, pointer: string): void => {
-    (Array.isArray(written) ? written : written === undefined ? [] : [written]).forEach((right) => {
-      for (const group of right.groups) {
-        named.add(group);
-        if (declared !== undefined && !declared.includes(group))
-          report(pointer, `the group "${group}" does not stand under groups`, didYouMean(group, declared));
-      }
-    });
-  };
-  visitReveal(document.defaults.reveal, '/defaults/reveal');
-  (document.rules ?? []).forEach((rule, index) => visitReveal(rule.reveal, `/rules/${index}/reveal`));
-  visit(document.defaults.require, '/defaults/require');
-  (document.rules ?? []).forEach((rule, index) => visit(rule.require, `/rules/${index}/require`));
-  return [...named].sort(compareText);
-}
-
-interface RuleWithActions {
-  document: RuleDocument;
-  rule: CompiledRule;
-}
-
-function compileRules(document: BundleDocument, conditions: ConditionCompiler, report: Report): RuleWithActions[] {
-  const seen = new Set<string>();
-  return (document.rules ?? []).map((rule, index) => {
-    const pointer = childPointer('/rules', index);
-    if (seen.has(rule.id)) report(`${pointer}/id`, `there are two rules with the id "${rule.id}"`);
-    seen.add(rule.id);
-    const compile = (source: string, at: string): Condition | undefined =>
-      compileCondition(source, at.startsWith('/defaults') ? at : `${pointer}/require${at}`, conditions, report);
-    const plan: RequirementPlan | null =
-      rule.effect === 'require'
-        ? compileRequirement(rule.require, document.defaults, rule.break_glass, compile)
-        : rule.effect === 'deny' && rule.break_glass !== undefined
-          ? compileEmergency(rule.break_glass, document.defaults, compile)
-          : null;
-    if (rule.effect !== 'require' && rule.require !== undefined)
-      report(`${pointer}/require`, `a rule with the effect ${rule.effect} requires nobody`, { atKey: true });
-    else if (rule.effect === 'require' && plan === null)
-      report(pointer, `the rule "${rule.id}" asks for people and names nobody`, { hint: 'write require with stages, here or under defaults' });
-    const shown = (rule.masks ?? []).find((path) => rule.must_show?.includes(path));
-    if (shown !== undefined) report(`${pointer}/must_show`, `"${shown}" is to be masked and to be shown`);
-    const globs = (written: string[] | undefined): Glob[] | undefined => written?.map((source) => compileGlob(rule.effect === 'allow' ? source : fold(source)));
-    return {
-      document: rule,
-      rule: {
-        id: rule.id,
-        effect: rule.effect,
-        resourceTypes: globs(rule.resource_types),
-        environments: globs(rule.environments),
-        when: compileCondition(rule.when, `${pointer}/when`, conditions, report),
-        unless: compileCondition(rule.unless, `${pointer}/unless`, conditions, report),
-        explain: compileExplain(rule.explain, `${pointer}/explain`, report),
-        plan,
-        masks: rule.masks ?? [],
-        mustShow: rule.must_show ?? [],
-        reveal: compileReveal(rule.reveal),
-      },
-    };
-  });
-}
-
-function compileCondition(source: string | undefined, pointer: string, conditions: ConditionCompiler, report: Report): Condition | undefined {
-  if (source === undefined) return undefined;
-  const compiled = conditions.compile(source);
-  if (!Array.isArray(compiled)) return compiled;
-  reportFaults(pointer, compiled, report);
-  return undefined;
-}
-
-function reportFaults(pointer: string, faults: readonly ConditionFault[], report: Report): void {
-  for (const { message, offset, hint } of faults) report(pointer, message, { offset, ...(hint === undefined ? {} : { hint }) });
-}
-
-function compileExplain(source: string | undefined, pointer: string, report: Report): Template | undefined {
-  if (source === undefined) return undefined;
-  const template = parseTemplate(source);
-  if (typeof template !== 'string') return template;
-  report(pointer, template);
-  return undefined;
 }
 
 /** Rules by action: those that restrict under small letters, those that allow exactly as written. */
-function indexRules(rules: readonly RuleWithActions[]): RuleSet {
+function indexRules(rules: readonly CompiledRule[]): Pick<RuleSet, 'all' | 'byId' | 'forAction'> {
   const restricting = new GlobIndex<CompiledRule>();
   const allowing = new GlobIndex<CompiledRule>();
-  for (const { document, rule } of rules) {
-    for (const action of document.actions) {
+  for (const rule of rules) {
+    for (const action of rule.info.actions) {
       if (rule.effect === 'allow') allowing.add(action, rule);
       else restricting.add(fold(action), rule);
     }
   }
   const byId = (a: CompiledRule, b: CompiledRule): number => compareText(a.id, b.id);
   return {
-    all: rules.map(({ rule }) => rule).sort(byId),
+    all: [...rules].sort(byId),
+    byId: new Map(rules.map((rule) => [rule.id, rule])),
     forAction: (action) => [...restricting.find(fold(action)), ...allowing.find(action)].sort(byId),
   };
 }
 
-/** Lists whose order has no meaning are sorted, so that moving a rule to another file is not another policy. */
-function canonicalOf(raw: { [member: string]: JsonValue }): string {
+/** Several bundles are a set of them, the highest tier first. */
+function canonicalOf(bundles: readonly PlacedBundle[]): string {
+  const [only] = bundles;
+  if (bundles.length === 1 && only !== undefined) return canonicalJson(canonicalBundle(only.raw));
+  return canonicalJson({ apiVersion: API_VERSION, kind: SET_KIND, bundles: bundles.map(({ raw }) => canonicalBundle(raw)) });
+}
+
+/**
+ * Lists whose order has no meaning are sorted, so that moving a rule to another file is not another policy; tests decide
+ * nothing, so they are no part of it.
+ */
+function canonicalBundle(raw: ReadBundle['raw']): { [member: string]: JsonValue } {
   const sorted = (list: JsonValue | undefined): JsonValue[] =>
     Array.isArray(list) ? [...list].sort((a, b) => compareText(canonicalJson(a), canonicalJson(b))) : [];
-  const { rules, catalogue } = raw;
+  const { tests: _tests, coverage: _coverage, ...deciding } = raw;
+  const { rules, catalogue } = deciding;
   const resources = typeof catalogue === 'object' && catalogue !== null && !Array.isArray(catalogue) ? catalogue['resources'] : undefined;
-  return canonicalJson({
-    ...raw,
+  return {
+    ...deciding,
     ...(rules === undefined ? {} : { rules: sorted(rules) }),
     ...(resources === undefined ? {} : { catalogue: { ...(catalogue as { [member: string]: JsonValue }), resources: sorted(resources) } }),
-  });
+  };
 }
 
 function inOrder(problems: readonly PolicyProblem[]): PolicyProblem[] {

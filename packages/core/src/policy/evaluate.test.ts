@@ -144,7 +144,7 @@ describe('the trace', () => {
   const bundle = compiled(`
 lets: {prod: 'environment == "production"', agent: 'actor.type == "agent"', both: prod && agent}
 rules:
-  - {id: b, effect: deny, actions: [db.query], when: 'prod && parameters.rows > 1000 && parameters.l.exists(x, x == 1)', unless: 'has(parameters.ticket)'}
+  - {id: b, effect: deny, actions: [db.query], when: 'prod && parameters.rows > 1000 && parameters.l.exists(x, x == 1)', unless: 'has(parameters.ticket)', trust: asserted}
   - {id: a, effect: require, actions: [db.*], when: both}
   - {id: c, effect: deny, actions: [other]}
   - {id: d, effect: allow, actions: [db.query], environments: [staging], resource_types: [db]}
@@ -202,7 +202,7 @@ test('rules that allow match names exactly as they are written', () => {
     "rules:\n  - {id: a, effect: allow, actions: ['read.*'], environments: [staging], resource_types: [db]}\n",
     'outcome: deny, undeclared: allow',
   );
-  expect(bundle.evaluate(request({ action: 'read.x', environment: 'staging' })).effect).toBe('allow');
+  expect(bundle.evaluate(request({ action: 'read.x', environment: 'staging', verified: ['environment'] })).effect).toBe('allow');
   for (const parts of [
     { action: 'Read.x', environment: 'staging' },
     { action: 'read.x', environment: 'Staging' },

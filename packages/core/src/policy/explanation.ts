@@ -23,7 +23,7 @@ export function parseTemplate(source: string): Template | string {
 }
 
 /** The tokens of `parameters.rows[0]["a b"]`. */
-function pathTokens(path: string): string[] {
+export function pathTokens(path: string): string[] {
   return [...path.matchAll(/\["([^"]*)"\]|\[(\d+)\]|\.?([A-Za-z_][A-Za-z0-9_-]*)/g)].map((match) => match[1] ?? match[2] ?? match[3] ?? '');
 }
 

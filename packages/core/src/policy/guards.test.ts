@@ -12,7 +12,9 @@ ${rules}
 
 /** A bundle with one rule whose `when` is this condition. */
 const withCondition = (condition: string, effect = 'deny', member = 'when'): string =>
-  bundleText(`  - {id: probe, effect: ${effect}, actions: ['*'], ${member}: ${JSON.stringify(condition)}}`);
+  bundleText(
+    `  - {id: probe, effect: ${effect}, actions: ['*'], ${effect === 'allow' || member === 'unless' ? 'trust: asserted, ' : ''}${member}: ${JSON.stringify(condition)}}`,
+  );
 
 function compiled(text: string): CompiledBundle {
   const result = compileBundle([{ path: 'policy.yaml', text }]);
@@ -72,7 +74,7 @@ describe('A5: what cannot be computed never allows', () => {
   });
 
   test('an exemption that cannot be checked exempts nobody; in an allow rule it allows nobody', () => {
-    const rule = (effect: string) => bundleText(`  - {id: probe, effect: ${effect}, actions: ['*'], unless: 'parameters.rows < 10'}`);
+    const rule = (effect: string) => bundleText(`  - {id: probe, effect: ${effect}, actions: ['*'], trust: asserted, unless: 'parameters.rows < 10'}`);
     expect(compiled(rule('deny')).evaluate(request())).toMatchObject({ effect: 'deny' });
     expect(compiled(rule('deny')).evaluate(request({ parameters: { rows: 5 } }))).toMatchObject({ effect: 'allow' });
     const strict = rule('allow').replace('outcome: allow', 'outcome: deny');
@@ -124,8 +126,14 @@ describe('an absent environment', () => {
     expect(compiled(scoped('deny', member)).evaluate(request())).toMatchObject({ effect: 'deny', rules: ['probe'] });
     expect(compiled(scoped('require', member)).evaluate(request())).toMatchObject({ effect: 'require', rules: ['probe'] });
     expect(compiled(scoped('allow', member)).evaluate(request())).toMatchObject({ effect: 'deny', rules: [] });
-    expect(compiled(scoped('allow', member)).evaluate(request({ environment: 'production' }))).toMatchObject({ effect: 'allow', rules: ['probe'] });
-    expect(compiled(scoped('deny', member)).evaluate(request({ environment: 'staging' }))).toMatchObject({ effect: 'allow', rules: [] });
+    expect(compiled(scoped('allow', member)).evaluate(request({ environment: 'production', verified: ['environment'] }))).toMatchObject({
+      effect: 'allow',
+      rules: ['probe'],
+    });
+    expect(compiled(scoped('deny', member)).evaluate(request({ environment: 'staging', verified: ['environment'] }))).toMatchObject({
+      effect: 'allow',
+      rules: [],
+    });
   });
 });
 

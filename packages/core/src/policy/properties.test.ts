@@ -10,6 +10,7 @@ interface Rule {
   environments?: readonly string[];
   when?: string;
   unless?: string;
+  trust?: 'asserted';
   require?: {
     stages: readonly { name?: string | undefined; all: readonly { group: string; quorum: number }[] }[];
     deny_threshold?: number | undefined;
@@ -101,6 +102,8 @@ const anyRule: fc.Arbitrary<Omit<Rule, 'id'>> = fc
     ...(environments === null ? {} : { environments }),
     ...(when === null ? {} : { when }),
     ...(unless === null ? {} : { unless }),
+    // Conditions here read what callers say; that this cannot loosen unless it is written is shown elsewhere.
+    ...(effect === 'allow' || unless !== null ? { trust: 'asserted' as const } : {}),
     ...(effect === 'require' ? { require: people } : {}),
   }));
 const someRules = fc.array(anyRule, { maxLength: 6 }).map((rules) => rules.map((rule, index): Rule => ({ ...rule, id: `r${index}` })));
@@ -179,8 +182,9 @@ describe('whatever the bundle and the request', () => {
     fc.assert(
       fc.property(someRules, anyRule, failing, outcome, input, (rules, added, broken, otherwise, request) => {
         const before = compiled(rules, otherwise).evaluate(request);
-        const { unless: _, environments: __, ...rest } = added;
-        const after = compiled([...rules, { ...rest, actions: ['*'], when: broken, id: 'broken' }], otherwise).evaluate(request);
+        const { unless: _, environments: __, trust: ___, ...rest } = added;
+        const trust = added.effect === 'allow' ? { trust: 'asserted' as const } : {};
+        const after = compiled([...rules, { ...rest, ...trust, actions: ['*'], when: broken, id: 'broken' }], otherwise).evaluate(request);
         expect(RANK[after.effect]).toBeGreaterThanOrEqual(RANK[before.effect]);
         if (added.effect !== 'allow') expect(RANK[after.effect]).toBeGreaterThanOrEqual(RANK[added.effect]);
       }),

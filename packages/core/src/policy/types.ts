@@ -1,4 +1,8 @@
-import type { Effect, JsonObject, Requirement, Reversibility } from '@countersign/contracts';
+import type { Effect, JsonObject, JsonValue, Requirement, Reversibility } from '@countersign/contracts';
+import type { CoverageDocument, PolicyTest, Tier } from './bundle/schema.js';
+import type { RuleDocument } from './bundle/schema-rule.js';
+
+export type { CoverageDocument, PolicyTest, RuleDocument, Tier };
 import type { RevealLayer } from './reveal.js';
 
 /** One file of a bundle, as read; the path is only used to say where a problem lies. */
@@ -17,8 +21,8 @@ export interface PolicyProblem {
   hint?: string;
 }
 
-/** A bundle compiles whole or not at all. */
-export type CompileResult = { ok: true; bundle: CompiledBundle } | { ok: false; problems: PolicyProblem[] };
+/** A bundle compiles whole or not at all. Warnings say what its author should know, and stop nothing. */
+export type CompileResult = { ok: true; bundle: CompiledBundle; warnings: PolicyProblem[] } | { ok: false; problems: PolicyProblem[] };
 
 /** What holds where no rule speaks. */
 export interface BundleDefaults {
@@ -38,18 +42,52 @@ export interface BundleDefaults {
   reveal: RevealLayer;
 }
 
-/** A bundle, checked, with every condition compiled. Immutable. */
+/** What a bundle says of itself. */
+export interface BundleHead {
+  name: string;
+  version: string | number;
+  tier?: Tier;
+  owner?: string;
+  description?: string;
+}
+
+/** What a bundle declares of a group; its members stand in the directory. */
+export interface GroupInfo {
+  name: string;
+  description?: string;
+  source?: string;
+  /** How many members it is sure to have. */
+  min_members?: number;
+  /** Groups whose members are members of this one too. */
+  includes: readonly string[];
+}
+
+/** A bundle, or several of different tiers that hold together, checked, with every condition compiled. Immutable. */
 export interface CompiledBundle {
   /** SHA-256 over `canonical`. */
   digest: `sha256:${string}`;
-  /** RFC 8785 text of the parsed bundle; `compileCanonical` rebuilds the same bundle from it. */
+  /** RFC 8785 text of the parsed bundle, without its tests; `compileCanonical` rebuilds the same bundle from it. */
   canonical: string;
+  /** Of several bundles: their names, the highest tier first, joined by ` + `. */
   name: string;
+  /** Of several bundles: their versions, joined likewise. */
   version: string | number;
+  /** The owner of the bundle; of several, of the first that has one. */
   owner?: string;
+  /** Each bundle by itself, the highest tier first. */
+  bundles: readonly BundleHead[];
+  /** Of several bundles: the strictest of each. */
   defaults: BundleDefaults;
   /** Every group that the bundle names, sorted. */
   groups: string[];
+  /** The groups that it declares, sorted by name. */
+  declaredGroups: readonly GroupInfo[];
+  /** The groups that a member of these groups is in, by what the bundle's groups include. Sorted. */
+  expandGroups(groups: readonly string[]): string[];
+  /** The tests that stand in the bundle; they are no part of the canonical text. */
+  tests: readonly PolicyTest[];
+  /** How much of the bundle its tests must have seen. */
+  coverage?: CoverageDocument;
   /** Every path that some rule masks, sorted. */
   masks: string[];
   /** Every path that some rule insists on showing, sorted. */
@@ -64,7 +102,31 @@ export interface CompiledBundle {
 export interface RuleInfo {
   id: string;
   effect: Effect;
+  /** `shadow`: reported, not enforced. */
+  mode: 'enforce' | 'shadow';
   actions: readonly string[];
+  /** The bundle that it stands in. */
+  bundle: string;
+  /** Every conjunct of its `when` and its `unless`, as written: what coverage counts. */
+  conditions: readonly { role: ConditionRole; text: string }[];
+  /** The static bound of all its conditions together, in steps of about 40 ns. */
+  cost: number;
+  /** The rule as written. */
+  document: RuleDocument;
+}
+
+/** What a condition is for. */
+export type ConditionRole = 'when' | 'unless';
+
+/** Who asks, as its credential proved it. */
+export interface PolicyCaller {
+  /** How it proved itself, such as `api_key` or `workload`. */
+  type: string;
+  id: string;
+  name: string;
+  issuer: string;
+  /** Of a workload's token: what it says, as text. */
+  claims: Record<string, string>;
 }
 
 /** A request as policy sees it: unmasked, as submitted. */
@@ -76,6 +138,14 @@ export interface PolicyInput {
   environment?: string | undefined;
   reason?: string | undefined;
   context?: JsonObject | undefined;
+  /** Who asks, verified. Absent, every condition that reads it is indeterminate. */
+  caller?: PolicyCaller | undefined;
+  /** What of the request is not merely the caller's word: its credential fixes it. */
+  verified?: readonly ('actor' | 'environment')[] | undefined;
+  /** The highest class of the other actions of its chain. */
+  chain?: { reversibility: Reversibility } | undefined;
+  /** Ids of rules whose limit is used up for this request. */
+  exceeded?: readonly string[] | undefined;
   /** The instant of the evaluation, RFC 3339 UTC with milliseconds. */
   now: string;
 }
@@ -110,6 +180,59 @@ export interface EnvironmentConflict {
   catalogue: string;
 }
 
+/** A count that goes up by this request; where it is used up, evaluate again with the rule under `exceeded`. */
+export interface AppliedLimit {
+  rule: string;
+  /** SHA-256 over what is counted by: requests of one key are counted together. */
+  key: string;
+  count: number;
+  per_seconds: number;
+  on_exceed: 'require' | 'deny';
+}
+
+/** A value that a condition read. */
+export type ReadValue = { path: string } & (
+  | { pointer: JsonPointer }
+  /** Not of the caller: the catalogue's, the credential's, the clock's. */
+  | { known: JsonValue }
+  /** Computed from what stands at these places of the request. */
+  | { derived: JsonValue; from: JsonPointer[] }
+  | { missing: true }
+);
+
+/** One condition of a rule, and what would come of it if it were otherwise. */
+export interface ConditionDetail {
+  role: ConditionRole;
+  condition: string;
+  truth: Truth;
+  reads: ReadValue[];
+  /** The effect of the whole policy if this condition alone were the other way; absent where it would be the same. */
+  otherwise?: { truth: 'true' | 'false'; effect: Effect };
+}
+
+/** How one rule of the request's action came out, in full. */
+export interface RuleDetail {
+  rule: string;
+  bundle: string;
+  effect: Effect;
+  mode: 'enforce' | 'shadow';
+  result: RuleTrace['result'];
+  /** Whether it is one of those that decided. */
+  decided: boolean;
+  reason?: string;
+  conditions: ConditionDetail[];
+}
+
+/** Everything about an evaluation. Values of the request stand in it as pointers only, to be joined in by the masker. */
+export interface EvaluationDetails {
+  /** The rules for the action, sorted by id. */
+  rules: RuleDetail[];
+  /** How many rules of the policy are for other actions. */
+  other_rules: number;
+  /** What beside the rules had a say: defaults and the catalogue. */
+  beside: { effect: Effect; text: string; decided: boolean }[];
+}
+
 export interface Evaluation {
   effect: Effect;
   /** Ids of the rules that decided the effect, sorted; empty where a default did. */
@@ -120,7 +243,7 @@ export interface Evaluation {
     /** The caller's labels under the catalogue's, which win. */
     labels: Record<string, string>;
     environment?: string;
-    /** The highest class of action and resource; what is not declared counts as irreversible. */
+    /** The highest class of action, resource and chain; what is not declared counts as irreversible. */
     reversibility: Reversibility;
   };
   environmentConflict?: EnvironmentConflict;
@@ -131,6 +254,12 @@ export interface Evaluation {
   /** Who may see a masked value: every layer must agree. Never empty. */
   reveal: RevealLayer[];
   explanation: ExplanationPart[];
+  /** Rules in shadow mode that would have counted, sorted, and the effect with them. */
+  shadow: { rules: string[]; effect: Effect };
+  /** The limits of the rules that decided, sorted by rule. */
+  limits: AppliedLimit[];
   /** Every rule of the bundle, sorted by id; computed when first read. */
   readonly trace: RuleTrace[];
+  /** Computed when first read. */
+  readonly details: EvaluationDetails;
 }

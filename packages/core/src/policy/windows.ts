@@ -13,10 +13,12 @@ const DAY_MS = 86_400_000;
 /**
  * A window in weekly hours goes by the clock on the wall of its time zone, so that summer time needs no thought: 08:00 is
  * 08:00. One whose `to` is not after its `from` goes over midnight and belongs to the day on which it opens.
+ * A text says why it is none.
  */
-export function compileWindow(document: WindowDocument): Window {
-  if ('tz' in document) return weeklyWindow(document);
+export function compileWindow(document: WindowDocument): Window | string {
+  if ('tz' in document) return document.from === document.to ? 'the window begins and ends at the same time' : weeklyWindow(document);
   const [from, to] = [instantMillis(document.from), instantMillis(document.to)];
+  if (from >= to) return 'the window ends before it begins';
   return { contains: (millis) => millis >= from && millis < to };
 }
 

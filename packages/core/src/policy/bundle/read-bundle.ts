@@ -3,19 +3,30 @@ import { childPointer, type JsonPointer, type JsonValue } from '../../request/in
 import { compareText } from '../merge-requirements.js';
 import { didYouMean, nearestName } from '../nearest-name.js';
 import type { BundleFile, PolicyProblem } from '../types.js';
-import { MAX_BUNDLE_LENGTH, MAX_DEPTH, MAX_FILES, unfitKey } from './limits.js';
+import { MAX_BUNDLE_LENGTH, MAX_BUNDLES, MAX_DEPTH, MAX_FILES, unfitKey } from './limits.js';
 import { readYaml, type Place } from './read-yaml.js';
-import { API_VERSION, bundleSchema, KIND, membersAt, type BundleDocument } from './schema.js';
+import { API_VERSION, bundleSchema, KIND, membersAt, SET_KIND, type BundleDocument } from './schema.js';
 
 type Members = { [member: string]: JsonValue };
 
 /** A problem by its place in the merged document; `offset` counts in the text of the value. */
 export type Report = (pointer: JsonPointer, message: string, more?: { hint?: string; atKey?: boolean; offset?: number }) => void;
 
-export type BundleRead = { document: BundleDocument; raw: Members; problemAt: (...args: Parameters<Report>) => PolicyProblem } | { problems: PolicyProblem[] };
+/** One bundle of the right shape, and how to say where something is wrong with it. */
+export interface ReadBundle {
+  document: BundleDocument;
+  raw: Members;
+  problemAt: (...args: Parameters<Report>) => PolicyProblem;
+}
 
-/** Reads files into one document: YAML, merged, and of the language's shape. Which file a rule stands in has no meaning. */
-export function readBundle(files: readonly BundleFile[]): BundleRead {
+export type BundlesRead = { bundles: ReadBundle[] } | { problems: PolicyProblem[] };
+
+/**
+ * Reads files into bundles: YAML, merged, and of the language's shape. Which file of a bundle a rule stands in has no meaning.
+ * Where one file alone has `metadata`, all files are that bundle; else each file with `metadata` begins one, and a file without
+ * belongs to the bundle that begins in its folder or, where none does, in the nearest folder above.
+ */
+export function readBundles(files: readonly BundleFile[]): BundlesRead {
   if (files.length === 0)
     return { problems: [{ file: '', line: 1, column: 1, message: 'there is no policy file', hint: 'name a .yaml file or a folder of them' }] };
   if (files.length > MAX_FILES || files.reduce((sum, file) => sum + file.text.length, 0) > MAX_BUNDLE_LENGTH) {
@@ -23,15 +34,22 @@ export function readBundle(files: readonly BundleFile[]): BundleRead {
       problems: [{ file: files[0]?.path ?? '', line: 1, column: 1, message: `a bundle has at most ${MAX_FILES} files and ${MAX_BUNDLE_LENGTH} characters` }],
     };
   }
-  const merge = new Merge();
-  for (const file of [...files].sort((a, b) => compareText(a.path, b.path))) merge.add(file);
-  if (merge.problems.length > 0) return { problems: merge.problems };
-  return checkShape(merge.root, merge.origins, files[0]?.path ?? '');
+  const read = [...files].sort((a, b) => compareText(a.path, b.path)).map((file): FileRead => ({ path: file.path, ...readYaml(file) }));
+  const problems = read.flatMap((file) => file.problems);
+  if (problems.length > 0) return { problems };
+  const groups = groupFiles(read);
+  if ('problems' in groups) return groups;
+  const checked = groups.map((group): ReadBundle | { problems: PolicyProblem[] } => {
+    const merge = new Merge();
+    for (const file of group) merge.add(file);
+    return merge.problems.length > 0 ? { problems: merge.problems } : checkShape(merge.root, merge.origins, group[0]?.path ?? '');
+  });
+  return together(checked);
 }
 
-/** Reads the RFC 8785 text of a bundle. Problems have pointers in place of lines. */
-export function readCanonical(text: string): BundleRead {
-  const problem = (message: string): BundleRead => ({ problems: [{ file: '(canonical)', line: 1, column: 1, message }] });
+/** Reads the RFC 8785 text of a bundle or of several. Problems have pointers in place of lines. */
+export function readCanonical(text: string): BundlesRead {
+  const problem = (message: string): { problems: PolicyProblem[] } => ({ problems: [{ file: '(canonical)', line: 1, column: 1, message }] });
   if (text.length > MAX_BUNDLE_LENGTH) return problem('the canonical bundle is too long');
   let value: unknown;
   try {
@@ -39,15 +57,66 @@ export function readCanonical(text: string): BundleRead {
   } catch {
     return problem('the canonical bundle is not JSON');
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return problem('the canonical bundle is not an object');
-  const unfit = findUnfit(value, 1);
+  const unfit = findUnfit(value, 0);
+  if (unfit !== undefined) return problem(unfit);
   // JSON.parse gives JSON values.
-  return unfit === undefined ? checkShape(value as Members, new Origins(), '(canonical)') : problem(unfit);
+  const root = value as JsonValue;
+  if (!isMembers(root)) return problem('the canonical bundle is not an object');
+  if (root['kind'] !== SET_KIND) return together([checkShape(root, new Origins(), '(canonical)')]);
+  const { apiVersion, bundles, ...rest } = root;
+  if (apiVersion !== API_VERSION || Object.keys(rest).length !== 1 || !Array.isArray(bundles)) return problem('this is no set of bundles');
+  return together(
+    bundles.map((bundle) => (isMembers(bundle) ? checkShape(bundle, new Origins(), '(canonical)') : problem('a bundle of the set is not an object'))),
+  );
+}
+
+function together(all: readonly (ReadBundle | { problems: PolicyProblem[] })[]): BundlesRead {
+  const problems = all.flatMap((each) => ('problems' in each ? each.problems : []));
+  return problems.length > 0 ? { problems } : { bundles: all.flatMap((each) => ('problems' in each ? [] : [each])) };
+}
+
+type FileRead = { path: string } & ReturnType<typeof readYaml>;
+
+const folderOf = (path: string): string => path.slice(0, Math.max(0, path.lastIndexOf('/')));
+
+/** Which files make one bundle. */
+function groupFiles(files: readonly FileRead[]): FileRead[][] | { problems: PolicyProblem[] } {
+  const heads = files.filter(({ value }) => value !== undefined && isMembers(value) && Object.hasOwn(value, 'metadata'));
+  if (heads.length <= 1) return [[...files]];
+  if (heads.length > MAX_BUNDLES)
+    return { problems: [{ file: heads[0]?.path ?? '', line: 1, column: 1, message: `at most ${MAX_BUNDLES} bundles hold together` }] };
+  const groups = new Map(heads.map((head) => [head, [head]]));
+  const problems: PolicyProblem[] = [];
+  for (const file of files) {
+    if (groups.has(file)) continue;
+    let folder = folderOf(file.path);
+    let near = heads.filter((head) => folderOf(head.path) === folder);
+    while (near.length === 0 && folder !== '') {
+      folder = folderOf(folder);
+      near = heads.filter((head) => folderOf(head.path) === folder);
+    }
+    const [head] = near;
+    if (near.length === 1 && head !== undefined) groups.get(head)?.push(file);
+    else {
+      problems.push({
+        file: file.path,
+        line: 1,
+        column: 1,
+        message:
+          near.length === 0
+            ? 'the file has no metadata, and no bundle begins in its folder or above'
+            : 'the file has no metadata, and several bundles begin in its folder',
+        hint: 'put each bundle into a folder of its own',
+      });
+    }
+  }
+  return problems.length > 0 ? { problems } : [...groups.values()];
 }
 
 function findUnfit(value: unknown, depth: number): string | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
-  if (depth > MAX_DEPTH) return `the bundle is nested deeper than ${MAX_DEPTH} levels`;
+  // A set has its bundles two levels down.
+  if (depth > MAX_DEPTH + 2) return `the bundle is nested deeper than ${MAX_DEPTH} levels`;
   for (const [key, member] of Object.entries(value)) {
     const unfit = unfitKey(key) ?? findUnfit(member, depth + 1);
     if (unfit !== undefined) return unfit;
@@ -91,12 +160,8 @@ class Merge {
   readonly origins = new Origins();
   readonly problems: PolicyProblem[] = [];
 
-  add(file: BundleFile): void {
-    const { value, places, problems } = readYaml(file);
-    if (problems.length > 0) {
-      this.problems.push(...problems);
-      return;
-    }
+  add(file: FileRead): void {
+    const { value, places } = file;
     if (typeof value !== 'object' || value === null || Array.isArray(value)) {
       this.problems.push({
         file: file.path,
@@ -171,7 +236,7 @@ class Merge {
   }
 }
 
-function checkShape(root: Members, origins: Origins, firstFile: string): BundleRead {
+function checkShape(root: Members, origins: Origins, firstFile: string): ReadBundle | { problems: PolicyProblem[] } {
   const problemAt = (pointer: JsonPointer, message: string, more: { hint?: string; atKey?: boolean; offset?: number } = {}): PolicyProblem => {
     const place = origins.nearest(pointer);
     const { line, column } = (more.atKey === true ? place?.key : undefined) ?? place ?? { line: 1, column: 1 };
@@ -249,7 +314,7 @@ function describeUnion(
   if (branch === undefined || branch.length === 0 || issue.message !== 'Invalid input')
     return [problemAt(pointer, issue.message === 'Invalid input' ? 'this has none of the forms that may stand here' : issue.message)];
   // The issues of a branch have paths of their own, from the value on.
-  return branch.flatMap((inner) => describe({ ...inner, path: [...issue.path, ...inner.path] } as z.core.$ZodIssue, root, problemAt));
+  return branch.flatMap((inner) => describe({ ...inner, path: [...issue.path, ...inner.path] }, root, problemAt));
 }
 
 const problemsIn = (branch: readonly z.core.$ZodIssue[]): number =>

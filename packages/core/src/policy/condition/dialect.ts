@@ -4,7 +4,7 @@ import { compileRegex } from './regex.js';
 import { isRoot, RESERVED, ROOTS } from './roots.js';
 import { childrenOf, offsetIn, type ConditionFault } from './syntax.js';
 
-const MAX_NODES = 500;
+export const MAX_NODES = 500;
 const MAX_DEPTH = 32;
 const MAX_COMPREHENSIONS = 2;
 const MAX_LIST = 200;

@@ -1,12 +1,9 @@
 import { celEnv, celFunc, celMethod, CelScalar, type CelEnv } from '@bufbuild/cel';
 import { strings } from '@bufbuild/cel/ext';
 import type { Expr } from '@bufbuild/cel-spec/cel/expr/syntax_pb.js';
+import { BUDGET, PER_ITERATION } from './cost.js';
 import { compileRegex, type Regex } from './regex.js';
 import { mapChildren } from './syntax.js';
-
-/** Steps of about 40 ns that all conditions of one evaluation may take together. */
-const BUDGET = 10_000_000;
-const PER_ITERATION = 100;
 
 const METER = '@countersign_meter';
 const { BOOL, DOUBLE, DYN, INT, STRING } = CelScalar;

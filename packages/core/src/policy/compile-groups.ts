@@ -1,0 +1,174 @@
+import { childPointer } from '../request/index.js';
+import type { Report } from './bundle/read-bundle.js';
+import type { BreakGlassDocument, BundleDocument, ChannelDocument, RequireDocument } from './bundle/schema.js';
+import type { RevealDocument } from './bundle/schema-reveal.js';
+import { compareText } from './merge-requirements.js';
+import { didYouMean } from './nearest-name.js';
+import type { GroupInfo } from './types.js';
+
+/** The groups that the bundles name, and which groups are parts of which. */
+export interface Groups {
+  /** Every group that a bundle names, sorted. */
+  readonly names: string[];
+  readonly declared: readonly GroupInfo[];
+  /** The groups that somebody of these groups is in, by what the bundles include. Sorted. */
+  expand(groups: readonly string[]): string[];
+}
+
+export interface GroupsOfBundle {
+  readonly name: string;
+  readonly document: BundleDocument;
+  readonly report: Report;
+  /** Whether the groups of the other bundle are this one's too: those of its own tier and of higher ones are. */
+  sees(other: GroupsOfBundle): boolean;
+}
+
+export function compileGroups(bundles: readonly GroupsOfBundle[]): Groups {
+  const names = new Set<string>();
+  const declared = new Map<string, GroupInfo>();
+  const owner = new Map<string, string>();
+  for (const { name, document, report } of bundles) {
+    for (const [group, { description, source, min_members, includes }] of Object.entries(document.groups ?? {})) {
+      const other = owner.get(group);
+      if (other !== undefined) {
+        report(childPointer('/groups', group), `the group "${group}" is declared by the bundle "${other}", and one bundle alone declares a group`, {
+          atKey: true,
+        });
+        continue;
+      }
+      owner.set(group, name);
+      names.add(group);
+      declared.set(group, {
+        name: group,
+        ...(description === undefined ? {} : { description }),
+        ...(source === undefined ? {} : { source }),
+        ...(min_members === undefined ? {} : { min_members }),
+        includes: includes ?? [],
+      });
+    }
+  }
+  for (const bundle of bundles) {
+    const known = bundles.filter((other) => bundle.sees(other)).flatMap(({ document }) => Object.keys(document.groups ?? {}));
+    // A bundle that declares none may name any: they stand in the directory.
+    const closed = bundle.document.groups !== undefined;
+    const visit = (group: string, pointer: string): void => {
+      names.add(group);
+      if (closed && !known.includes(group)) bundle.report(pointer, `the group "${group}" does not stand under groups`, didYouMean(group, known));
+    };
+    visitGroups(bundle.document, visit);
+    visitQuorums(bundle, declared);
+  }
+  refuseCycles(bundles, declared);
+  const parts = [...declared.values()].filter(({ includes }) => includes.length > 0);
+  return {
+    names: [...names].sort(compareText),
+    declared: [...declared.values()].sort((a, b) => compareText(a.name, b.name)),
+    expand(groups) {
+      const all = new Set(groups);
+      // Each pass may bring in another level; there are no cycles.
+      for (let before = -1; before !== all.size;) {
+        before = all.size;
+        for (const { name, includes } of parts) if (includes.some((part) => all.has(part))) all.add(name);
+      }
+      return [...all].sort(compareText);
+    },
+  };
+}
+
+type Visit = (group: string, pointer: string) => void;
+
+function visitGroups(document: BundleDocument, visit: Visit): void {
+  for (const [group, { includes }] of Object.entries(document.groups ?? {}))
+    includes?.forEach((part, index) => visit(part, `${childPointer('/groups', group)}/includes/${index}`));
+  visitChannels(document.defaults.channels, '/defaults/channels', visit);
+  visitRequire(document.defaults.require, '/defaults/require', visit);
+  visitReveal(document.defaults.reveal, '/defaults/reveal', visit);
+  (document.rules ?? []).forEach((rule, index) => {
+    visitReveal(rule.reveal, `/rules/${index}/reveal`, visit);
+    visitRequire(rule.require, `/rules/${index}/require`, visit);
+    visitBreakGlass(rule.break_glass, `/rules/${index}/break_glass`, visit);
+  });
+}
+
+function visitRequire(require: RequireDocument | undefined, pointer: string, visit: Visit): void {
+  require?.stages?.forEach(({ all, veto }, stage) => {
+    all.forEach(({ group, escalate }, index) => {
+      visit(group, `${pointer}/stages/${stage}/all/${index}/group`);
+      escalate?.forEach(({ to }, step) => visit(to, `${pointer}/stages/${stage}/all/${index}/escalate/${step}/to`));
+    });
+    veto?.forEach((group, index) => visit(group, `${pointer}/stages/${stage}/veto/${index}`));
+  });
+  require?.veto?.forEach((group, index) => visit(group, `${pointer}/veto/${index}`));
+  if (typeof require?.timeout === 'object') require.timeout.escalate?.forEach(({ to }, index) => visit(to, `${pointer}/timeout/escalate/${index}/to`));
+  visitChannels(require?.channels, `${pointer}/channels`, visit);
+}
+
+function visitReveal(written: RevealDocument | undefined, pointer: string, visit: Visit): void {
+  for (const { groups } of Array.isArray(written) ? written : written === undefined ? [] : [written]) for (const group of groups) visit(group, pointer);
+}
+
+function visitChannels(channels: readonly Omit<ChannelDocument, 'when'>[] | undefined, pointer: string, visit: Visit): void {
+  channels?.forEach(({ email, direct }, index) => {
+    if (email !== undefined) visit(email, `${pointer}/${index}/email`);
+    if (direct !== undefined) visit(direct, `${pointer}/${index}/direct`);
+  });
+}
+
+function visitBreakGlass(breakGlass: BreakGlassDocument | undefined, pointer: string, visit: Visit): void {
+  if (breakGlass === undefined) return;
+  visit(breakGlass.group, `${pointer}/group`);
+  if (breakGlass.review_by !== undefined) visit(breakGlass.review_by, `${pointer}/review_by`);
+  visitChannels(breakGlass.notify, `${pointer}/notify`, visit);
+}
+
+/** A group that has fewer members than a requirement wants of it makes a requirement that nobody can meet. */
+function visitQuorums({ document, report }: GroupsOfBundle, declared: ReadonlyMap<string, GroupInfo>): void {
+  const check = (group: string, wanted: number, pointer: string): void => {
+    const members = declared.get(group)?.min_members;
+    if (members !== undefined && wanted > members)
+      report(pointer, `${wanted} people of "${group}" are asked for, and the group is only sure to have ${members} (min_members)`);
+  };
+  const requires: [RequireDocument | undefined, string][] = [
+    [document.defaults.require, '/defaults/require'],
+    ...(document.rules ?? []).map(({ require }, index): [RequireDocument | undefined, string] => [require, `/rules/${index}/require`]),
+  ];
+  for (const [require, pointer] of requires) {
+    const wanted = new Map<string, number>();
+    require?.stages?.forEach(({ all }, stage) => {
+      all.forEach(({ group, quorum = 1 }, index) => {
+        // Every place of a requirement wants another human.
+        wanted.set(group, (wanted.get(group) ?? 0) + quorum);
+        check(group, wanted.get(group) ?? quorum, `${pointer}/stages/${stage}/all/${index}`);
+      });
+    });
+  }
+  (document.rules ?? []).forEach(({ break_glass }, index) => {
+    if (break_glass !== undefined) check(break_glass.group, break_glass.quorum ?? 1, `/rules/${index}/break_glass`);
+  });
+}
+
+function refuseCycles(bundles: readonly GroupsOfBundle[], declared: ReadonlyMap<string, GroupInfo>): void {
+  const state = new Map<string, 'open' | 'done'>();
+  const cyclic = new Set<string>();
+  const visit = (start: string): void => {
+    // Without recursion: a chain may be as long as there are groups.
+    const path: { group: string; next: number }[] = [{ group: start, next: 0 }];
+    state.set(start, 'open');
+    for (let top = path.at(-1); top !== undefined; top = path.at(-1)) {
+      const part = declared.get(top.group)?.includes[top.next++];
+      if (part === undefined) {
+        state.set(top.group, 'done');
+        path.pop();
+      } else if (state.get(part) === 'open') cyclic.add(top.group);
+      else if (state.get(part) === undefined && declared.has(part)) {
+        state.set(part, 'open');
+        path.push({ group: part, next: 0 });
+      }
+    }
+  };
+  for (const group of declared.keys()) if (!state.has(group)) visit(group);
+  for (const { document, report } of bundles)
+    for (const group of Object.keys(document.groups ?? {}))
+      if (cyclic.has(group))
+        report(`${childPointer('/groups', group)}/includes`, `the group "${group}" includes itself, by way of the groups that it includes`);
+}
