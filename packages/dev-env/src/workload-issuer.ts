@@ -1,3 +1,4 @@
+import { getIDToken } from '@actions/core';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { randomUUID } from 'node:crypto';
@@ -24,6 +25,12 @@ export interface WorkloadIssuer {
   /** Replaces what discovery says. */
   discovery: Record<string, unknown>;
   close(): Promise<void>;
+}
+
+/** What a step of a job does: the real package of GitHub asks the issuer for a token, by what the environment says. */
+export async function tokenOfJob(issuer: WorkloadIssuer, audience: string, claims: Record<string, unknown> = {}): Promise<string> {
+  Object.assign(process.env, issuer.actionsEnvironment(claims));
+  return getIDToken(audience);
 }
 
 /** The claims of a job on GitHub Actions (GitHub's reference of the OIDC token), with another audience. */

@@ -113,4 +113,3 @@ const refusedKey = (): CallerAuthentication & { kind: 'refused' } => ({ kind: 'r
 
 /** Three parts of base64url (RFC 7515, section 3.1): no token of ours has dots. */
 const isJwt = (text: string): boolean => /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*$/.test(text);
-

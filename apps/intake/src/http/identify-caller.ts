@@ -16,8 +16,8 @@ export async function identifyCaller(
 ): Promise<Extract<Reader, { kind: 'caller' }> | Trouble> {
   const { flow, callers, credentials, workloads } = deps;
   const at = flow.clock.now();
-  // A workload's own token may count once: whether it does is asked each time.
-  const bearer = 'bearer' in proof && proof.bearer.startsWith('cs_') ? proof.bearer : null;
+  // A workload's token may count once, and ends with its rule: whether it counts is asked each time.
+  const bearer = 'bearer' in proof && proof.bearer.startsWith('cs_key_') ? proof.bearer : null;
   const known = bearer === null ? null : (recent?.get(bearer) ?? null);
   if (known !== null && inNetworks(known.networks, from)) {
     const { caller } = known;

@@ -15,7 +15,8 @@ const codeOf = ({ status, json }: Reply): string => `${status} ${json?.code ?? '
 const { action, resource, parameters, actor, environment } = EXPORT;
 const ACTION = { action, resource, parameters, actor, environment };
 
-const admin = (method: string, path: string, body?: object, as = world.tokens.olivia) => world.call(method, path, { as, ...(body === undefined ? {} : { body }) });
+const admin = (method: string, path: string, body?: object, as = world.tokens.olivia) =>
+  world.call(method, path, { as, ...(body === undefined ? {} : { body }) });
 const create = async (members: object = {}): Promise<{ id: string; key: string; webhook_secret: string }> => {
   const reply = await admin('POST', '/v1/api-keys', { name: 'ci', owner: 'dana@example.com', rights: RIGHTS, ...members });
   expect(reply.status).toBe(201);
