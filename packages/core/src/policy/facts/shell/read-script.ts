@@ -141,7 +141,7 @@ class ScriptReader {
         if (node.prefix === '!' || node.operation?.type === 'Transform' || node.operation?.type === 'Unknown' || node.operation?.type === 'Slice')
           throw new Unreadable('an expansion in it may run what its variables hold');
         if (node.index !== undefined && !/^(?:\d+|[@*])$/.test(node.index.text)) throw new Unreadable('arithmetic in it may run what its variables hold');
-        if (node.operation?.type === 'Default' && /=$/.test(node.operation.operator)) this.#set(node.parameter);
+        if (node.operation?.type === 'Default' && node.operation.operator.endsWith('=')) this.#set(node.parameter);
         break;
       case 'Script':
         this.#script(node);
