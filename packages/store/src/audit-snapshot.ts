@@ -1,6 +1,8 @@
 import type { ActionRequestRecord, DecisionRecord, DeliveryRecord, GrantRecord, OutcomeRecord, ReportRecord, SigningKeyStore } from '@countersign/core/ports';
 import pg from 'pg';
+import { type AuditedFollowUps, FOLLOW_UP_PLACES, readFollowUps } from './audit-follow-ups.js';
 import { StoreError } from './errors.js';
+import type { Given } from './given.js';
 import { instant, instantOrNull, type RequestRow, requestOf } from './rows.js';
 
 /** The whole database at one instant, for whoever holds its rows against its ledger. Reads all, judges nothing, changes nothing. */
@@ -75,6 +77,8 @@ export interface AuditedRequest {
   reports: ReportRecord[];
   /** Attempts that have ended. */
   attempts: { delivery_id: string; number: number; status: number | null; result: string | null }[];
+  /** Questions, counter-proposals, reviews, and who opened everything. */
+  followUps: AuditedFollowUps;
   leaves: AuditedLeaf[];
 }
 
@@ -222,6 +226,7 @@ const REQUEST_IDS = [
   'grants:request_id',
   'deliveries:request_id',
   'execution_reports:request_id',
+  ...FOLLOW_UP_PLACES,
 ]
   .map((place) => place.split(':'))
   .map(
@@ -240,9 +245,12 @@ async function* requests(rows: Rows, tenant: string): AsyncGenerator<AuditedRequ
 
 async function readRequests(rows: Rows, tenant: string, ids: string[]): Promise<AuditedRequest[]> {
   const of = <Row extends pg.QueryResultRow>(text: string): Promise<Row[]> => rows<Row>(text, [tenant, ids]);
+  const followUps = await readFollowUps(of);
   const [found, decisions, outcomes, grants, deliveries, reports, attempts, leaves] = await Promise.all([
     of<RequestRow & SearchColumns>('SELECT * FROM action_requests WHERE tenant = $1 AND id = ANY ($2)'),
-    of<DecisionRecord & { person_id: string; decided_at: Date }>('SELECT * FROM decisions WHERE tenant = $1 AND request_id = ANY ($2) ORDER BY decided_at, id'),
+    of<DecisionRecord & { person_id: string; decided_at: Date; given: Given | null }>(
+      'SELECT * FROM decisions WHERE tenant = $1 AND request_id = ANY ($2) ORDER BY decided_at, id',
+    ),
     of<OutcomeRecord & { settled_at: Date }>('SELECT * FROM outcomes WHERE tenant = $1 AND request_id = ANY ($2) ORDER BY sequence'),
     of<GrantRecord & { issued_at: Date; expires_at: Date }>('SELECT * FROM grants WHERE tenant = $1 AND request_id = ANY ($2) ORDER BY issued_at, id'),
     of<DeliveryRecord & { created_at: Date }>(
@@ -271,7 +279,8 @@ async function readRequests(rows: Rows, tenant: string, ids: string[]): Promise<
     return {
       id,
       request: row === undefined ? null : { ...requestOf(row), search: searchOf(row) },
-      decisions: byRequest.decisions(id).map((decision) => ({ ...decision, decided_at: instant(decision.decided_at) })),
+      decisions: byRequest.decisions(id).map(({ given, ...decision }) => ({ ...decision, ...given, decided_at: instant(decision.decided_at) })),
+      followUps: followUps(id),
       outcomes: byRequest.outcomes(id).map((outcome) => ({ ...outcome, settled_at: instant(outcome.settled_at) })),
       grants: byRequest.grants(id).map((grant) => ({ ...grant, issued_at: instant(grant.issued_at), expires_at: instant(grant.expires_at) })),
       deliveries: byRequest.deliveries(id).map((delivery) => ({ ...delivery, created_at: instant(delivery.created_at) })),

@@ -1,4 +1,4 @@
-import { compileCanonical } from '@countersign/core/policy';
+import { compileCanonical, loadFactParsers } from '@countersign/core/policy';
 import type { AuditSnapshot } from '@countersign/store';
 import { parsedLeaf } from './audit-places.js';
 import type { Finding } from './finding.js';
@@ -6,6 +6,7 @@ import type { Finding } from './finding.js';
 /** The policy texts and the one in force against what the ledger says was activated. */
 export async function auditPolicies(snapshot: AuditSnapshot, tenant: string): Promise<{ findings: Finding[]; policies: number }> {
   const { policies, active, leaves } = await snapshot.policies(tenant);
+  await loadFactParsers();
   const findings: Finding[] = [];
   const activations = leaves.flatMap((row) => parsedLeaf(row) ?? []);
   for (const { digest, canonical } of policies) {

@@ -1,11 +1,14 @@
-import type { GrantClaims, JsonObject, JsonValue } from '@countersign/contracts';
+import type { GrantClaims, JsonObject } from '@countersign/contracts';
 import { CoreError } from '@countersign/core/errors';
 import { actionOf, outcomeOf } from '@countersign/core/outcome';
+import { namedGroups } from '@countersign/core/policy';
 import type { DecisionRecord, OutcomeRecord, Sealer } from '@countersign/core/ports';
-import { actionDigest, canonicalJson, digestOf, epochMs, fromUtf8, isInstant, requestDigest } from '@countersign/core/request';
+import { actionDigest, digestOf, epochMs, fromUtf8, isInstant, requestDigest } from '@countersign/core/request';
 import type { AuditedRequest } from '@countersign/store';
 import type { Finding } from './finding.js';
+import { auditFollowUps } from './audit-follow-ups.js';
 import { type OpenedLeaf, readLeaves } from './request-leaves.js';
+import { equal, leafless, RowCheck, rowless } from './row-check.js';
 
 /** What opens the private parts; both null without the master key. */
 export interface Openers {
@@ -34,6 +37,7 @@ export async function auditRequest(audited: AuditedRequest, tenant: string, open
     () => audit.deliveries(),
     () => audit.attempts(),
     () => audit.reports(),
+    () => auditFollowUps(audited, leaves, findings),
   ];
   for (const part of parts) {
     try {
@@ -126,7 +130,7 @@ class Audit {
       row.same('person_id', decision.person_id, decision.person.id);
       const { details } = leaf;
       if (details === null) continue;
-      for (const part of ['person', 'reason', 'groups', 'action_digest', 'request_digest', 'view_digest', 'authenticated'] as const)
+      for (const part of ['person', 'reason', 'groups', 'action_digest', 'request_digest', 'view_digest', 'authenticated', ...GIVEN] as const)
         row.same(part, decision[part], details[part]);
     }
     this.#eachLeaf('decision.recorded', 'decisions', 'decision', (id) => decisions.some((decision) => decision.id === id));
@@ -317,12 +321,12 @@ class Audit {
     row.same('actor_id', search.actor_id, view.actor.id);
     row.same('resource_id', search.resource_id, view.resource.id);
     row.same('requester_id', search.requester_id, requester.id);
-    row.same('chain_people', search.chain_people.toSorted(), [...new Set(chain.flatMap(({ person_id, members = [] }) => [...(person_id === null ? [] : [person_id]), ...members]))].toSorted());
     row.same(
-      'stage_groups',
-      search.stage_groups.toSorted(),
-      [...new Set((requirement?.stages ?? []).flatMap(({ all }) => all.map(({ group }) => group)))].toSorted(),
+      'chain_people',
+      search.chain_people.toSorted(),
+      [...new Set(chain.flatMap(({ person_id, members = [] }) => [...(person_id === null ? [] : [person_id]), ...members]))].toSorted(),
     );
+    row.same('stage_groups', search.stage_groups.toSorted(), (requirement === null ? [] : namedGroups(requirement)).toSorted());
   }
 
   #leaf(event: string, matches: (facts: JsonObject) => boolean): OpenedLeaf | undefined {
@@ -341,69 +345,18 @@ class Audit {
   }
 
   #leafless(table: string, row: string, event: string): void {
-    this.findings.push({ table, row, column: null, problem: `has no leaf: the ledger has no ${event} of it` });
+    this.findings.push(leafless(table, row, event));
   }
 
   #rowless(table: string, row: string, leaf: OpenedLeaf | undefined): void {
-    this.findings.push({
-      table,
-      row,
-      column: null,
-      problem: leaf === undefined ? 'is missing; other rows speak of it' : `is missing; ${leaf.place} (${leaf.event}) speaks of it`,
-    });
+    this.findings.push(rowless(table, row, leaf));
   }
 }
 
-/** Compares a row's columns with what a leaf says. */
-class RowCheck {
-  constructor(
-    private readonly place: Pick<Finding, 'table' | 'row'>,
-    private readonly leaf: OpenedLeaf,
-    private readonly findings: Finding[],
-  ) {}
-
-  /** `part` names a member within the column. Short plain values are shown; what may be private is not. */
-  same(column: string, has: unknown, says: unknown, part?: string): void {
-    if (equal(has, says)) return;
-    const shown = SHOWN.has(column) ? `the row says ${JSON.stringify(has)}, the ledger ${JSON.stringify(says)}` : 'is not what the ledger says';
-    this.findings.push({
-      ...this.place,
-      column: part === undefined ? column : `${column} (${part})`,
-      problem: `${shown} (${this.leaf.place}, ${this.leaf.event})`,
-    });
-  }
-}
-
-/** Columns whose values are no secret: states, times and ids. */
-const SHOWN = new Set([
-  'status',
-  'verdict',
-  'via',
-  'sequence',
-  'created_at',
-  'settled_at',
-  'decided_at',
-  'redeemed_at',
-  'issued_at',
-  'expires_at',
-  'reported_at',
-  'use_until',
-  'policy_digest',
-  'person_id',
-  'result',
-]);
+/** What a decision may have come with. */
+const GIVEN = ['ticket', 'acknowledged', 'delegate_for', 'break_glass', 'self_approved', 'passkey', 'alike'] as const;
 
 const isOutcome = (event: string): boolean => event === 'outcome.settled' || event === 'outcome.revoked';
-
-function equal(one: unknown, other: unknown): boolean {
-  return canonicalJson(plain(one)) === canonicalJson(plain(other));
-}
-
-/** As JSON says it: absent members are absent, nothing at all is null. */
-function plain(value: unknown): JsonValue {
-  // What JSON.parse returns is JSON.
-  return value === undefined ? null : (JSON.parse(JSON.stringify(value)) as JsonValue);
-}
 
 function callbackTarget(callback: object | undefined): object | null {
   if (callback === undefined) return null;

@@ -147,7 +147,7 @@ const pathOf = (path: string): string => (path.startsWith('parameters.') ? path 
 function withValues(submission: Submission, values: JsonObject): Submission | null {
   // A copy of plain JSON.
   const copy = JSON.parse(JSON.stringify(submission)) as Submission;
-  const root: JsonObject = { parameters: (copy.parameters ?? {}) as JsonValue };
+  const root: JsonObject = { parameters: copy.parameters ?? {} };
   for (const [path, value] of Object.entries(values)) {
     const names = pathOf(path).split('.');
     const last = names.pop();

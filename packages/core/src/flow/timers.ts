@@ -113,8 +113,9 @@ function tellingOf(deps: TimerDeps, timer: TimerRecord, state: RequestState): Te
       const { stage, group, to } = timer.detail;
       if (typeof stage !== 'number' || typeof group !== 'string' || typeof to !== 'string')
         throw new CoreError('invalid_argument', `A timer of ${request.id} names no escalation.`);
-      if (current.stages[stage]?.satisfied !== false) return null;
-      const turn = current.stages[stage]?.open === true ? '' : ', once its turn comes';
+      const own = current.stages[stage];
+      if (own === undefined || own.satisfied) return null;
+      const turn = own.open ? '' : ', once its turn comes';
       return {
         event: 'request.escalated',
         facts: { group, to },
