@@ -1,6 +1,6 @@
 import type { Finding, JsonObject, PersonView } from '@countersign/contracts';
 import type { DelegationRecord, ProposalRecord, QuestionRecord, RequestState, ReviewRecord } from '@countersign/core/ports';
-import { instant, instantOrNull } from './rows.js';
+import { instant, instantOrNull } from './instants.js';
 
 /* How rows beside a request become records; as in rows.ts their shapes are what our own statements wrote. */
 

@@ -4,6 +4,9 @@ import type { ActionRequestRecord, DecisionRecord, GrantRecord, OutcomeRecord, P
 import { FREEZES_COLUMN } from './freeze-conditions.js';
 import { FOLLOW_UP_COLUMNS, type FollowUpColumns, followUpsOf } from './follow-up-rows.js';
 import type { Given } from './given.js';
+import { instant, instantOrNull } from './instants.js';
+
+export { instant, instantOrNull } from './instants.js';
 
 /*
  * How rows of requests become records. The shapes are what our own statements select and our own inserts wrote, checked by the
@@ -146,15 +149,6 @@ export function personOf(json: PersonJson): Person {
 export function documentOf(request: ActionRequestRecord): RequestDocument {
   const { warnings, requester, chain, view, masked, resolved, evaluation, requirement, callback } = request;
   return { warnings, requester, chain, view, masked, resolved, evaluation, requirement, callback };
-}
-
-/** PostgreSQL's and JavaScript's dates to our one form. */
-export function instant(value: Date | string): string {
-  return (typeof value === 'string' ? new Date(value) : value).toISOString();
-}
-
-export function instantOrNull(value: Date | string | null): string | null {
-  return value === null ? null : instant(value);
 }
 
 export function requestOf(row: RequestRow): ActionRequestRecord {
