@@ -1,4 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { STEP_UP_TEXT } from '@countersign/chat';
+import { demandPasskey } from '@countersign/dev-env/approval-world';
 import { visibleText } from '@countersign/dev-env/slack';
 import { ACTIONS } from './render.js';
 import { createSlackWorld, type SlackWorld } from './testing/slack-world.js';
@@ -72,6 +74,27 @@ describe('cards', () => {
 });
 
 describe('presses', () => {
+  test('C4: a press that needs a passkey decides nothing, and gives the presser alone a link without any right in it', async () => {
+    await world.policy(demandPasskey);
+    const { id, ts } = await posted();
+    await press('U0ALICE', ts, ACTIONS.approve);
+    expect(await told('U0ALICE')).toBe(STEP_UP_TEXT);
+    const [said] = slack.ephemeral('U0ALICE');
+    const { url } = /"url":"(?<url>[^"]+)"/.exec(JSON.stringify(said?.blocks))?.groups ?? {};
+    const intent = /^http:\/\/localhost:8080\/requests\/(ar_[0-9a-f-]+)#step-up\/([0-9a-f-]{36})$/.exec(url ?? '');
+    expect(intent?.[1]).toBe(id);
+    const remembered = await world.store.passkeys.intent(world.tenant, intent?.[2] ?? '');
+    expect(remembered).toMatchObject({ person_id: world.people.alice, request_id: id, verdict: 'approve', reason: null, via: 'slack', used_at: null });
+    expect([await decisions(id), isOpen(ts)]).toEqual([[], true]);
+    expect(slack.ephemeral('U0BOB')).toEqual([]);
+    // A denial needs none.
+    await press('U0ALICE', ts, ACTIONS.deny);
+    await slack.wire.until(() => slack.views('U0ALICE').length === 1, 'the modal');
+    await slack.client.submit({ user: 'U0ALICE', values: { reason: 'no' } });
+    await slack.wire.until(() => !isOpen(ts), 'the closed card');
+    expect(await decisions(id)).toEqual(['alice@example.com deny']);
+  });
+
   test('C3: Deny asks for a reason, which may stay empty, and the card says it', async () => {
     const { id, ts } = await posted();
     await press('U0BOB', ts, ACTIONS.deny);

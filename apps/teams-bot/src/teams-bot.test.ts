@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { type CardPress, CARD_BYTES_ADVISED, cardText, findAction, startFakeBotFramework, type TokenForgery } from '@countersign/dev-env/teams';
+import { STEP_UP_TEXT } from '@countersign/chat';
+import { demandPasskey } from '@countersign/dev-env/approval-world';
 import { randomUUID } from 'node:crypto';
 import { request } from 'node:http';
 import { CHANNEL, GROUP, PEOPLE as ids, startTeamsRig, TENANT_ID as tenantId, type TeamsName as Name, type TeamsRig } from './testing/teams-rig.js';
@@ -154,6 +156,24 @@ describe('cards', () => {
 });
 
 describe('presses', () => {
+  test('C4: a press that needs a passkey decides nothing, and gives the presser alone a link without any right in it', async () => {
+    await world.policy(demandPasskey);
+    const card = await posted();
+    const answer = JSON.stringify((await press('alice', card, 'approve')).json);
+    expect(answer).toContain(STEP_UP_TEXT);
+    const [, url, request, intent = ''] = /"url":"(http:\/\/localhost:8080\/requests\/(ar_[0-9a-f-]+)#step-up\/([0-9a-f-]{36}))"/.exec(answer) ?? [];
+    expect(answer).toContain(`"type":"Action.OpenUrl","title":"Confirm with passkey","url":"${url ?? 'no link'}"`);
+    expect(request).toBe(card.id);
+    const remembered = await world.store.passkeys.intent(world.tenant, intent);
+    expect(remembered).toMatchObject({ person_id: world.people.alice, request_id: card.id, verdict: 'approve', via: 'teams', used_at: null });
+    expect([await decisions(card.id), isOpen(card)]).toEqual([[], true]);
+    expect(textOf(card)).not.toContain('step-up');
+    // A denial needs none.
+    await press('alice', card, 'card');
+    await press('alice', card, 'deny', { inputs: { reason: 'no' } });
+    expect(await decisions(card.id)).toEqual(['alice@example.com deny']);
+  });
+
   test('C3: one click approves; the presser sees it at once, everybody by an update', async () => {
     const card = await posted();
     const { shown, status } = await press('alice', card, 'approve');

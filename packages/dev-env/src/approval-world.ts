@@ -27,7 +27,7 @@ export async function createApprovalWorld(options: { accounts?: Partial<Record<P
       throw new Error('the database did not answer');
     },
   };
-  const flow = await createFlow({ requests, policies: store.policies, signingKeys: store.signingKeys }, announced);
+  const flow = await createFlow({ requests, policies: store.policies, passkeys: store.passkeys, signingKeys: store.signingKeys }, announced);
   const personId = () => newId('per', Date.now(), randomBytes(10));
   const people: Record<PersonName, string> = { dana: personId(), alice: personId(), bob: personId(), carol: personId(), olivia: personId() };
   const directory = directoryOf(people, options.accounts ?? {});
@@ -153,7 +153,7 @@ const EXPORT: Submission = {
   environment: 'production',
 };
 
-async function createFlow(store: Pick<Store, 'requests' | 'policies' | 'signingKeys'>, announced: string[]): Promise<FlowDeps> {
+async function createFlow(store: Pick<Store, 'requests' | 'policies' | 'passkeys' | 'signingKeys'>, announced: string[]): Promise<FlowDeps> {
   const clock = { now: () => formatInstant(Date.now()) };
   const sealer = new EnvelopeSealer(parseMasterKeyring(`test:${randomBytes(32).toString('base64')}`));
   const keyring = await Keyring.open({ store: store.signingKeys, sealer, clock });
@@ -163,6 +163,7 @@ async function createFlow(store: Pick<Store, 'requests' | 'policies' | 'signingK
     sealer,
     signer: () => keyring.signer('outcome'),
     verifyGrant: grantVerifier(keyring),
+    passkeys: store.passkeys,
     clock,
     entropy: { bytes: (length) => new Uint8Array(randomBytes(length)) },
     announcer: { announce: (topic) => void announced.push(topic) },
@@ -213,6 +214,10 @@ async function createCaller(store: Store, owner: string): Promise<Caller> {
 
 /** The quickstart's own policy, so that what tests show holds for what newcomers start with. */
 const quickstartPolicy = (): string => readFileSync(new URL('../../../apps/server/src/quickstart/policy.yaml', import.meta.url), 'utf8');
+
+/** The quickstart's policy, with a passkey demanded for exports of customer data. */
+export const demandPasskey = (text: string): string =>
+  text.replace('      timeout: 4h\n\n', '      timeout: 4h\n      obligations: { passkey: { fresh: 5m } }\n\n');
 
 /** Puts the quickstart's policy in force, with a reason asked for either verdict on exports of customer data. */
 export function askForReasons(store: Pick<Store, 'policies'>, flow: FlowDeps): Promise<void> {

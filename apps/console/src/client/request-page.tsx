@@ -5,6 +5,7 @@ import { CardView } from './card-view.js';
 import { onChange } from './changes.js';
 import { DecisionBar } from './decision-bar.js';
 import { History } from './history.js';
+import { MaskedValues } from './masked-values.js';
 import { signDecision } from './passkey-ceremonies.js';
 import { PressedNotice, usePressedInChat } from './step-up.js';
 
@@ -91,6 +92,7 @@ export function RequestPage({ id, administers }: { id: string; administers: bool
       )}
       <PressedNotice pressed={pressed} />
       <CardView card={card} />
+      {card.hidden === null ? null : <MaskedValues request={id} />}
       {notice === null ? null : (
         <p className={`notice ${notice.kind}`} role="status">
           {notice.text}

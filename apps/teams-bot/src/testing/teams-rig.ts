@@ -1,4 +1,5 @@
-import { decide } from '@countersign/core/flow';
+import { createAccountLinks } from '@countersign/chat';
+import { decide, stepUpLink } from '@countersign/core/flow';
 import { type ApprovalWorld, createApprovalWorld } from '@countersign/dev-env/approval-world';
 import { serveHandler } from '@countersign/dev-env/serve-handler';
 import { type FakeBotFramework, startFakeBotFramework } from '@countersign/dev-env/teams';
@@ -67,7 +68,9 @@ export async function startTeamsRig(): Promise<TeamsRig> {
       cards: world.store.cards,
       requests: world.store.requests,
       directory: world.store.directory,
+      links: createAccountLinks({ ...world.flow, tenant: world.tenant, links: world.store.chatLinks, publicUrl: 'http://localhost:8080', cooldownSeconds: 0 }),
       decide: (input) => decide(world.flow, input),
+      stepUp: (pressed) => stepUpLink({ ...world.flow, passkeys: world.store.passkeys }, pressed),
       clock: world.flow.clock,
       log: { info: () => {}, warn: note, error: note },
       credentials: teams.credentialsFactory,
