@@ -3,7 +3,7 @@ import { isReserved, type ScimGroupDraft } from '@countersign/core/flow';
 import type { GroupEntry } from '@countersign/core/ports';
 import { type Attributes, matches } from './filter.js';
 import { patchSteps, type PatchStep } from './patch.js';
-import { member, objectOf, textOf } from './read-values.js';
+import { lowerOf, member, needSchema, objectOf, textOf } from './read-values.js';
 import { bad } from './scim-error.js';
 import { GROUP } from './schema-names.js';
 import { EXACT, versionOf } from './user-resource.js';
@@ -29,9 +29,7 @@ export function groupResource(group: GroupEntry, base: string): JsonObject {
 /** A group from the body of POST or PUT. Throws ScimError. */
 export function readGroup(body: JsonValue | undefined): ScimGroupDraft {
   const it = objectOf(body, 'The body');
-  const schemas = member(it, 'schemas');
-  if (!Array.isArray(schemas) || !schemas.some((schema) => String(schema).toLowerCase() === GROUP.toLowerCase()))
-    throw bad('invalidSyntax', `schemas must name ${GROUP}.`);
+  needSchema(it, GROUP);
   return {
     name: groupNameOf(member(it, 'displayName')),
     external_id: textOf(member(it, 'externalId'), 'externalId'),
@@ -92,7 +90,7 @@ function membersOf(value: JsonValue | undefined): string[] {
   if (value === undefined || value === null) return [];
   return (Array.isArray(value) ? value : [value]).map((entry) => {
     const it = typeof entry === 'string' ? { value: entry } : objectOf(entry, 'A member');
-    if (String(member(it, 'type') ?? 'User').toLowerCase() === 'group')
+    if (lowerOf(member(it, 'type')) === 'group')
       throw bad('invalidValue', 'A member must be a user: groups in groups are resolved by the client.');
     const id = textOf(member(it, 'value'), 'members.value');
     if (id === null) throw bad('invalidValue', 'members.value is required.');

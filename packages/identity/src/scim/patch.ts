@@ -1,6 +1,6 @@
 import type { JsonObject, JsonValue } from '@countersign/contracts';
 import { type PatchPath, parsePatchPath } from './filter.js';
-import { member, objectOf } from './read-values.js';
+import { lowerOf, member, objectOf } from './read-values.js';
 import { bad } from './scim-error.js';
 import { ENTERPRISE, GROUP, USER } from './schema-names.js';
 
@@ -27,7 +27,7 @@ export function patchSteps(body: JsonValue | undefined): PatchStep[] {
   if (operations.length > MOST) throw bad('tooMany', `There are at most ${MOST} operations.`);
   return operations.flatMap((operation): PatchStep[] => {
     const it = objectOf(operation, 'An operation');
-    const op = String(member(it, 'op') ?? '').toLowerCase();
+    const op = lowerOf(member(it, 'op'));
     if (op !== 'add' && op !== 'replace' && op !== 'remove') throw bad('invalidSyntax', 'op must be add, replace or remove.');
     const path = member(it, 'path');
     const value = member(it, 'value');

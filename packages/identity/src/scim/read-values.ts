@@ -27,3 +27,14 @@ export function unwrapped(value: JsonValue | undefined): JsonValue | undefined {
   const [only] = Array.isArray(value) && value.length === 1 ? value : [value];
   return only !== null && typeof only === 'object' && !Array.isArray(only) && Object.hasOwn(only, 'value') ? only['value'] : only;
 }
+
+/** Text in lower case; other values are no text. */
+export function lowerOf(value: JsonValue | undefined): string {
+  return typeof value === 'string' ? value.toLowerCase() : '';
+}
+
+/** Throws ScimError unless `schemas` names the resource's schema. */
+export function needSchema(of: JsonObject, urn: string): void {
+  const schemas = member(of, 'schemas');
+  if (!Array.isArray(schemas) || !schemas.some((schema) => lowerOf(schema) === urn.toLowerCase())) throw bad('invalidSyntax', `schemas must name ${urn}.`);
+}

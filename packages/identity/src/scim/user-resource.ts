@@ -2,7 +2,7 @@ import type { JsonObject, JsonValue } from '@countersign/contracts';
 import type { ScimUserDraft } from '@countersign/core/flow';
 import type { ScimUser } from '@countersign/core/ports';
 import { type Attributes, truthOf } from './filter.js';
-import { member, objectOf, textOf } from './read-values.js';
+import { member, needSchema, objectOf, textOf } from './read-values.js';
 import { bad } from './scim-error.js';
 import { ENTERPRISE, USER } from './schema-names.js';
 
@@ -48,9 +48,7 @@ function present(members: { [name: string]: string | null }): { [name: string]: 
  */
 export function readUser(body: JsonValue | undefined, before: ScimUser | null): ScimUserDraft {
   const it = objectOf(body, 'The body');
-  const schemas = member(it, 'schemas');
-  if (!Array.isArray(schemas) || !schemas.some((schema) => String(schema).toLowerCase() === USER.toLowerCase()))
-    throw bad('invalidSyntax', `schemas must name ${USER}.`);
+  needSchema(it, USER);
   const name = member(it, 'name');
   const names = name === undefined || name === null ? {} : objectOf(name, 'name');
   const extension = member(it, ENTERPRISE);
