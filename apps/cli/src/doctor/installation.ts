@@ -1,5 +1,5 @@
 import { parseCallbackAllow } from '@countersign/delivery';
-import { compileCanonical } from '@countersign/core/policy';
+import { compileCanonical, loadFactParsers } from '@countersign/core/policy';
 import type { Config } from '@countersign/service';
 import { type DatabaseInspection, inspectDatabase, openStore, StoreError } from '@countersign/store';
 import { messageOf } from '../cli-error.js';
@@ -117,6 +117,7 @@ async function policyCheck(policies: ReturnType<typeof openStore>['policies']): 
     const active = await policies.active(TENANT);
     const canonical = active === null ? null : await policies.canonical(TENANT, active.digest);
     if (active === null || canonical === null) return fail(name, 'none is in force', 'Set COUNTERSIGN_POLICY and start Countersign.');
+    await loadFactParsers();
     const compiled = compileCanonical(canonical);
     if (!compiled.ok || compiled.bundle.digest !== active.digest)
       return fail(

@@ -7,7 +7,7 @@ import { createPolicySource, type FlowDeps, type PolicySource, type FourEyes, le
 import { type Appliers, directoryAppliers, loadDirectory, policyApplier, settleChanges } from '@countersign/core/flow';
 import { integrate } from '@countersign/core/ledger';
 import { maskText } from '@countersign/core/masking';
-import { compileBundle } from '@countersign/core/policy';
+import { compileBundle, loadFactParsers } from '@countersign/core/policy';
 import type { KeyRights, Person } from '@countersign/core/ports';
 import { type Digest, formatInstant } from '@countersign/core/request';
 import { checkCallbackUrl, createGuardedGet, parseCallbackAllow } from '@countersign/delivery';
@@ -168,6 +168,7 @@ export async function createApiWorld(
   const everybody = await store.directory.list(TENANT);
   const people = Object.fromEntries(everybody.map((person) => [person.email.split('@')[0], person])) as Record<Name, Person>; // the quickstart's names
 
+  if (options.policy !== undefined) await loadFactParsers();
   const compiled = compileBundle([
     { path: 'policy.yaml', text: (options.policy ?? ((text: string) => text))(await readFile(quickstart('policy.yaml'), 'utf8')) },
   ]);

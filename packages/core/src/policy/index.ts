@@ -1,6 +1,7 @@
 /** Policy: bundles are compiled once, and say of each request whether it may pass, may not, or needs people. */
 export type * from './types.js';
 export { compileBundle, compileCanonical } from './compile.js';
+export { loadFactParsers } from './facts/index.js';
 export { mergeRequirements } from './merge-requirements.js';
 export { nearestName } from './nearest-name.js';
 export { isApprover, isNamed, namedGroups } from './quorum.js';
