@@ -1,13 +1,19 @@
 import { CliError, EXIT, messageOf } from './cli-error.js';
 import type { Command } from './command.js';
 import { approve, deny, redrive } from './commands/decisions.js';
-import { apiKeyCreate, signInLink, tokenCreate } from './commands/credentials.js';
+import { apiKeyCreate, apiKeyList, apiKeyRevoke, apiKeyRotate } from './commands/api-keys.js';
+import { signInLink, tokenCreate } from './commands/credentials.js';
 import { doctor } from './commands/doctor.js';
 import { exec } from './commands/exec.js';
+import { freeze, freezes, unfreeze } from './commands/freezes.js';
 import { keysRotate } from './commands/keys-rotate.js';
 import { ledgerExport } from './commands/ledger-export.js';
 import { ledgerVerify } from './commands/ledger-verify.js';
 import { list, request, show, wait } from './commands/requests.js';
+import { policyActivate } from './commands/policy/activate.js';
+import { policyHistory } from './commands/policy/history.js';
+import { policyRollback } from './commands/policy/rollback.js';
+import { policyStatus } from './commands/policy/status.js';
 import { quickstartLink } from './commands/quickstart-link.js';
 import { verify } from './commands/verify.js';
 import { verifyGrant } from './commands/verify-grant.js';
@@ -23,10 +29,20 @@ const COMMANDS: readonly Command[] = [
   deny,
   exec,
   redrive,
+  freeze,
+  unfreeze,
+  freezes,
+  policyActivate,
+  policyRollback,
+  policyHistory,
+  policyStatus,
   ledgerVerify,
   ledgerExport,
   keysRotate,
   apiKeyCreate,
+  apiKeyList,
+  apiKeyRotate,
+  apiKeyRevoke,
   tokenCreate,
   signInLink,
   quickstartLink,

@@ -1,10 +1,21 @@
 import { createConsole } from '@countersign/console';
+import { loadFactParsers } from '@countersign/core/policy';
 import { createIntake } from '@countersign/intake';
-import { type Config, createHttpService, createLogger, createMetrics, createShutdown, type HttpService, type Mount, type Shutdown } from '@countersign/service';
+import {
+  type Config,
+  createHttpService,
+  createLogger,
+  createMetrics,
+  createShutdown,
+  type HttpService,
+  type Logger,
+  type Mount,
+  type Shutdown,
+} from '@countersign/service';
 import { createWorkloads, loadTrust } from './callers.js';
 import { systemEntropy } from './clock.js';
 import { loadDirectoryFile, watchDirectoryFile } from './directory-source.js';
-import { activatePolicy } from './policy-file.js';
+import { type PolicyOriginConfig, PolicySources } from './policy-sources.js';
 import { QUICKSTART_NOTICE } from './quickstart/banner.js';
 import { exampleFiles, type QuickstartFile } from './quickstart/files.js';
 import { seedQuickstart } from './quickstart/seed.js';
@@ -28,11 +39,17 @@ export async function start(config: Config): Promise<Running> {
   const metrics = createMetrics({ processMetrics: true });
   const shutdown = createShutdown(log);
   try {
-    const { store, appUrl } = await openStorage(config, log, shutdown);
+    // Bundles may gate on facts whose parsers load slowly; the database takes longer.
+    const [{ store, appUrl }] = await Promise.all([openStorage(config, log, shutdown), loadFactParsers()]);
     const { wakeups, announcer } = await openWakeups(config, appUrl, { log, metrics, shutdown });
     const world = await createWorld(config, store, announcer, shutdown);
     const notice = config.quickstart ? QUICKSTART_NOTICE : null;
-    await loadPolicyAndDirectory(config, world);
+    const policies = await loadPolicyAndDirectory(config, world, log);
+    // What changes in the source is taken over by each process; the database says in one place what is in force.
+    if (policies !== null) {
+      const stop = policies.watch(config.policyPollSeconds);
+      shutdown.add('policy', async () => stop());
+    }
     await loadTrust(config, world, log);
     if (config.directoryPath !== undefined) watchDirectoryFile(world, TENANT, config.directoryPath, { log, shutdown });
     const quickstart = config.quickstart
@@ -49,7 +66,7 @@ export async function start(config: Config): Promise<Running> {
       : null;
     const parts: Parts = { config, world, announcer, wakeups, log, metrics, shutdown, notice };
     let http: HttpService | null = null;
-    const mounts = await startRoles(parts, () => http?.origins ?? []);
+    const mounts = await startRoles(parts, () => http?.origins ?? [], policies);
     http = await createHttpService({
       host: config.http.host,
       port: config.http.port,
@@ -74,7 +91,7 @@ export async function start(config: Config): Promise<Running> {
 /** How old the keys may be that we publish: whoever meets a signature by a new key looks for it here at once. */
 const PUBLISHED_KEYS_AGE_MS = 1_000;
 
-async function startRoles(parts: Parts, origins: () => readonly string[]): Promise<Mount[]> {
+async function startRoles(parts: Parts, origins: () => readonly string[], policies: PolicySources | null): Promise<Mount[]> {
   const { config, world, notice } = parts;
   const has = (role: Config['roles'][number]): boolean => config.roles.includes(role);
   const mounts: Mount[] = [];
@@ -91,6 +108,9 @@ async function startRoles(parts: Parts, origins: () => readonly string[]): Promi
       directory: world.store.directory,
       scim: world.store.scim,
       credentials: world.store.credentials,
+      identities: world.store.identities,
+      chatLinks: world.store.chatLinks,
+      signIn: signInOf(config),
       callers: world.store.callers,
       workloads: createWorkloads(world, parts.log, parts.shutdown),
       trustedProxies: config.trustedProxies,
@@ -98,7 +118,12 @@ async function startRoles(parts: Parts, origins: () => readonly string[]): Promi
       passkeys: world.store.passkeys,
       deliveries: world.store.deliveries,
       endpoints: world.store.endpoints,
-      control: { freezes: world.store.freezes, configChanges: world.store.configChanges, fourEyes: config.fourEyes },
+      control: {
+        freezes: world.store.freezes,
+        configChanges: world.store.configChanges,
+        fourEyes: config.fourEyes,
+        ...(policies === null ? {} : { syncPolicy: () => policies.sync() }),
+      },
       followUps: world.store,
       ledger: world.store.ledger,
       jwks: async () => {
@@ -120,18 +145,22 @@ async function startRoles(parts: Parts, origins: () => readonly string[]): Promi
   return mounts;
 }
 
-/** The policy and the people, from the configured files or the quickstart's own. */
-async function loadPolicyAndDirectory(config: Config, world: World): Promise<void> {
+/** The policy and the people, from where the configuration says or the quickstart's own files. */
+async function loadPolicyAndDirectory(config: Config, world: World, log: Logger): Promise<PolicySources | null> {
   const examples = config.quickstart ? await exampleFiles(config.home) : null;
-  const policy = config.policyPath ?? examples?.policy;
   const directory = config.directoryPath ?? examples?.directory;
-  if (policy !== undefined) {
-    await activatePolicy(
-      { policies: world.store.policies, clock: world.clock, entropy: systemEntropy },
-      { tenant: TENANT, source: policy, by: examples === null ? 'COUNTERSIGN_POLICY' : 'quickstart' },
-    );
-  } else if ((await world.store.policies.active(TENANT)) === null) {
-    throw new StartError('No policy is in force. Set COUNTERSIGN_POLICY to a policy file or folder.');
+  const source = policySourceOf(config, examples?.policy);
+  const policies = source === null ? null : new PolicySources(world, { tenant: TENANT, source, home: config.home, gated: config.policyGated, log });
+  if (policies !== null) await policies.start();
+  else if ((await world.store.policies.active(TENANT)) === null) {
+    throw new StartError('No policy is in force. Set COUNTERSIGN_POLICY to a policy file or folder, or to a git repository.');
   }
   if (directory !== undefined) await loadDirectoryFile(world, TENANT, directory);
+  return policies;
+}
+
+function policySourceOf({ policyGit, policyPath, policySigners }: Config, example: string | undefined): PolicyOriginConfig | null {
+  if (policyGit !== undefined) return { kind: 'git', git: policyGit, signers: policySigners };
+  if (policyPath !== undefined) return { kind: 'file', path: policyPath };
+  return example === undefined ? null : { kind: 'quickstart', path: example };
 }

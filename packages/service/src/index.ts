@@ -1,3 +1,4 @@
+export { type GitPolicy, gitPolicyOf } from './git-policy.js';
 export { readConfig, describeProblems, ROLES, type Config, type ConfigProblem, type ConfigResult, type Role } from './config.js';
 export { Secret } from './secret.js';
 export { isLoopbackAddress, isLoopbackHost } from './loopback.js';

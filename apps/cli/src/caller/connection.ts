@@ -14,6 +14,8 @@ export interface Connection {
   client: Client;
   /** A call that the client has no method for. @throws CliError `refused`, `unusable` */
   post(path: string, body?: object): Promise<unknown>;
+  /** As post. */
+  call(method: 'GET' | 'POST' | 'DELETE', path: string, body?: object): Promise<unknown>;
 }
 
 /** Connects as a caller, as a person, or as whichever of the two there is. @throws CliError `unusable` */
@@ -23,27 +25,27 @@ export async function connect(
   who: 'caller' | 'person' | 'either',
 ): Promise<Connection> {
   const { url, credential } = await credentialOf(terminal, options, who);
-  return {
-    client: createClient({ url, apiKey: credential }),
-    async post(path, body) {
-      const answer = await fetch(`${url.replace(/\/+$/, '')}${path}`, {
-        method: 'POST',
-        redirect: 'error',
-        signal: AbortSignal.timeout(30_000),
-        headers: { authorization: `Bearer ${credential}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      }).catch((cause: unknown) => {
-        throw new CliError('unusable', `${url} does not answer: ${messageOf(cause)}.`, { cause });
-      });
-      const read: unknown = await answer.json().catch(() => null);
-      if (answer.ok) return read;
-      const problem = problemSchema.safeParse(read).data;
-      throw new CliError('refused', problem === undefined ? `${url} answered ${answer.status}.` : `${problem.code}: ${problem.detail}`);
-    },
+  const call: Connection['call'] = async (method, path, body) => {
+    const answer = await fetch(`${url.replace(/\/+$/, '')}${path}`, {
+      method,
+      redirect: 'error',
+      signal: AbortSignal.timeout(30_000),
+      headers: { authorization: `Bearer ${credential}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    }).catch((cause: unknown) => {
+      throw new CliError('unusable', `${url} does not answer: ${messageOf(cause)}.`, { cause });
+    });
+    const read: unknown = await answer.json().catch(() => null);
+    if (answer.ok) return read;
+    const problem = problemSchema.safeParse(read).data;
+    if (problem === undefined) throw new CliError('refused', `${url} answered ${answer.status}.`);
+    const errors = (problem.errors ?? []).map(({ detail }) => `\n  ${detail}`).join('');
+    throw new CliError('refused', `${problem.code}: ${errors === '' ? problem.detail : `${problem.detail}${errors}`}`);
   };
+  return { client: createClient({ url, apiKey: credential }), post: (path, body) => call('POST', path, body), call };
 }
 
-const problemSchema = z.looseObject({ code: z.string(), detail: z.string() });
+const problemSchema = z.looseObject({ code: z.string(), detail: z.string(), errors: z.array(z.looseObject({ detail: z.string() })).optional() });
 
 async function credentialOf(terminal: Terminal, options: { home?: string | undefined; as?: string | undefined }, who: 'caller' | 'person' | 'either') {
   const { COUNTERSIGN_URL, COUNTERSIGN_API_KEY, COUNTERSIGN_TOKEN } = terminal.env;
