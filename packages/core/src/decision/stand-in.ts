@@ -1,6 +1,6 @@
 import type { Requirement } from '@countersign/contracts';
-import type { ChainLink, DecisionRecord, DelegationRecord, Person } from '../ports.js';
-import { entriesOf, linkOf } from './chain.js';
+import type { ChainLink, DecidingContext, DecisionRecord, DelegationRecord, Person } from '../ports.js';
+import { entriesOf, linkNow } from './chain.js';
 import { type Refusal, refusals } from './refusal.js';
 
 /** The groups that an absent person lends to the stand-in, for one request. */
@@ -18,7 +18,7 @@ export interface Loan {
  */
 export function loanOf(
   requirement: Requirement,
-  request: { chain: readonly ChainLink[]; decisions: readonly DecisionRecord[] },
+  request: { chain: readonly ChainLink[]; decisions: readonly DecisionRecord[]; today?: DecidingContext['today'] | undefined },
   decider: Person,
   absent: Person | undefined,
   delegations: readonly DelegationRecord[],
@@ -33,7 +33,7 @@ export function loanOf(
     return refusals.notADelegate('You are away yourself, as you said. Who is away does not stand in for others.');
   if ((Date.parse(own.until) - Date.parse(own.from)) / 1000 > delegation.max_seconds)
     return refusals.notADelegate(`${absent.name} is away for longer than policy lets anybody stand in for this request.`);
-  const link = linkOf(request.chain, absent);
+  const link = linkNow({ request, today: request.today }, absent);
   if (link !== null) return refusals.selfApproval(link, absent.name);
   const decided = request.decisions.find(({ person, delegate_for }) =>
     [person.id, delegate_for?.id].some((id) => id !== undefined && entriesOf(absent).includes(id)),

@@ -68,7 +68,7 @@ export function judgePress({ input, context, payload, judged, elapsed }: PressFa
   const via: readonly string[] = requirement.via ?? VIA_DEFAULT;
   if (!via.includes(decider.via)) return refusals.viaNotAllowed(decider.via, via);
   if (input.bulk === true && requirement.bulk !== true) return refusals.bulkNotAllowed();
-  const approvals = countedApprovals(requirement, decisions, context.people);
+  const approvals = countedApprovals(requirement, decisions.filter(apartStill(context)), context.people);
   const notNow = notOpen(road, requirement, { approvals, groups, elapsed, verdict, opened: request.created_at });
   if (notNow !== null) return notNow;
   if ((requirement.reason_required[verdict] || road === 'break_glass') && !hasText(input.reason)) return refusals.reasonRequired(verdict);
@@ -116,7 +116,7 @@ function namedBy(
       return { absent: null, groups: [asked.break_glass.group] };
     case 'stand_in': {
       const absent = context.people.find((candidate) => candidate.id === input.delegate_for);
-      const loan = loanOf(asked, { chain: context.request.chain, decisions: context.decisions }, person, absent, context.delegations);
+      const loan = loanOf(asked, { chain: context.request.chain, decisions: context.decisions, today: context.today }, person, absent, context.delegations);
       if ('kind' in loan) return loan;
       return counts(asked, input, loan.groups) ? loan : refusals.notAnApprover(groupWords(asked));
     }
@@ -149,6 +149,14 @@ function notOpen(
   const since = maySince(current, groups);
   if (since !== null && since > elapsed) return refusals.tooEarly(at(since), 'it escalates to you');
   return refusals.notAnApprover(waitingFor(current) ?? groupWords(requirement));
+}
+
+/** Whether the decider does not stand behind the request since: who came to own the agent or the key meanwhile counts no more. */
+function apartStill(context: DecidingContext): (decision: DecidingContext['decisions'][number]) => boolean {
+  return ({ person, self_approved }) => {
+    const now = context.people.find(({ id }) => id === person.id);
+    return self_approved === true || now === undefined || linkNow(context, now) === null;
+  };
 }
 
 /** What the approvals and denials come to with one more; undefined while people are still needed. */
