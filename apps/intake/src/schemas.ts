@@ -1,5 +1,6 @@
 import {
   digestSchema,
+  evaluationExplanationSchema,
   evaluationSchema,
   idSchema,
   instantSchema,
@@ -29,6 +30,10 @@ export const explanationSchema = z
     warnings: z.array(z.string()),
     /** Who is still needed, in words; null when nobody is. */
     waiting_for: z.string().nullable(),
+    /** Each rule and condition with what it read; null where no bundle speaks of the request, or its payload was erased. */
+    explanation: evaluationExplanationSchema.nullable(),
+    /** Of `explanation`, as the ledger's entry `action_request.opened` holds it: SHA-256 over its RFC 8785 text. */
+    explanation_digest: digestSchema.nullable(),
   })
   .meta({ id: 'Explanation' });
 

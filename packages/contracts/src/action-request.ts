@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { authenticatedSchema, decisionViewSchema } from './decision.js';
 import { evaluationSchema, requirementSchema, reversibilitySchema } from './evaluation.js';
+import { evaluationExplanationSchema } from './explanation.js';
 import { proposalSchema, questionSchema } from './exchange.js';
 import { outcomeDataSchema, statusSchema } from './outcome.js';
 import { freezeNoticeSchema } from './freeze.js';
@@ -96,6 +97,8 @@ export const evaluationAnswerSchema = z
       reversibility: reversibilitySchema,
     }),
     action_digest: digestSchema,
+    /** Which rules matched, on what, and what would have changed it. */
+    explanation: evaluationExplanationSchema,
   })
   .meta({ id: 'EvaluationAnswer' });
 export type EvaluationAnswer = z.infer<typeof evaluationAnswerSchema>;

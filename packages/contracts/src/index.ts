@@ -11,6 +11,7 @@ export * from './endpoint.js';
 export * from './evaluation.js';
 export * from './event.js';
 export * from './exchange.js';
+export * from './explanation.js';
 export * from './freeze.js';
 export * from './grant.js';
 export * from './key-rotation.js';

@@ -1,5 +1,16 @@
 import { actionRequestListSchema, actionRequestSchema, type ListQuery, listQuerySchema, submissionSchema } from '@countersign/contracts';
-import { cancel, liveGrant, open, type OpenOutcome, revoke, timelineOf, waitingNow, type Withdrawer, type WithdrawOutcome } from '@countersign/core/flow';
+import {
+  cancel,
+  explainRequest,
+  liveGrant,
+  open,
+  type OpenOutcome,
+  revoke,
+  timelineOf,
+  waitingNow,
+  type Withdrawer,
+  type WithdrawOutcome,
+} from '@countersign/core/flow';
 import { answerOf } from '@countersign/core/outcome';
 import type { RequestFilter, RequestState } from '@countersign/core/ports';
 import { digestOf, formatInstant } from '@countersign/core/request';
@@ -177,6 +188,7 @@ export function actionRequestRoutes(deps: IntakeDeps): Route[] {
         if (state === null) return notFound();
         const { evaluation, requirement, resolved, masked, warnings } = state.request;
         const { labels, environment = null, reversibility } = resolved;
+        const explanation = await explainRequest(flow, state.request);
         return {
           status: 200,
           json: {
@@ -187,6 +199,8 @@ export function actionRequestRoutes(deps: IntakeDeps): Route[] {
             masked,
             warnings,
             waiting_for: waitingNow(state),
+            explanation,
+            explanation_digest: explanation === null ? null : digestOf(explanation),
           },
         };
       },

@@ -1,8 +1,9 @@
-import type { EvaluationAnswer, Submission } from '@countersign/contracts';
+import type { EvaluationAnswer, EvaluationView, Submission } from '@countersign/contracts';
 import type { Caller } from '../ports.js';
 import { agentProblem } from '../decision/index.js';
 import { checkRights } from '../request/index.js';
 import type { FlowDeps } from './deps.js';
+import { explanationOf } from './explain.js';
 import { environmentMismatch, joinExplanation, maskSubmission, type NotAllowed, policyInput, requesterOf, tighten } from './open.js';
 import { newRecordKey } from './record-key.js';
 import { digestOfAction } from './settle.js';
@@ -17,20 +18,22 @@ export async function evaluate(deps: FlowDeps, caller: Caller, submission: Submi
   const refused = agentProblem(submission, context.agent);
   if (refused !== null) return { kind: 'not_allowed', ...refused };
   const bundle = await deps.policies.bundle(caller.tenant, context.active_policy);
-  const evaluation = bundle.evaluate(policyInput(submission, rights.environment, deps.clock.now(), requesterOf(caller)));
+  const at = deps.clock.now();
+  const evaluation = bundle.evaluate(policyInput(submission, rights.environment, at, requesterOf(caller)));
   const mismatch = environmentMismatch(evaluation);
   if (mismatch !== null) return mismatch;
   const shown = maskSubmission(submission, evaluation, newRecordKey(deps.entropy));
   const judged = tighten(evaluation, shown, bundle).evaluation;
+  const view: EvaluationView = {
+    effect: judged.effect,
+    rules: judged.rules,
+    policy_digest: bundle.digest,
+    explanation: joinExplanation(judged.explanation, shown.view),
+  };
   return {
     kind: 'evaluated',
     answer: {
-      evaluation: {
-        effect: judged.effect,
-        rules: judged.rules,
-        policy_digest: bundle.digest,
-        explanation: joinExplanation(judged.explanation, shown.view),
-      },
+      evaluation: view,
       requirement: judged.requirement,
       resolved: {
         labels: judged.resolved.labels,
@@ -38,6 +41,7 @@ export async function evaluate(deps: FlowDeps, caller: Caller, submission: Submi
         reversibility: judged.resolved.reversibility,
       },
       action_digest: digestOfAction(submission),
+      explanation: explanationOf({ bundle, evaluation, judged: view, at, view: shown.view, masked: shown.result.report }),
     },
   };
 }

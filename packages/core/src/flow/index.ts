@@ -20,6 +20,7 @@ export {
   testEndpoint,
 } from './endpoints.js';
 export { evaluate, type EvaluateOutcome } from './evaluate.js';
+export { explainRequest } from './explain.js';
 export {
   type Applier,
   type Appliers,
@@ -53,6 +54,7 @@ export {
 } from './policy-control.js';
 export { recordedCards } from './recorded-cards.js';
 export { receiptOf, type ReceiptOutcome } from './receipt.js';
+export { asOfNow } from './as-of-now.js';
 export { markOpened, type OpenedOutcome } from './opened.js';
 export { accept, type AcceptOutcome, propose, type ProposalOutcome } from './proposals.js';
 export { type Answerer, answer, ask, type QuestionOutcome } from './questions.js';
@@ -61,6 +63,7 @@ export { fireTimer, type TimerDeps } from './timers.js';
 export { redeem, type RedeemOutcome } from './redeem.js';
 export { report, type ReportOutcome } from './report.js';
 export { expire } from './settle.js';
+export { CHAT_LINK_SECONDS, linkCodeHash, linkTokenHash, newLinkCode } from './chat-links.js';
 export { loneLeaf, type LoneFact } from './lone-leaf.js';
 export { leafContext, leafMaker, openPayload, type OpenPayload } from './record-key.js';
 export { finishVoiding, revokedReason, type VoidingDeps, voidRequestsOf } from './void-requests.js';

@@ -29,6 +29,7 @@ import {
 import { CoreError } from '../errors.js';
 import { callbackPlan, deliveryOf } from './callbacks.js';
 import { type FlowDeps, MAX_PLANS } from './deps.js';
+import { explanationOf } from './explain.js';
 import { liveGrant } from './grant.js';
 import { leafMaker, newRecordKey, type OpenPayload, sealPayload } from './record-key.js';
 import { nothingYet, timersOf } from './timers.js';
@@ -208,7 +209,7 @@ async function planOpen(deps: FlowDeps, input: OpenInput, environment: string | 
     'action_request.opened',
     at,
     { effect: evaluationView.effect, rules: evaluationView.rules, policy_digest: bundle.digest },
-    openedDetails(request),
+    openedDetails(request, digestOf(explanationOf({ bundle, evaluation, judged: evaluationView, at, view: shown.view, masked: shown.result.report }))),
   );
   const callback = await callbackPlan(deps, request, []);
   const told = callback.wants('action_request.opened')
@@ -358,7 +359,7 @@ function callbackTarget(submission: Submission): CallbackTarget | null {
   return 'url' in callback ? { kind: 'url', url: callback.url } : { kind: 'endpoint', endpoint_id: callback.endpoint_id };
 }
 
-export function openedDetails(request: ActionRequestRecord): JsonObject {
+export function openedDetails(request: ActionRequestRecord, explanationDigest?: Digest): JsonObject {
   return {
     action_digest: request.action_digest,
     request_digest: request.request_digest,
@@ -368,6 +369,7 @@ export function openedDetails(request: ActionRequestRecord): JsonObject {
     chain: request.chain.map(({ role, person_id, ref, name, members }) => ({ role, person_id, ref, name, ...(members === undefined ? {} : { members }) })),
     view: request.view as JsonValue,
     explanation: request.evaluation.explanation,
+    ...(explanationDigest === undefined ? {} : { explanation_digest: explanationDigest }),
     warnings: request.warnings,
   };
 }

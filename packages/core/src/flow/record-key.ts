@@ -13,6 +13,7 @@ const RECORD_KEY_BYTES = 32;
 export interface OpenPayload {
   recordKey: Uint8Array;
   submission: RequestPayload['submission'];
+  circumstances?: NonNullable<RequestPayload['circumstances']>;
 }
 
 const payloadContext = (tenant: string, requestId: string): SealContext => ({
@@ -28,7 +29,8 @@ export function newRecordKey(entropy: Entropy): Uint8Array {
 
 /** Seals what only the service may read: the record key and the unmasked submission. */
 export function sealPayload(sealer: Sealer, tenant: string, requestId: string, payload: OpenPayload): Promise<Uint8Array> {
-  const text = JSON.stringify({ record_key: base64url(payload.recordKey), submission: payload.submission });
+  const { recordKey, submission, circumstances } = payload;
+  const text = JSON.stringify({ record_key: base64url(recordKey), submission, ...(circumstances === undefined ? {} : { circumstances }) });
   return sealer.seal(payloadContext(tenant, requestId), utf8(text));
 }
 
@@ -38,7 +40,8 @@ export async function openPayload(sealer: Sealer, request: Pick<ActionRequestRec
     const opened = await sealer.open(payloadContext(request.tenant, request.id), request.sealed_payload);
     // Sealed by sealPayload alone and authenticated with its place: its shape is ours.
     const payload = JSON.parse(fromUtf8(opened)) as RequestPayload;
-    return { recordKey: fromBase64url(payload.record_key), submission: payload.submission };
+    const { record_key, submission, circumstances } = payload;
+    return { recordKey: fromBase64url(record_key), submission, ...(circumstances === undefined ? {} : { circumstances }) };
   } catch (cause) {
     throw new CoreError('payload_unreadable', `The payload of ${request.id} does not open.`, { cause });
   }

@@ -72,6 +72,15 @@ export type CallbackTarget = { kind: 'url'; url: string } | { kind: 'endpoint'; 
 export interface RequestPayload {
   record_key: string;
   submission: Submission;
+  circumstances?: Circumstances;
+}
+
+/** What policy went by besides the submission and the requester; kept, so that the evaluation can be computed again. */
+export interface Circumstances {
+  /** Rules whose limit was used up. */
+  exceeded?: string[];
+  /** The highest class of the other actions of the chain. */
+  chain?: { reversibility: Reversibility };
 }
 
 export interface DecisionRecord {
