@@ -1,5 +1,7 @@
-import type { ActionRequestRecord, DecisionRecord, DeliveryRecord, GrantRecord, OutcomeRecord, ReportRecord, SigningKeyStore } from '@countersign/core/ports';
+import type { EventName } from '@countersign/contracts';
+import type { ActionRequestRecord, DecisionRecord, DeliveryRecord, DirectoryNow, GrantRecord, OutcomeRecord, ReportRecord, SigningKeyStore } from '@countersign/core/ports';
 import pg from 'pg';
+import { readDirectory } from './directory-reads.js';
 import { type AuditedFollowUps, FOLLOW_UP_PLACES, readFollowUps } from './audit-follow-ups.js';
 import { StoreError } from './errors.js';
 import type { Given } from './given.js';
@@ -18,6 +20,12 @@ export interface AuditSnapshot {
   /** Everything of each request, by id; also of requests that only other rows and leaves speak of. */
   requests(tenant: string): AsyncIterable<AuditedRequest>;
   policies(tenant: string): Promise<AuditedPolicies>;
+  /** People, groups, agents as the directory has them now, and groups that only memberships name. */
+  directory(tenant: string): Promise<DirectoryNow & { nameless: string[] }>;
+  /** Registered endpoints that were not deleted. */
+  endpoints(tenant: string): Promise<AuditedEndpoint[]>;
+  /** The leaves of events that belong to no request, in the log's order; those that wait come last. */
+  standing(tenant: string, events: readonly EventName[]): Promise<AuditedLeaf[]>;
   signingKeys: Pick<SigningKeyStore, 'list'>;
   close(): Promise<void>;
 }
@@ -82,6 +90,18 @@ export interface AuditedRequest {
   leaves: AuditedLeaf[];
 }
 
+export interface AuditedEndpoint {
+  id: string;
+  url: string;
+  description: string | null;
+  events: string[];
+  format: string;
+  header_names: string[];
+  sealed_headers: Uint8Array | null;
+  /** The secrets that sign, by id. */
+  secrets: string[];
+}
+
 export interface AuditedPolicies {
   policies: { digest: string; canonical: string }[];
   active: { digest: string; activated_by: string } | null;
@@ -132,6 +152,16 @@ export async function openAuditSnapshot(url: string): Promise<AuditSnapshot> {
     unplaced: (tenant) => unplaced(rows, tenant),
     requests: (tenant) => requests(rows, tenant),
     policies: (tenant) => policies(rows, tenant),
+    directory: (tenant) => directory(rows, tenant),
+    endpoints: (tenant) => endpoints(rows, tenant),
+    standing: async (tenant, events) =>
+      (
+        await rows<LeafRow>(
+          `SELECT ${LEAF_COLUMNS}, e.position FROM ledger_leaves l LEFT JOIN ledger_entries e ON e.tenant = l.tenant AND e.leaf_id = l.id
+           WHERE l.tenant = $1 AND l.event = ANY ($2::text[]) ORDER BY e.position NULLS LAST, l.id`,
+          [tenant, events],
+        )
+      ).map(leafOf),
     signingKeys: {
       list: async () => {
         const found = await rows<SigningKeyRow>('SELECT * FROM signing_keys ORDER BY created_at, kid', []);
@@ -314,4 +344,23 @@ async function policies(rows: Rows, tenant: string): Promise<AuditedPolicies> {
     ),
   ]);
   return { policies: found, active: active[0] ?? null, leaves: leaves.map(leafOf) };
+}
+
+async function directory(rows: Rows, tenant: string): Promise<DirectoryNow & { nameless: string[] }> {
+  const now = await readDirectory(rows, tenant, { all: true });
+  const nameless = await rows<{ group_name: string }>(
+    `SELECT DISTINCT m.group_name FROM directory_memberships m
+     WHERE m.tenant = $1 AND NOT EXISTS (SELECT FROM directory_groups g WHERE g.tenant = m.tenant AND g.name = m.group_name) ORDER BY 1`,
+    [tenant],
+  );
+  return { ...now, nameless: nameless.map(({ group_name }) => group_name) };
+}
+
+function endpoints(rows: Rows, tenant: string): Promise<AuditedEndpoint[]> {
+  return rows(
+    `SELECT e.id, e.url, e.description, e.events, e.format, e.header_names, e.sealed_headers,
+       ARRAY(SELECT s.id FROM endpoint_secrets s WHERE s.tenant = e.tenant AND s.endpoint_id = e.id ORDER BY s.id) AS secrets
+     FROM endpoints e WHERE e.tenant = $1 AND e.kind = 'registered' AND e.deleted_at IS NULL ORDER BY e.id`,
+    [tenant],
+  );
 }

@@ -1,3 +1,4 @@
+import { auditDirectory } from './audit-directory.js';
 import { auditPolicies } from './audit-policies.js';
 import { auditRequest, type Openers } from './audit-request.js';
 import type { Finding } from './finding.js';
@@ -14,7 +15,8 @@ export interface RowsAudit {
 /** Holds the rows of every request, and the policies, against the ledger. */
 export async function auditRows(snapshot: AuditSnapshot, tenant: string, openers: Openers): Promise<RowsAudit> {
   const policies = await auditPolicies(snapshot, tenant);
-  const findings = [...policies.findings];
+  const directory = await auditDirectory(snapshot, tenant, openers.sealer);
+  const findings = [...policies.findings, ...directory.findings];
   const rows = {
     action_requests: 0,
     decisions: 0,
@@ -24,6 +26,7 @@ export async function auditRows(snapshot: AuditSnapshot, tenant: string, openers
     delivery_attempts: 0,
     execution_reports: 0,
     policies: policies.policies,
+    ...directory.rows,
   };
   let unopened = 0;
   for await (const audited of snapshot.requests(tenant)) {
