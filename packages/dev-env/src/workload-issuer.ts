@@ -2,7 +2,7 @@ import { getIDToken } from '@actions/core';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { randomUUID } from 'node:crypto';
-import { exportJWK, generateKeyPair, type JWTPayload, SignJWT } from 'jose';
+import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 
 /** An issuer of workload tokens that speaks the wire of the real ones: discovery, JWKS, and GitHub Actions' token endpoint. */
 export interface WorkloadIssuer {
@@ -109,7 +109,7 @@ export async function startWorkloadIssuer(options: { audience: string; claims?: 
       const payload = { ...usual, iss: world.issuer, aud: audience, jti: randomUUID(), iat, nbf: iat - 5, exp: iat + 300, ...claims };
       const { kid, privateKey } = key === 'new' ? current : previous;
       const given = Object.fromEntries(Object.entries(payload).filter(([, value]) => value !== undefined));
-      return new SignJWT(given as JWTPayload).setProtectedHeader({ alg: 'RS256', typ: 'JWT', kid, ...header }).sign(privateKey);
+      return new SignJWT(given).setProtectedHeader({ alg: 'RS256', typ: 'JWT', kid, ...header }).sign(privateKey);
     },
     async rotate({ keepOld = true } = {}) {
       previous = current;

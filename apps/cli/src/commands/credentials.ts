@@ -1,51 +1,11 @@
-import { randomBytes } from 'node:crypto';
-import type { Clock, Entropy, Person, Sealer } from '@countersign/core/ports';
-import { formatInstant } from '@countersign/core/request';
-import { makeApiKey, makePersonalToken, makeSignInLink } from '@countersign/identity';
-import { EnvelopeSealer, Keyring } from '@countersign/keys';
-import { openStore, type Store } from '@countersign/store';
+import type { Person } from '@countersign/core/ports';
+import { makePersonalToken, makeSignInLink } from '@countersign/identity';
+import type { Store } from '@countersign/store';
 import { CliError, EXIT } from '../cli-error.js';
 import { type Command, readArguments } from '../command.js';
-import { findDatabase, findMasterKeyring, homeOf } from '../home.js';
-import type { Terminal } from '../terminal.js';
+import { listOf, onDatabase, placeOptions, PLACES, TENANT } from '../on-database.js';
 
 /* The first credentials of an installation, and later ones: made on the database itself, by whoever has it and the master key. */
-
-/** There is one tenant until others are created. */
-const TENANT = 'default';
-
-const PLACES = `  --database-url URL       PostgreSQL (default: DATABASE_URL, else the running quickstart's)
-  --home FOLDER            COUNTERSIGN_HOME (default .countersign), where the master key is unless COUNTERSIGN_MASTER_KEY has it`;
-const placeOptions = { 'database-url': { type: 'string' }, home: { type: 'string' } } as const;
-
-interface Opened {
-  store: Store;
-  clock: Clock;
-  entropy: Entropy;
-  sealer: Sealer;
-}
-
-async function onDatabase<T>(
-  terminal: Terminal,
-  values: { 'database-url'?: string | undefined; home?: string | undefined },
-  work: (opened: Opened) => Promise<T>,
-): Promise<T> {
-  const home = homeOf(terminal, values.home);
-  const database = await findDatabase(terminal, { databaseUrl: values['database-url'], home });
-  if (database === null) throw new CliError('unusable', `There is no database: set DATABASE_URL, or start the quickstart of ${home}.`);
-  const master = await findMasterKeyring(terminal, home);
-  if (master === null) throw new CliError('unusable', `There is no master key in ${home} or in COUNTERSIGN_MASTER_KEY.`);
-  const store = openStore({ url: database.url, connections: 1 });
-  try {
-    const clock = { now: () => formatInstant(Date.now()) };
-    const sealer = new EnvelopeSealer(master);
-    // Opening proves that the master key is this database's, before anything is made.
-    await Keyring.open({ store: store.signingKeys, sealer, clock });
-    return await work({ store, clock, sealer, entropy: { bytes: (length) => new Uint8Array(randomBytes(length)) } });
-  } finally {
-    await store.close();
-  }
-}
 
 /** The active person of an address or id. @throws CliError `unusable` */
 async function personOf(store: Store, ref: string): Promise<Person> {
@@ -54,66 +14,6 @@ async function personOf(store: Store, ref: string): Promise<Person> {
   if (!person.active) throw new CliError('unusable', `${person.email} is not active in the directory.`);
   return person;
 }
-
-const listOf = (text: string | undefined): string[] | undefined =>
-  text
-    ?.split(',')
-    .map((entry) => entry.trim())
-    .filter((entry) => entry !== '');
-
-const KEY_USAGE = `Usage: countersign api-key create --owner PERSON --name NAME --actors LIST --actions LIST [options]
-  Makes an API key for a caller and shows it, with its webhook secret, this once. Its owner answers for what it asks, and decides none of it.
-  --owner PERSON           e-mail address or id in the directory
-  --name NAME              what people read on cards
-  --actors LIST            the actor ids that it may speak for, with commas; an entry may end in *; * is any
-  --actions LIST           the actions that it may ask for, likewise
-  --environments LIST      default *
-  --callback-hosts LIST    host names that it may name in callbacks; default none
-  --redeem                 may redeem grants
-${PLACES}`;
-
-export const apiKeyCreate: Command = {
-  name: 'api-key create',
-  summary: 'make an API key for a caller',
-  usage: KEY_USAGE,
-  async run(args, terminal) {
-    const { values } = readArguments(
-      args,
-      {
-        ...placeOptions,
-        owner: { type: 'string' },
-        name: { type: 'string' },
-        actors: { type: 'string' },
-        actions: { type: 'string' },
-        environments: { type: 'string' },
-        'callback-hosts': { type: 'string' },
-        redeem: { type: 'boolean', default: false },
-      },
-      0,
-    );
-    const { owner, name } = values;
-    const [actors, actions] = [listOf(values.actors), listOf(values.actions)];
-    if (owner === undefined || name === undefined || actors === undefined || actions === undefined)
-      throw new CliError('usage', 'Give --owner, --name, --actors and --actions.');
-    const made = await onDatabase(terminal, values, async (opened) => {
-      const person = await personOf(opened.store, owner);
-      const rights = {
-        actors,
-        actions,
-        environments: listOf(values.environments) ?? ['*'],
-        callback_hosts: listOf(values['callback-hosts']) ?? [],
-        redeem: values.redeem,
-      };
-      const key = await makeApiKey(opened, { tenant: TENANT, name, owner: person.id, rights });
-      await opened.store.credentials.insertApiKey(key.record);
-      return key;
-    });
-    terminal.out(
-      `api_key         ${made.key}\nwebhook_secret  ${made.webhook_secret}\nid              ${made.record.id}\nKeep both now: they are stored as a hash and sealed, and not shown again.`,
-    );
-    return EXIT.fine;
-  },
-};
 
 const TOKEN_USAGE = `Usage: countersign token create --person PERSON [--scopes LIST] [--name NAME]
   Makes a personal token and shows it, this once; it lives 90 days.

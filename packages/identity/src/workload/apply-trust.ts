@@ -94,7 +94,7 @@ async function ownersOf(deps: KeyAdministration, tenant: string, rules: readonly
   return owners;
 }
 
-const textOf = (value: unknown): string => canonicalJson((value ?? null) as JsonObject);
+const textOf = (value: unknown): string => canonicalJson(value ?? null);
 
 function differs(live: ApiKeyRecord, wanted: Pick<ApiKeyRecord, 'owner' | 'rights' | 'networks' | 'binding'>): boolean {
   return (['owner', 'rights', 'networks', 'binding'] as const).some((member) => textOf(live[member]) !== textOf(wanted[member]));

@@ -53,7 +53,7 @@ export class IssuerKeys {
    * jose's errors where there is none
    */
   keyOf(source: KeySource): JWTVerifyGetKey {
-    if (source.jwks !== null && typeof source.jwks === 'object') return createLocalJWKSet({ keys: source.jwks.keys as { kty: string }[] });
+    if (source.jwks !== null && typeof source.jwks === 'object') return createLocalJWKSet({ keys: source.jwks.keys });
     return async (header, token) => {
       const key = JSON.stringify([source.tenant, source.issuer, source.jwks]);
       let cooling = false;
@@ -126,7 +126,7 @@ export class IssuerKeys {
         throw new IdentityError('issuer_unavailable', `The keys of ${source.issuer} cannot be read: ${why}`, { cause });
       this.deps.warn?.(`The keys of ${source.issuer} cannot be read (${why}); those of ${kept.fetched_at} are used.`);
       try {
-        return await createLocalJWKSet({ keys: kept.jwks.keys as { kty: string }[] })(header, token);
+        return await createLocalJWKSet({ keys: kept.jwks.keys })(header, token);
       } catch (error) {
         throw new IdentityError('issuer_unavailable', `The keys of ${source.issuer} cannot be read, and the last ones do not have this one.`, { cause: error });
       }

@@ -1,4 +1,4 @@
-import { keyRightsSchema, type JsonObject } from '@countersign/contracts';
+import { keyRightsSchema } from '@countersign/contracts';
 import { canonicalJson, type Digest, utf8 } from '@countersign/core/request';
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
@@ -129,7 +129,7 @@ export function bindingOf(rule: TrustRule, publicUrl: string): TrustBinding {
   };
   const digest = createHash('sha256')
     // A rule is JSON: it was read from YAML 1.2's core schema and checked.
-    .update(utf8(canonicalJson(binding as unknown as JsonObject)))
+    .update(utf8(canonicalJson(binding)))
     .digest('hex');
   return { digest: `sha256:${digest}`, ...binding };
 }
