@@ -211,12 +211,12 @@ function sentencesOf(rule: CompiledRule, verdict: Verdict, circumstances: Circum
 }
 
 function spell(seconds: number): string {
-  for (const [unit, size] of [
-    ['day', 86_400],
-    ['hour', 3600],
-    ['minute', 60],
+  for (const [one, many, size] of [
+    ['a day', 'days', 86_400],
+    ['an hour', 'hours', 3600],
+    ['a minute', 'minutes', 60],
   ] as const) {
-    if (seconds % size === 0) return seconds === size ? `a ${unit}` : `${seconds / size} ${unit}s`;
+    if (seconds % size === 0) return seconds === size ? one : `${seconds / size} ${many}`;
   }
   return `${seconds} seconds`;
 }

@@ -145,7 +145,11 @@ export function checkTypes(root: Expr, offsetOf: (node: Expr) => number, scope: 
         if (!comparable(left, right) && left !== 'null' && right !== 'null') refuse(node, `${nameOf(left)} is never equal to ${nameOf(right)}`);
         return 'bool';
       case '@in':
-        if (isRecord(right) || (right !== 'any' && !isList(right) && !isMap(right)))
+        // Declared parameters are a map all the same; what the language itself has is no list of names.
+        if (
+          (isRecord(right) && (second === undefined || stepsOf(second)?.[0] !== 'parameters')) ||
+          (right !== 'any' && !isList(right) && typeof right !== 'object')
+        )
           refuse(node, `nothing is in ${nameOf(right)}`, { hint: right === 'string' ? 'use text.contains("…")' : 'write a list: ["…"]' });
         else if (isList(right) && !comparable(left, right.list)) refuse(node, `${nameOf(left)} is never in a list of ${pluralOf(right.list)}`);
         else if (isMap(right) && !comparable(left, 'string')) refuse(node, `${nameOf(left)} is never a key`);
