@@ -13,6 +13,8 @@ export const noticeKinds = [
   'question_answered',
   'proposal_made',
   'stand_in',
+  'passkey_enrolled',
+  'passkey_removed',
 ] as const;
 export const noticeKindSchema = z.enum(noticeKinds);
 export type NoticeKind = z.infer<typeof noticeKindSchema>;

@@ -4,12 +4,14 @@ import type {
   AssertionBinding,
   ChallengePurpose,
   LeafRecord,
+  NoticeRecord,
   PasskeyChallengeRecord,
   PasskeyRecord,
   PasskeyStore,
   StepUpIntent,
 } from '@countersign/core/ports';
 import { leafMembers } from './commits.js';
+import { noticeMembers } from './follow-up-parts.js';
 import { type Database, Values } from './database.js';
 import { instant, instantOrNull } from './rows.js';
 
@@ -51,7 +53,7 @@ export function passkeyStore(database: Database): PasskeyStore {
       });
       return row === undefined ? null : { ...row, created_at: instant(row.created_at), expires_at: instant(row.expires_at) };
     },
-    enrol: (passkey, leaf) => enrol(database, passkey, leaf),
+    enrol: (passkey, leaf, notice) => enrol(database, passkey, leaf, notice),
     rename: async (tenant, id, person_id, name) => {
       const rows = await database.run({
         name: 'rename-passkey',
@@ -84,11 +86,11 @@ export function passkeyStore(database: Database): PasskeyStore {
 }
 
 /** Key and leaf in one statement; the directory's row is the gate, so that who was deactivated meanwhile gets no key. */
-async function enrol(database: Database, passkey: PasskeyRecord, leaf: LeafRecord): Promise<boolean> {
+async function enrol(database: Database, passkey: PasskeyRecord, leaf: LeafRecord, notice: NoticeRecord): Promise<boolean> {
   const values = new Values();
   const tenant = values.add(passkey.tenant, 'text');
   const person = values.add(passkey.person_id, 'text');
-  const leaves = leafMembers(values, tenant, [leaf], 'gate');
+  const members = [...leafMembers(values, tenant, [leaf], 'gate').members, ...noticeMembers(values, tenant, [notice], 'gate')];
   const [row] = await database.once<{ enrolled: boolean }>({
     name: 'enrol-passkey',
     text: `WITH gate AS (INSERT INTO passkeys (tenant, id, person_id, credential_id, public_key, spki, counter, transports, aaguid, backup_eligible, backed_up, name, created_at)
@@ -108,7 +110,7 @@ async function enrol(database: Database, passkey: PasskeyRecord, leaf: LeafRecor
           values.add(passkey.created_at, 'timestamptz'),
         ].join(', ')} FROM directory_people p WHERE p.tenant = ${tenant} AND p.id = ${person} AND p.active
         ON CONFLICT (tenant, credential_id) DO NOTHING RETURNING tenant)
-      ${leaves.members.map((member) => `, ${member}`).join('\n')}
+      ${members.map((member) => `, ${member}`).join('\n')}
       SELECT EXISTS (SELECT FROM gate) AS enrolled`,
     values: values.values,
   });
@@ -118,19 +120,19 @@ async function enrol(database: Database, passkey: PasskeyRecord, leaf: LeafRecor
 /** Each key with its own leaf, one statement a key: a list of them is a handful. */
 async function remove(database: Database, removal: Parameters<PasskeyStore['remove']>[0]): Promise<string[]> {
   const removed: string[] = [];
-  for (const { id, leaf } of removal.keys) {
+  for (const { id, leaf, notice } of removal.keys) {
     const values = new Values();
     const tenant = values.add(removal.tenant, 'text');
     const key = values.add(id, 'text');
     const person = values.add(removal.person_id, 'text');
     const by = values.add(removal.by, 'text');
-    const leaves = leafMembers(values, tenant, [leaf], 'gate');
+    const members = [...leafMembers(values, tenant, [leaf], 'gate').members, ...noticeMembers(values, tenant, [notice], 'gate')];
     const { rows, again } = await database.runCounting<{ removed: boolean }>({
       name: 'remove-passkey',
       text: `WITH gate AS (UPDATE passkeys SET removed_at = now(), removed_by = ${by}
           WHERE tenant = ${tenant} AND id = ${key} AND person_id = ${person} AND removed_at IS NULL RETURNING tenant),
         void AS (UPDATE passkey_assertions a SET taken_at = now() FROM gate WHERE a.tenant = gate.tenant AND a.passkey_id = ${key} AND a.taken_at IS NULL)
-        ${leaves.members.map((member) => `, ${member}`).join('\n')}
+        ${members.map((member) => `, ${member}`).join('\n')}
         SELECT EXISTS (SELECT FROM gate) AS removed`,
       values: values.values,
     });

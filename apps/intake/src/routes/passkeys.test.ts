@@ -29,6 +29,9 @@ describe('enrolling and removing passkeys', () => {
     ]);
     expect(await eventsOf(laptop.id)).toEqual(['passkey.enrolled', 'passkey.removed']);
     expect(await eventsOf(spare.id)).toEqual(['passkey.enrolled']);
+    const notices = (await alice.call('GET', '/v1/notices')).json.data.map(({ kind }: { kind: string }) => kind);
+    expect(notices).toEqual(['passkey_enrolled', 'passkey_enrolled', 'passkey_removed']);
+    expect((await (await seat(world, 'bob')).call('GET', '/v1/notices')).json.data).toEqual([]);
   });
 
   test('C5: after five minutes it takes a new proof, by which the session gets another cookie', async () => {

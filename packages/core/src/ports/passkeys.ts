@@ -1,5 +1,6 @@
 /** Passkeys (WebAuthn credentials), the challenges that they sign, and what a verified assertion leaves for a decision. */
 import type { PasskeyEvidence, Verdict } from '@countersign/contracts';
+import type { NoticeRecord } from './follow-ups.js';
 import type { LeafRecord } from './records.js';
 
 /** What a decision takes of passkeys: all that core's flow knows of them. */
@@ -98,11 +99,11 @@ export interface PasskeyStore extends PasskeyAssertions {
   insertChallenge(challenge: PasskeyChallengeRecord): Promise<void>;
   /** Takes a challenge in one atomic statement; null when it was taken, is over by the database's clock, or was never made. */
   spendChallenge(tenant: string, challenge: string): Promise<PasskeyChallengeRecord | null>;
-  /** Adds a key with its leaf; false where the credential is known already, or its person is not active any more. */
-  enrol(passkey: PasskeyRecord, leaf: LeafRecord): Promise<boolean>;
+  /** Adds a key with its leaf, and tells its person; false where the credential is known already, or its person is not active any more. */
+  enrol(passkey: PasskeyRecord, leaf: LeafRecord, notice: NoticeRecord): Promise<boolean>;
   rename(tenant: string, id: string, person_id: string, name: string): Promise<boolean>;
   /** Removes keys that are not removed yet, with their leaves; the ids that it removed. Their assertions that wait are void. */
-  remove(removal: { tenant: string; person_id: string; by: string; keys: { id: string; leaf: LeafRecord }[] }): Promise<string[]>;
+  remove(removal: { tenant: string; person_id: string; by: string; keys: { id: string; leaf: LeafRecord; notice: NoticeRecord }[] }): Promise<string[]>;
   /**
    * Records that the key has signed: false where it was removed, its person is not active, or the counter did not rise since
    * (two zeros: the authenticator has none). With `assertion`, that waits for its decision from now on; with `intent`, it is used up;

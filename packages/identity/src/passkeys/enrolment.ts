@@ -1,6 +1,6 @@
 import type { PublicKeyCredentialCreationOptionsJSON, RegistrationResponseJSON } from '@simplewebauthn/server';
 import { generateRegistrationOptions, verifyRegistrationResponse } from '@simplewebauthn/server';
-import { loneLeaf } from '@countersign/core/flow';
+import { loneLeaf, noticeOf } from '@countersign/core/flow';
 import type { PasskeyRecord } from '@countersign/core/ports';
 import { addSeconds, base64url, newId } from '@countersign/core/request';
 import { ALGORITHMS, challengeIn, spkiOf } from './public-key.js';
@@ -97,7 +97,11 @@ export async function enrol(
     facts: { aaguid: passkey.aaguid, attestation: made.fmt, backup_eligible: passkey.backup_eligible },
     details: { person: { ...pick(who.person) }, credential_id: passkey.credential_id, public_key: base64url(spki), name },
   });
-  return (await world.passkeys.enrol(passkey, leaf)) ? { kind: 'enrolled', passkey } : refuse('key_known');
+  const notice = noticeOf(world, null, 'passkey_enrolled', at, {
+    people: [who.person.id],
+    text: `The passkey "${name}" was enrolled for you. If that was not you, remove it under ${world.publicUrl}/passkeys and tell an administrator.`,
+  });
+  return (await world.passkeys.enrol(passkey, leaf, notice)) ? { kind: 'enrolled', passkey } : refuse('key_known');
 }
 
 /**
@@ -122,6 +126,10 @@ export async function removePasskeys(
         at,
         facts: { by: by.id === person.id ? 'its person' : 'an administrator' },
         details: { person: pick(person), by: pick(by), credential_id: key.credential_id, name: key.name, why },
+      }),
+      notice: noticeOf(world, null, 'passkey_removed', at, {
+        people: [person.id],
+        text: `Your passkey "${key.name}" was removed${by.id === person.id ? '' : ` by ${by.name}: ${why ?? ''}`}. If you do not know why, tell an administrator.`,
       }),
     })),
   );
