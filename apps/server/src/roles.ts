@@ -1,6 +1,7 @@
+import { createAccountLinks } from '@countersign/chat';
 import { createDecisions, type Decisions } from '@countersign/decisions';
 import { createCloudEventsTransport, createDeliverer, createWebhookTransport, type Transport } from '@countersign/delivery';
-import { decide, deliveryLeaf, endpointTarget, expire, fireTimer, recordedCards, stepUpLink, type StepUpPress } from '@countersign/core/flow';
+import { asOfNow, decide, deliveryLeaf, endpointTarget, expire, fireTimer, recordedCards, stepUpLink, type StepUpPress } from '@countersign/core/flow';
 import { maskText } from '@countersign/core/masking';
 import type { Announcer, ClaimedDelivery } from '@countersign/core/ports';
 import { openWebhookSecrets } from '@countersign/identity';
@@ -138,8 +139,22 @@ function botDeps({ config, world, log, notice }: Parts) {
     publicUrl: config.http.publicUrl,
     notice,
     cards: recordedCards(world.store.cards, world.flow),
-    requests: world.flow.requests,
+    requests: {
+      ...world.flow.requests,
+      // Cards ask for what is needed by the policy in force.
+      async state(tenant: string, id: string) {
+        const state = await world.flow.requests.state(tenant, id);
+        return state === null ? null : asOfNow(world.flow, state);
+      },
+    },
     directory: world.store.directory,
+    links: createAccountLinks({
+      ...world.flow,
+      tenant: TENANT,
+      links: world.store.chatLinks,
+      publicUrl: config.http.publicUrl,
+      cooldownSeconds: config.linkCooldownSeconds,
+    }),
     decide: (input: Parameters<typeof decide>[1]) => decide(world.flow, input),
     stepUp: (press: StepUpPress) => stepUpLink({ ...world.flow, passkeys: world.store.passkeys }, press),
     clock: world.clock,

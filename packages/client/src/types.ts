@@ -108,6 +108,10 @@ export interface Outcome {
   decisions: Decision[];
   reason: string | null;
   settled_at: string;
+  /** Approved by the emergency road; somebody else reviews it. */
+  break_glass?: true | undefined;
+  /** Approved by who stands behind the request: a team of one, as policy says. */
+  self_approved?: true | undefined;
   /** A single-use grant (compact JWS): in approved outcomes, for the requesting caller, while it can be redeemed. */
   grant?: string | undefined;
 }
@@ -190,6 +194,44 @@ export interface ActionRequest {
   report: { result: 'succeeded' | 'failed'; result_digest: string | null; detail: string | null; reported_at: string } | null;
   /** The freezes that hold it now: it is not approved, and not redeemed, until they are lifted. Absent where there is none. */
   freezes?: { id: string; reason: string; placed_at: string }[] | undefined;
+  /** What approvers asked; answer at `/v1/action-requests/{id}/questions/{question}/answers`. */
+  questions?: Question[] | undefined;
+  /** What approvers would rather see run; accepting one opens a new request. */
+  proposals?: Proposal[] | undefined;
+  /** Of an approval by break-glass. */
+  reviews?: Review[] | undefined;
+}
+
+export interface Question {
+  id: string;
+  person: Decision['person'];
+  text: string;
+  asked_at: string;
+  answer: { text: string; by: string; answered_at: string } | null;
+}
+
+export interface Proposal {
+  id: string;
+  person: Decision['person'];
+  /** By path; masked. */
+  parameters: JsonObject;
+  reason: string | null;
+  proposed_at: string;
+  /** The request that accepting it opened. */
+  accepted_as: string | null;
+  accepted_at: string | null;
+}
+
+export interface Review {
+  id: string;
+  action_request: string;
+  groups: string[];
+  opened_at: string;
+  due_at: string;
+  finding: 'justified' | 'unjustified' | null;
+  note: string | null;
+  reviewed_by: Decision['person'] | null;
+  reviewed_at: string | null;
 }
 
 export interface ActionRequestList {

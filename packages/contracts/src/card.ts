@@ -58,6 +58,50 @@ export const cardSchema = z
     reason_required: z.strictObject({ approve: z.boolean(), deny: z.boolean() }),
     /** An approval takes a passkey: it is made on the request's page, whatever button leads there. */
     passkey_required: z.literal(true).optional(),
+    /** What deciding takes besides a press, for those who can ask for it; absent: nothing. In words it stands among the facts. */
+    demands: z
+      .strictObject({
+        /** RE2 patterns, whole text, of a ticket that the approver enters: it has to match all. */
+        tickets: z.array(z.string()),
+        /** Texts that the approver confirms, word for word. */
+        acknowledge: z.array(z.string()),
+        /** The approver opens everything first, which is recorded. */
+        must_open: z.boolean(),
+      })
+      .optional(),
+    /** Who may let it pass in an emergency, and what that takes; absent: nobody. */
+    break_glass: z
+      .strictObject({
+        group: z.string(),
+        quorum: z.int(),
+        only: z.boolean(),
+        tickets: z.array(z.string()),
+        acknowledge: z.array(z.string()),
+        must_open: z.boolean(),
+      })
+      .optional(),
+    /** Whether approvers may decide in the stead of who is away. */
+    stand_ins: z.literal(true).optional(),
+    /** Paths of parameters for which other values may be proposed. */
+    counter: z.array(z.string()).optional(),
+    questions: z
+      .array(
+        z.strictObject({
+          id: idSchema('q'),
+          name: z.string(),
+          text: z.string(),
+          at: instantSchema,
+          answer: z.strictObject({ by: z.string(), text: z.string() }).nullable(),
+        }),
+      )
+      .optional(),
+    proposals: z
+      .array(z.strictObject({ id: idSchema('pr'), name: z.string(), text: z.string(), reason: z.string().nullable(), accepted_as: z.string().nullable() }))
+      .optional(),
+    /** Of an approval by break-glass. */
+    reviews: z
+      .array(z.strictObject({ id: idSchema('rv'), groups: z.array(z.string()), due_at: instantSchema, text: z.string(), open: z.boolean() }))
+      .optional(),
     /** The standing notice of a quickstart; null otherwise. */
     notice: z.string().nullable(),
   })

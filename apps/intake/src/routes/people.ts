@@ -1,5 +1,6 @@
 import { cardSchema } from '@countersign/contracts';
 import { cardOf } from '@countersign/core/card';
+import { asOfNow } from '@countersign/core/flow';
 import { endedSessionCookie, endSession, readSessionCookie, sessionCookie, spendSignInLink } from '@countersign/identity';
 import type { IntakeDeps } from '../deps.js';
 import { type Route, route } from '../http/route.js';
@@ -93,7 +94,7 @@ export function peopleRoutes(deps: IntakeDeps): Route[] {
         if (platform !== 'web' && platform !== 'slack' && platform !== 'teams') return notFound('Previews are of web, slack and teams.');
         const state = await visible(deps, reader, id);
         if (state === null) return notFound();
-        const card = cardOf(state, { publicUrl, notice: deps.notice });
+        const card = cardOf(await asOfNow(deps.flow, state), { publicUrl, notice: deps.notice });
         // A platform's card is an object or a list of blocks: JSON, whatever its shape.
         return { status: 200, json: platform === 'web' ? card : (deps.previews[platform](card) as object) };
       },

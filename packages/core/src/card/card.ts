@@ -4,7 +4,8 @@ import { describeMasks } from '../masking/index.js';
 import type { ActionRequestRecord, RequestState } from '../ports.js';
 import { makeVisible } from '../request/visible-text.js';
 import { requestUrlOf } from './url.js';
-import { outcomeText, waitingFor } from './words.js';
+import { demandFacts, demandMembers } from './demands.js';
+import { marksOf, nameOf, outcomeText, waitingFor } from './words.js';
 
 export interface CardOptions {
   publicUrl: string;
@@ -37,7 +38,7 @@ export function cardOf(state: RequestState, options: CardOptions): Card {
   const current = progressOf(state);
   const { view } = request;
   const open = request.status === 'pending';
-  const facts = factsOf(request, show.text);
+  const facts = [...factsOf(request, show.text), ...demandFacts(state, show).map(([label, value]) => ({ label, value: show.text(value) }))];
   const last = state.outcomes.at(-1);
   const text = outcomeText(state);
   const card: Omit<Card, 'warnings'> = {
@@ -77,12 +78,12 @@ export function cardOf(state: RequestState, options: CardOptions): Card {
       satisfied,
     })),
     waiting_for: open && current !== null ? waitingFor(current) : null,
-    decisions: state.decisions.map(({ person, verdict, reason, decided_at, via }) => ({
-      name: show.line(person.name),
-      verdict,
-      reason: reason === null ? null : show.text(reason),
-      at: decided_at,
-      via,
+    decisions: state.decisions.map((decision) => ({
+      name: show.line(`${nameOf(decision)}${marksOf(decision)}`),
+      verdict: decision.verdict,
+      reason: decision.reason === null ? null : show.text(decision.reason),
+      at: decision.decided_at,
+      via: decision.via,
     })),
     outcome: last === undefined || text === null ? null : { status: last.status, text: show.text(text), at: last.settled_at },
     created_at: request.created_at,
@@ -90,6 +91,7 @@ export function cardOf(state: RequestState, options: CardOptions): Card {
     open,
     reason_required: request.requirement?.reason_required ?? { approve: false, deny: false },
     ...(request.requirement?.obligations?.passkey === undefined ? {} : { passkey_required: true as const }),
+    ...demandMembers(state, show),
     notice: options.notice,
   };
   const frozen = (state.freezes ?? []).map(({ id, reason, placed_at }) => `Frozen since ${placed_at} (${id}): ${show.line(reason)}`);

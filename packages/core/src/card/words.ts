@@ -56,6 +56,17 @@ export function nameOf({ person, delegate_for }: DecisionRecord): string {
   return delegate_for === undefined ? person.name : `${person.name} (for ${delegate_for.name})`;
 }
 
+/** How somebody decided, where that was not the ordinary way: " (broke the glass)". */
+export function marksOf({ break_glass, self_approved, passkey, ticket }: DecisionRecord): string {
+  const marks = [
+    ...(break_glass === undefined ? [] : ['broke the glass']),
+    ...(self_approved === undefined ? [] : ['self-approved']),
+    ...(passkey === undefined ? [] : ['by passkey']),
+    ...(ticket === undefined ? [] : [`ticket ${ticket}`]),
+  ];
+  return marks.length === 0 ? '' : ` (${marks.join(', ')})`;
+}
+
 /** "A", "A and B", "A, B and C". */
 export function listed(names: readonly string[]): string {
   const last = names.at(-1) ?? '';
