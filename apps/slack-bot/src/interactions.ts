@@ -1,4 +1,4 @@
-import { FAULT_TEXT, handlePress, type PressDeps, STEP_UP_BUTTON } from '@countersign/chat';
+import { FAULT_TEXT, handlePress, type PressAnswer, type PressDeps, STEP_UP_BUTTON } from '@countersign/chat';
 import type { Verdict } from '@countersign/contracts';
 import { type CardOptions, cardOf } from '@countersign/core/card';
 import type { CardStore, Clock, RequestStore } from '@countersign/core/ports';
@@ -123,7 +123,7 @@ export function listen(app: App, deps: InteractionDeps): void {
       });
       // The worker alone writes cards: a second writer could put an older state over a newer one.
       if (answer.card !== null) deps.refresh();
-      await tell(pressed.channel, presser.user, answer.text, answer.kind === 'step_up' ? answer.url : null);
+      await tell(pressed.channel, presser.user, answer.text, buttonOf(answer));
     });
   }
 
@@ -145,12 +145,12 @@ export function listen(app: App, deps: InteractionDeps): void {
   }
 
   /** Words for one person. Where the bot is no member of the channel it cannot whisper there, and writes to the person instead. */
-  async function tell(channel: string | null, user: string, text: string, url: string | null = null): Promise<void> {
+  async function tell(channel: string | null, user: string, text: string, button: { label: string; url: string } | null = null): Promise<void> {
     const said = {
       text: escapeMrkdwn(text),
       blocks: [
         { type: 'section' as const, text: { type: 'plain_text' as const, text: text.slice(0, 3_000), emoji: false } },
-        ...(url === null ? [] : [linkButton(STEP_UP_BUTTON, url)]),
+        ...(button === null ? [] : [linkButton(button.label, button.url)]),
       ],
     };
     try {
@@ -179,6 +179,12 @@ function linkButton(label: string, url: string) {
       { type: 'button' as const, action_id: ACTIONS.open, url, style: 'primary' as const, text: { type: 'plain_text' as const, text: label, emoji: false } },
     ],
   };
+}
+
+/** What leads from a private word to the browser. */
+function buttonOf(answer: PressAnswer): { label: string; url: string } | null {
+  if (answer.kind === 'step_up') return { label: STEP_UP_BUTTON, url: answer.url };
+  return answer.kind === 'refused' ? (answer.link ?? null) : null;
 }
 
 function pressedOf(body: BlockButtonAction, action: BlockButtonAction['actions'][number]): Pressed | null {

@@ -1,4 +1,4 @@
-import { createCardWorker, type PressDeps } from '@countersign/chat';
+import { type AccountLinks, createCardWorker, PlatformError, type PressDeps } from '@countersign/chat';
 import type { Card, JsonObject } from '@countersign/contracts';
 import type { CardStore, Clock, DirectoryStore, RequestStore } from '@countersign/core/ports';
 import { epochMs } from '@countersign/core/request';
@@ -8,6 +8,7 @@ import type { SlackBotConfig } from './config.js';
 import { listen } from './interactions.js';
 import { createPlatform } from './platform.js';
 import { previewCard } from './render.js';
+import { escapeMrkdwn } from './rich-text.js';
 import { createSlackCalls, createWebClient } from './slack-calls.js';
 import { createWorkspace } from './workspace.js';
 
@@ -21,7 +22,8 @@ export interface SlackBotDeps {
   notice: string | null;
   cards: CardStore;
   requests: Pick<RequestStore, 'state'>;
-  directory: Pick<DirectoryStore, 'personByAccount' | 'people' | 'link'>;
+  directory: Pick<DirectoryStore, 'people'>;
+  links: AccountLinks;
   decide: PressDeps['decide'];
   /** Absent where nobody can enrol a passkey. */
   stepUp?: NonNullable<PressDeps['stepUp']>;
@@ -100,6 +102,7 @@ export function createSlackBot(deps: SlackBotDeps): SlackBot {
       platform: 'slack',
       linkMode: config.linkMode,
       directory: deps.directory,
+      links: deps.links,
       cards: deps.cards,
       requests: deps.requests,
       decide: deps.decide,
@@ -120,11 +123,27 @@ export function createSlackBot(deps: SlackBotDeps): SlackBot {
   });
 
   async function work(): Promise<number> {
+    await sendCodes();
     try {
       return await worker.run();
     } catch (error) {
       log.error({ err: error }, 'the cards could not be looked at');
       return 0;
+    }
+  }
+
+  /** To the account alone: whoever reads its direct messages is whose account it is. */
+  async function sendCodes(): Promise<void> {
+    try {
+      await deps.links.sendCodes('slack', async ({ user }, text) => {
+        const { channel } = await call((client) => client.conversations.open({ users: user }));
+        if (channel?.id === undefined) throw new PlatformError('gone', 'Slack opens no conversation with the account');
+        const id = channel.id;
+        const blocks = [{ type: 'section' as const, text: { type: 'plain_text' as const, text: text.slice(0, 3_000), emoji: false } }];
+        await call((client) => client.chat.postMessage({ channel: id, text: escapeMrkdwn(text), blocks, unfurl_links: false }));
+      });
+    } catch (error) {
+      log.warn({ err: error }, 'a code for linking an account could not be sent');
     }
   }
 

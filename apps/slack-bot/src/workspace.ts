@@ -94,6 +94,7 @@ export function createWorkspace(call: SlackCalls, clock: Clock) {
       guest: user.is_restricted === true || user.is_ultra_restricted === true,
       external: user.is_stranger === true || !pressedHere || !(user.team_id === bot.teamId || sameOrganisation),
       email: user.is_email_confirmed === false ? null : (user.profile?.email ?? null),
+      label: user.profile?.display_name || user.real_name || user.name || null,
     };
   }
 

@@ -125,7 +125,7 @@ export function createInteractions(deps: InteractionDeps) {
     }
     return decided.kind === 'decided'
       ? { kind: 'card', text: decided.text, card: renderCard(decided.card, decided.text) }
-      : { kind: 'words', text: decided.text };
+      : { kind: 'words', text: withLink(decided) };
   }
 
   /** The card that a button stands on, as it is now; null where the button is not its own. */
@@ -161,9 +161,9 @@ export function createInteractions(deps: InteractionDeps) {
     }
     const user = activity.from.aadObjectId;
     if (user === null) return 'Teams does not say whose account this is.';
-    const { tenant, platform, linkMode: mode, directory } = deps.press;
-    const found = await personOf(directory, { tenant, platform, mode }, await deps.members.account(context, activity, user));
-    return found.kind === 'person' ? 'This is Countersign. Requests that you may decide are shown here.' : found.text;
+    const { tenant, platform, linkMode: mode } = deps.press;
+    const found = await personOf(deps.press, { tenant, platform, mode }, await deps.members.account(context, activity, user));
+    return found.kind === 'person' ? 'This is Countersign. Requests that you may decide are shown here.' : withLink(found);
   }
 
   async function say(activity: IncomingActivity, words: string): Promise<void> {
@@ -198,6 +198,9 @@ export function createInteractions(deps: InteractionDeps) {
 
   return { turn };
 }
+
+/** What an invoke answers is text alone, and is read by the presser alone. */
+const withLink = ({ text: words, link }: { text: string; link?: { url: string } }): string => (link === undefined ? words : `${words} ${link.url}`);
 
 function pressedOf(named: JsonObject | null, data: JsonObject | null): Pressed | null {
   const verb = text(named?.['verb']);

@@ -1,4 +1,4 @@
-import { createCardWorker, FAULT_TEXT, type PressDeps } from '@countersign/chat';
+import { type AccountLinks, createCardWorker, FAULT_TEXT, PlatformError, type PressDeps } from '@countersign/chat';
 import type { Card, JsonObject } from '@countersign/contracts';
 import type { CardStore, Clock, DirectoryStore, RequestStore } from '@countersign/core/ports';
 import { readJsonBody, type StrictParser } from '@countersign/service';
@@ -25,7 +25,8 @@ export interface TeamsBotDeps {
   notice: string | null;
   cards: CardStore;
   requests: Pick<RequestStore, 'state'>;
-  directory: Pick<DirectoryStore, 'personByAccount' | 'people' | 'link'>;
+  directory: Pick<DirectoryStore, 'personByAccount' | 'people'>;
+  links: AccountLinks;
   decide: PressDeps['decide'];
   /** Absent where nobody can enrol a passkey. */
   stepUp?: NonNullable<PressDeps['stepUp']>;
@@ -79,6 +80,7 @@ export function createTeamsBot(deps: TeamsBotDeps): TeamsBot {
       tenant,
       platform: 'teams',
       linkMode: config.linkMode,
+      links: deps.links,
       directory,
       cards,
       requests,
@@ -102,11 +104,25 @@ export function createTeamsBot(deps: TeamsBotDeps): TeamsBot {
   });
 
   async function work(): Promise<number> {
+    await sendCodes();
     try {
       return await worker.run();
     } catch (error) {
       log.error({ err: error }, 'the cards could not be looked at');
       return 0;
+    }
+  }
+
+  /** Into the personal chat of the account: whoever reads that is whose account it is. */
+  async function sendCodes(): Promise<void> {
+    try {
+      await deps.links.sendCodes('teams', async ({ user }, text) => {
+        const reference = await places.personalOf(user);
+        if (reference === null) throw new PlatformError('gone', 'the bot has no personal chat with the account');
+        await calls.say(reference, text);
+      });
+    } catch (error) {
+      log.warn({ err: error }, 'a code for linking an account could not be sent');
     }
   }
 

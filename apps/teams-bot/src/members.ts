@@ -29,6 +29,7 @@ export function createMembers(calls: Pick<TeamsCalls, 'member'>, clock: Clock) {
       guest: role === 'guest' || /#EXT#/i.test(member.userPrincipalName ?? ''),
       external: (role !== 'user' && role !== 'guest') || member.tenantId?.toLowerCase() !== activity.tenantId || objectIdOf(member) !== user,
       email: member.email || null,
+      label: member.name || null,
     };
   }
 

@@ -1,3 +1,4 @@
+export { type AccountLinks, type AccountLinksWorld, createAccountLinks } from './account-links.js';
 export { type LinkMode, personOf } from './account.js';
 export { isAskedOf } from './audience.js';
 export { count, cut, decisionText, oneLine, stageText, time, titleOf, wholeText } from './card-words.js';

@@ -31,4 +31,6 @@ export interface AccountFacts {
   external: boolean;
   /** The address that the platform has verified; null when there is none or it is not confirmed. */
   email: string | null;
+  /** What people call the account, for a page to show; who it is is said by `user`. */
+  label?: string | null;
 }

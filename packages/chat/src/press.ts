@@ -3,6 +3,7 @@ import { cardOf, type CardOptions } from '@countersign/core/card';
 import { type Refusal, refuse } from '@countersign/core/decision';
 import type { DecideInput, DecideOutcome, StepUpPress } from '@countersign/core/flow';
 import type { CardStore, DirectoryStore, PlatformName, RequestStore } from '@countersign/core/ports';
+import type { AccountLinks } from './account-links.js';
 import { type LinkMode, personOf } from './account.js';
 import type { AccountFacts } from './platform.js';
 
@@ -24,13 +25,20 @@ export type PressAnswer =
   /** A passkey is needed: the presser alone gets the link to the page where it is used. Nothing is decided. */
   | { kind: 'step_up'; text: string; url: string; card: Card | null }
   /** Shown to the presser alone; the card for everybody stays as it is (or is brought up to date when it was stale). */
-  | { kind: 'refused'; code: Refusal['code']; text: string; card: Card | null };
+  | {
+      kind: 'refused';
+      code: Refusal['code'];
+      text: string;
+      card: Card | null;
+      /** What makes it good, for the presser alone. */ link?: { label: string; url: string };
+    };
 
 export interface PressDeps {
   tenant: string;
   platform: PlatformName;
   linkMode: LinkMode;
-  directory: Pick<DirectoryStore, 'personByAccount' | 'people' | 'link'>;
+  directory: Pick<DirectoryStore, 'people'>;
+  links: AccountLinks;
   cards: Pick<CardStore, 'postedByRef'>;
   requests: Pick<RequestStore, 'state'>;
   decide(input: DecideInput): Promise<DecideOutcome>;
@@ -49,7 +57,7 @@ export async function handlePress(deps: PressDeps, press: Press): Promise<PressA
     const refusal = refuse('action_mismatch', 'This button does not belong to this card. Nothing was decided; open the request from its own card.');
     return { ...refusal, card: null };
   }
-  const found = await personOf(deps.directory, { tenant: deps.tenant, platform: deps.platform, mode: deps.linkMode }, press.account);
+  const found = await personOf(deps, { tenant: deps.tenant, platform: deps.platform, mode: deps.linkMode }, press.account);
   if (found.kind === 'refused') return { ...found, card: null };
   const outcome = await deps.decide({
     decider: {

@@ -77,6 +77,9 @@ const variables = {
     header().refine((token) => !token.startsWith('xoxb-'), 'is a bot token'),
     'Use the app-level token (xapp-…) with connections:write; the bot token belongs in SLACK_BOT_TOKEN.',
   ),
+  SLACK_CLIENT_ID: variable(text(100), "Copy it from the app's Basic Information page."),
+  SLACK_CLIENT_SECRET: variable(header(), "Copy it from the app's Basic Information page."),
+  SLACK_OIDC_ISSUER: variable(z.string().refine(isSafeUrl, 'must be an https URL, or http to loopback'), 'Leave it out for Slack itself.'),
   SLACK_API_URL: variable(z.string().refine(isSafeUrl, 'must be an https URL, or http to loopback'), 'Leave it out for Slack itself.'),
   SLACK_CHANNEL: variable(text(200), 'Use the name or id of a channel.'),
   MicrosoftAppType: variable(
@@ -98,9 +101,34 @@ const variables = {
     z.enum(['proof', 'email'], 'must be proof or email'),
     'Leave it out for proof; email only where the workspace enforces its addresses by its own sign-on.',
   ),
+  COUNTERSIGN_LINK_COOLDOWN_SECONDS: variable(
+    z
+      .string()
+      .regex(/^\d{1,7}$/u, 'must be a whole number of seconds')
+      .transform(Number)
+      .pipe(z.int().max(2_592_000, 'must be 30 days or less')),
+    'Use the seconds that a newly linked chat account waits until it may decide; the default is 0.',
+  ),
   OIDC_ISSUER: variable(z.string().refine(isSafeUrl, 'must be an https URL, or http to loopback'), 'Write the issuer exactly as the identity provider does.'),
   OIDC_CLIENT_ID: variable(text(500), 'Copy it from the identity provider.'),
   OIDC_CLIENT_SECRET: variable(header(), 'Copy it from the identity provider.'),
+  OIDC_PRESET: variable(
+    z.enum(['generic', 'entra', 'google', 'okta'], 'must be generic, entra, google or okta'),
+    'Leave it out: the issuer tells which provider it is.',
+  ),
+  OIDC_PIN: variable(
+    z.string().transform(pins),
+    'Write it as hd:example.com for Google, tid:<tenant id> for Entra, or claim:value; separate several by commas.',
+  ),
+  OIDC_SCOPES: variable(
+    z
+      .string()
+      .transform(list)
+      .pipe(z.array(z.string().regex(/^[\x21\x23-\x5b\x5d-\x7e]+$/u, 'must hold scope names'))),
+    'Leave it out for email profile; add the scope that makes your provider send groups.',
+  ),
+  OIDC_GROUPS_CLAIM: variable(text(200), 'Name the claim of the ID token that lists groups, often groups; leave it out where groups come from elsewhere.'),
+  OIDC_JIT: variable(z.enum(['on', 'off'], 'must be on or off'), 'Leave it out; on adds whoever signs in to the directory, without role or group.'),
   COUNTERSIGN_CALLBACK_ALLOW: variable(
     z
       .string()
@@ -162,6 +190,23 @@ function address(...protocols: readonly string[]) {
     },
     `must be a ${protocols.map((protocol) => `${protocol}//`).join(' or ')} address`,
   );
+}
+
+/** `claim:value,…`: of one claim any value will do, of several claims each must hold. */
+function pins(value: string, context: z.RefinementCtx): Record<string, string[]> {
+  const found: Record<string, string[]> = {};
+  for (const entry of list(value)) {
+    const at = entry.indexOf(':');
+    // A claim's name may be an address, as Slack's are: the value stands behind the last colon that is no scheme's.
+    const split = entry.startsWith('http') ? entry.lastIndexOf(':') : at;
+    const [claim, wanted] = [entry.slice(0, split), entry.slice(split + 1)];
+    if (split < 1 || wanted === '') {
+      context.addIssue({ code: 'custom', message: 'must be claim:value, several separated by commas' });
+      return z.NEVER;
+    }
+    found[claim] = [...(found[claim] ?? []), wanted];
+  }
+  return found;
 }
 
 function isHost(value: string): boolean {

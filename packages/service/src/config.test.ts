@@ -52,7 +52,33 @@ describe('the quickstart rule', () => {
 
   test('a directory or an identity provider is a source of people', () => {
     expect(good({ COUNTERSIGN_DIRECTORY: 'p.yaml' })).toMatchObject({ quickstart: false, http: { host: '0.0.0.0' }, chatLink: 'proof', logLevel: 'info' });
-    expect(good({ OIDC_ISSUER: 'https://id.example.com', OIDC_CLIENT_ID: 'c' }).oidc).toEqual({ issuer: 'https://id.example.com', clientId: 'c' });
+    expect(good({ OIDC_ISSUER: 'https://id.example.com', OIDC_CLIENT_ID: 'c' }).oidc).toEqual({
+      issuer: 'https://id.example.com',
+      clientId: 'c',
+      pins: {},
+      scopes: ['email', 'profile'],
+      jit: false,
+    });
+  });
+
+  test('C5: an issuer that serves everybody is pinned to one organisation', () => {
+    const google = { OIDC_ISSUER: 'https://accounts.google.com', OIDC_CLIENT_ID: 'c' };
+    const tenant = '7f1f6f6e-1a2b-4c3d-8e9f-001122334455';
+    expect(readConfig(google)).toMatchObject({ ok: false, problems: [{ variable: 'OIDC_PIN' }] });
+    expect(good({ ...google, OIDC_PIN: 'hd:example.com, hd:example.org' }).oidc?.pins).toEqual({ hd: ['example.com', 'example.org'] });
+    for (const path of ['common', 'organizations', 'consumers']) {
+      const issuer = `https://login.microsoftonline.com/${path}/v2.0`;
+      expect(readConfig({ OIDC_ISSUER: issuer, OIDC_CLIENT_ID: 'c', OIDC_PIN: `tid:${tenant}` })).toMatchObject({
+        ok: false,
+        problems: [{ variable: 'OIDC_ISSUER' }],
+      });
+    }
+    expect(good({ OIDC_ISSUER: `https://login.microsoftonline.com/${tenant}/v2.0`, OIDC_CLIENT_ID: 'c' }).oidc?.pins).toEqual({});
+    expect(readConfig({ OIDC_ISSUER: 'https://id.example.com', OIDC_CLIENT_ID: 'c', OIDC_PIN: 'hd' })).toMatchObject({
+      ok: false,
+      problems: [{ variable: 'OIDC_PIN' }],
+    });
+    expect(readConfig({ COUNTERSIGN_DIRECTORY: 'p.yaml', SLACK_CLIENT_ID: 'c' })).toMatchObject({ ok: false, problems: [{ variable: 'SLACK_CLIENT_SECRET' }] });
   });
 });
 

@@ -65,7 +65,23 @@ export interface Config {
     readonly tenantIds: readonly string[];
     readonly openIdMetadataUrl?: string;
   };
-  readonly oidc?: { readonly issuer: string; readonly clientId: string; readonly clientSecret?: Secret };
+  readonly oidc?: {
+    readonly issuer: string;
+    readonly clientId: string;
+    readonly clientSecret?: Secret;
+    /** Absent: the issuer tells. */
+    readonly preset?: 'generic' | 'entra' | 'google' | 'okta';
+    /** Claims that the ID token must carry, each with one of these values. */
+    readonly pins: Readonly<Record<string, readonly string[]>>;
+    readonly scopes: readonly string[];
+    readonly groupsClaim?: string;
+    /** Whether somebody whom the directory does not know is added to it. */
+    readonly jit: boolean;
+  };
+  /** Sign in with Slack, which proves a Slack account when it is linked. */
+  readonly slackSignIn?: { readonly issuer: string; readonly clientId: string; readonly clientSecret: Secret };
+  /** How long a newly linked chat account waits until it may decide. */
+  readonly linkCooldownSeconds: number;
   readonly chatLink: 'proof' | 'email';
   /** What may be called back though private. Undefined: not configured (the quickstart then allows loopback); empty: nothing private. */
   readonly callbackAllow?: readonly string[];
@@ -106,7 +122,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, ro
     ...databaseProblems(has, allRoles),
     ...slackProblems(has),
     ...teamsProblems(has, values, host),
-    ...oidcProblems(has),
+    ...oidcProblems(has, values),
   );
   if (problems.length > 0) return { ok: false, problems: inOrder(problems) };
 
@@ -139,6 +155,8 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, ro
       ...given('slack', slackOf(values)),
       ...given('teams', teamsOf(values)),
       ...given('oidc', oidcOf(values)),
+      ...given('slackSignIn', slackSignInOf(values)),
+      linkCooldownSeconds: values.COUNTERSIGN_LINK_COOLDOWN_SECONDS ?? 0,
       chatLink: values.COUNTERSIGN_CHAT_LINK ?? (quickstart ? 'email' : 'proof'),
       ...given('callbackAllow', values.COUNTERSIGN_CALLBACK_ALLOW),
     },
@@ -259,11 +277,18 @@ function teamsProblems(has: Has, values: Partial<Variables>, host: string): Conf
   return problems;
 }
 
-function oidcProblems(has: Has): ConfigProblem[] {
+function oidcProblems(has: Has, values: Partial<Variables>): ConfigProblem[] {
+  if (has('SLACK_CLIENT_ID') !== has('SLACK_CLIENT_SECRET')) {
+    const missing = has('SLACK_CLIENT_ID') ? 'SLACK_CLIENT_SECRET' : 'SLACK_CLIENT_ID';
+    return [
+      { variable: missing, problem: 'is missing, though the other half is set', fix: "Copy both from the Slack app's Basic Information page, or unset both." },
+    ];
+  }
   if (has('OIDC_ISSUER') && !has('OIDC_CLIENT_ID'))
     return [{ variable: 'OIDC_CLIENT_ID', problem: 'is missing', fix: 'Set it to the client id that the identity provider gave to Countersign.' }];
-  const lonely = (['OIDC_CLIENT_ID', 'OIDC_CLIENT_SECRET'] as const).filter(has);
-  if (has('OIDC_ISSUER') || lonely.length === 0) return [];
+  if (has('OIDC_ISSUER')) return tenantProblems(values);
+  const lonely = (['OIDC_CLIENT_ID', 'OIDC_CLIENT_SECRET', 'OIDC_PRESET', 'OIDC_PIN', 'OIDC_SCOPES', 'OIDC_GROUPS_CLAIM', 'OIDC_JIT'] as const).filter(has);
+  if (lonely.length === 0) return [];
   return [
     {
       variable: 'OIDC_ISSUER',
@@ -271,6 +296,23 @@ function oidcProblems(has: Has): ConfigProblem[] {
       fix: 'Set it to the issuer URL of the identity provider, or unset the others.',
     },
   ];
+}
+
+/** An issuer that serves everybody must be pinned to one organisation: else anybody's account has a token for us. */
+function tenantProblems({ OIDC_ISSUER: issuer, OIDC_PRESET: preset, OIDC_PIN: pinned = {} }: Partial<Variables>): ConfigProblem[] {
+  if (issuer === undefined) return [];
+  const { hostname, pathname } = new URL(issuer);
+  if ((preset === 'google' || hostname === 'accounts.google.com') && pinned['hd'] === undefined)
+    return [
+      { variable: 'OIDC_PIN', problem: 'does not name the hosted domain, so any Google account could sign in', fix: 'Set OIDC_PIN=hd:your-domain.example.' },
+    ];
+  const entra = preset === 'entra' || hostname.startsWith('login.microsoftonline.') || hostname.startsWith('login.partner.microsoftonline.');
+  const oneTenant = /^\/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\/v2\.0\/?$/iu.test(pathname);
+  if (entra && /^\/(common|organizations|consumers)(\/|$)/iu.test(pathname))
+    return [{ variable: 'OIDC_ISSUER', problem: 'names every Entra tenant', fix: 'Use https://login.microsoftonline.com/<tenant id>/v2.0.' }];
+  if (entra && !oneTenant && pinned['tid'] === undefined)
+    return [{ variable: 'OIDC_PIN', problem: 'does not name the tenant', fix: 'Set OIDC_PIN=tid:<tenant id>, or the issuer with the tenant id in it.' }];
+  return [];
 }
 
 function slackOf(values: Partial<Variables>): Config['slack'] | undefined {
@@ -298,7 +340,22 @@ function teamsOf(values: Partial<Variables>): Config['teams'] | undefined {
 
 function oidcOf(values: Partial<Variables>): Config['oidc'] | undefined {
   if (values.OIDC_ISSUER === undefined || values.OIDC_CLIENT_ID === undefined) return undefined;
-  return { issuer: values.OIDC_ISSUER, clientId: values.OIDC_CLIENT_ID, ...given('clientSecret', secret(values.OIDC_CLIENT_SECRET)) };
+  return {
+    issuer: values.OIDC_ISSUER,
+    clientId: values.OIDC_CLIENT_ID,
+    ...given('clientSecret', secret(values.OIDC_CLIENT_SECRET)),
+    ...given('preset', values.OIDC_PRESET),
+    pins: values.OIDC_PIN ?? {},
+    scopes: values.OIDC_SCOPES ?? ['email', 'profile'],
+    ...given('groupsClaim', values.OIDC_GROUPS_CLAIM),
+    jit: values.OIDC_JIT === 'on',
+  };
+}
+
+function slackSignInOf(values: Partial<Variables>): Config['slackSignIn'] | undefined {
+  const { SLACK_CLIENT_ID: clientId, SLACK_CLIENT_SECRET: clientSecret } = values;
+  if (clientId === undefined || clientSecret === undefined) return undefined;
+  return { issuer: values.SLACK_OIDC_ISSUER ?? 'https://slack.com', clientId, clientSecret: new Secret(clientSecret) };
 }
 
 function secret(value: string | undefined): Secret | undefined {

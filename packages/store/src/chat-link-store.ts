@@ -108,11 +108,14 @@ export function chatLinkStore(database: Database): ChatLinkStore {
 
 const LIVE = 'spent_at IS NULL AND expires_at > clock_timestamp()';
 
-/** Who has the account now, and whether the person has another one in its workspace: `taken` and `second`. */
-function obstacles(account: Record<'tenant' | 'platform' | 'workspace' | 'user' | 'person', string>): string {
+/**
+ * Who has the account now, and whether the person has another one in its workspace: `taken` and `second`.
+ * @param counting an SQL condition on the other link `o`
+ */
+function obstacles(account: Record<'tenant' | 'platform' | 'workspace' | 'user' | 'person', string>, counting = 'true'): string {
   const here = `o.tenant = ${account.tenant} AND o.platform = ${account.platform} AND o.workspace = ${account.workspace}`;
   return `EXISTS (SELECT FROM chat_account_links o WHERE ${here} AND o."user" = ${account.user}) AS taken,
-    EXISTS (SELECT FROM chat_account_links o WHERE ${here} AND o.person_id = ${account.person}) AS second`;
+    EXISTS (SELECT FROM chat_account_links o WHERE ${here} AND o.person_id = ${account.person} AND ${counting}) AS second`;
 }
 
 async function finishLink(
@@ -145,6 +148,9 @@ async function finishLink(
   return row.taken ? 'taken' : row.second ? 'second' : 'over';
 }
 
+/** An address that the operator vouches for is the person's beside what the directory names. */
+const OWN = `o.how IN ('proof', 'email')`;
+
 async function linkAccount(
   database: Database,
   { tenant, platform, workspace, user, person_id, how }: ChatAccount & { tenant: string; person_id: string; how: 'email' | 'administrator' },
@@ -157,7 +163,7 @@ async function linkAccount(
   const leaves = leafMembers(values, account.tenant, [leaf], 'gate');
   const { rows, again } = await database.runCounting<{ linked: boolean; taken: boolean; second: boolean }>({
     name: 'link-account',
-    text: `WITH found AS (SELECT ${obstacles(account)}),
+    text: `WITH found AS (SELECT ${obstacles(account, OWN)}),
       gate AS (INSERT INTO chat_account_links (tenant, platform, workspace, "user", person_id, how, linked_at)
         SELECT ${[t, p, w, u, person, h].join(', ')}, clock_timestamp() FROM found WHERE NOT taken AND (NOT second OR ${h} = 'administrator') ON CONFLICT DO NOTHING RETURNING tenant),
       ${leaves.members.join(', ')}

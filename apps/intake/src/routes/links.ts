@@ -10,10 +10,10 @@ import {
   proveLinkBodySchema,
   provingLinkSchema,
 } from '@countersign/contracts';
-import { loneLeaf } from '@countersign/core/flow';
+import { linkCodeHash, linkTokenHash, loneLeaf } from '@countersign/core/flow';
 import type { ChatAccount, ChatLinkAttempt, LinkedAccount } from '@countersign/core/ports';
 import { addSeconds, isInstant } from '@countersign/core/request';
-import { type AuthenticatedPerson, hashOf, type PersonSession, startSignIn } from '@countersign/identity';
+import { type AuthenticatedPerson, type PersonSession, startSignIn } from '@countersign/identity';
 import { z } from 'zod';
 import type { IntakeDeps } from '../deps.js';
 import { type Answer, type Route, route } from '../http/route.js';
@@ -47,7 +47,7 @@ export function linkRoutes(deps: IntakeDeps): Route[] {
       async handle({ reader, body: { token } }) {
         const by = sessionFor(reader);
         if ('problem' in by) return by;
-        const opened = await chatLinks.openLink(hashOf(token), by);
+        const opened = await chatLinks.openLink(linkTokenHash(token), by);
         if (opened === null) return over();
         const proof = opened.proof ?? (await provedByTeams(opened, by));
         const { platform, workspace, user, label, expires_at, code_wanted } = opened;
@@ -73,7 +73,7 @@ export function linkRoutes(deps: IntakeDeps): Route[] {
       async handle({ reader, body: { token, way } }): Promise<Answer> {
         const by = sessionFor(reader);
         if ('problem' in by) return by;
-        const hash = hashOf(token);
+        const hash = linkTokenHash(token);
         const opened = await chatLinks.openLink(hash, by);
         if (opened === null) return over();
         if (way === 'code') {
@@ -102,12 +102,12 @@ export function linkRoutes(deps: IntakeDeps): Route[] {
       async handle({ reader, body: { token, code } }) {
         const by = sessionFor(reader);
         if ('problem' in by) return by;
-        const hash = hashOf(token);
+        const hash = linkTokenHash(token);
         const opened = await chatLinks.openLink(hash, by);
         if (opened === null) return over();
         let { proof } = opened;
         if (proof === null && code !== undefined) {
-          const tried = await chatLinks.tryCode(hash, by, codeHash(token, code), MOST_TRIES);
+          const tried = await chatLinks.tryCode(hash, by, linkCodeHash(code), MOST_TRIES);
           if (tried === 'wrong') return trouble('code_wrong', 'This is not the code that was sent to the chat account.');
           if (tried === 'over') return trouble('code_wrong', 'No code was sent yet, or it was entered wrongly too often. Begin again in the chat.');
           proof = 'code';
@@ -286,11 +286,6 @@ interface LinkSession {
   person_id: string;
   session_id: string;
   session: PersonSession;
-}
-
-/** Codes are stored with their link's token, which the database has no more than the code. */
-export function codeHash(token: string, code: string): Uint8Array {
-  return hashOf(`${Buffer.from(hashOf(token)).toString('hex')}:${code.replace(/[\s-]/g, '')}`);
 }
 
 function waitsUntil(link: LinkedAccount, { signIn, flow }: IntakeDeps): string | null {
