@@ -20,11 +20,11 @@ export const stageSchema = z.strictObject({
       z.strictObject({
         group: groupNameSchema,
         quorum: z.int().min(1).max(50),
-        /** From so many seconds after opening on, members of `to` may fill this group's places too, and are told. By time. */
+        /** From so many seconds after opening on, members of `to` may fill this group's places too, and are told; from 0 on: the group includes them. By time. */
         escalate: z
-          .array(z.strictObject({ after_seconds: z.int().min(1), to: groupNameSchema }))
+          .array(z.strictObject({ after_seconds: z.int().min(0), to: groupNameSchema }))
           .min(1)
-          .max(10)
+          .max(30)
           .optional(),
       }),
     )

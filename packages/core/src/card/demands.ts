@@ -37,7 +37,9 @@ function requirementFacts(requirement: Requirement, opened: Instant): [string, s
   const { obligations, veto, via, delegation, break_glass, solo, on_timeout, counter } = requirement;
   const escalations = requirement.stages.flatMap((stage) =>
     stage.all.flatMap(({ group, escalate = [] }) =>
-      escalate.map(({ after_seconds, to }) => `${to} in place of ${group} from ${addSeconds(opened, after_seconds)} on`),
+      escalate.map(({ after_seconds, to }) =>
+        after_seconds === 0 ? `${to} counts for ${group} too` : `${to} in place of ${group} from ${addSeconds(opened, after_seconds)} on`,
+      ),
     ),
   );
   const facts: [string, string | undefined][] = [

@@ -32,7 +32,12 @@ export function timersOf(request: Pick<ActionRequestRecord, 'id' | 'status' | 'c
 }
 
 function escalationsOf({ stages }: Requirement) {
-  return stages.flatMap((stage, index) => stage.all.flatMap(({ group, escalate = [] }) => escalate.map((entry) => ({ ...entry, group, stage: index }))));
+  return stages.flatMap((stage, index) =>
+    stage.all.flatMap(({ group, escalate = [] }) =>
+      // From 0 on, a group includes another: nobody waits for that.
+      escalate.filter(({ after_seconds }) => after_seconds > 0).map((entry) => ({ ...entry, group, stage: index })),
+    ),
+  );
 }
 
 /** What a request has when it is opened: nothing was asked, proposed or reviewed. */

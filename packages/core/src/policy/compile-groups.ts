@@ -13,6 +13,8 @@ export interface Groups {
   readonly declared: readonly GroupInfo[];
   /** The groups that somebody of these groups is in, by what the bundles include. Sorted. */
   expand(groups: readonly string[]): string[];
+  /** The groups whose members are members of this one too. */
+  partsOf(group: string): readonly string[];
 }
 
 export interface GroupsOfBundle {
@@ -55,11 +57,13 @@ export function compileGroups(bundles: readonly GroupsOfBundle[]): Groups {
       names.add(group);
       if (closed && !known.includes(group)) bundle.report(pointer, `the group "${group}" does not stand under groups`, didYouMean(group, known));
     };
+    // What a group includes may stand in the directory alone: so one line of a bundle says who a role is.
+    for (const { includes } of Object.values(bundle.document.groups ?? {})) for (const part of includes ?? []) names.add(part);
     visitGroups(bundle.document, visit);
     visitQuorums(bundle, declared);
   }
   refuseCycles(bundles, declared);
-  const parts = [...declared.values()].filter(({ includes }) => includes.length > 0);
+  const including = [...declared.values()].filter(({ includes }) => includes.length > 0);
   return {
     names: [...names].sort(compareText),
     declared: [...declared.values()].sort((a, b) => compareText(a.name, b.name)),
@@ -68,7 +72,17 @@ export function compileGroups(bundles: readonly GroupsOfBundle[]): Groups {
       // Each pass may bring in another level; there are no cycles.
       for (let before = -1; before !== all.size;) {
         before = all.size;
-        for (const { name, includes } of parts) if (includes.some((part) => all.has(part))) all.add(name);
+        for (const { name, includes } of including) if (includes.some((part) => all.has(part))) all.add(name);
+      }
+      return [...all].sort(compareText);
+    },
+    partsOf(group) {
+      const all = new Set<string>();
+      const todo = [...(declared.get(group)?.includes ?? [])];
+      for (let part = todo.pop(); part !== undefined; part = todo.pop()) {
+        if (all.has(part)) continue;
+        all.add(part);
+        todo.push(...(declared.get(part)?.includes ?? []));
       }
       return [...all].sort(compareText);
     },
@@ -78,8 +92,6 @@ export function compileGroups(bundles: readonly GroupsOfBundle[]): Groups {
 type Visit = (group: string, pointer: string) => void;
 
 function visitGroups(document: BundleDocument, visit: Visit): void {
-  for (const [group, { includes }] of Object.entries(document.groups ?? {}))
-    includes?.forEach((part, index) => visit(part, `${childPointer('/groups', group)}/includes/${index}`));
   visitChannels(document.defaults.channels, '/defaults/channels', visit);
   visitRequire(document.defaults.require, '/defaults/require', visit);
   visitReveal(document.defaults.reveal, '/defaults/reveal', visit);

@@ -12,7 +12,7 @@ import { parseTemplate, type Template } from './explanation.js';
 import { compileGlob, isPattern, type Glob } from './globs.js';
 import { fold, type CompiledLimit, type CompiledRule } from './judge.js';
 import { recordOf } from './parameter-types.js';
-import { compileEmergency, compileRequirement, seconds, type RequirementPlan } from './requirement.js';
+import { compileEmergency, compileRequirement, seconds, type PartsOf, type RequirementPlan } from './requirement.js';
 import { compileReveal } from './reveal.js';
 
 /** What a rule is compiled against. */
@@ -26,6 +26,7 @@ export interface RuleSurroundings {
   /** The position of the bundle's tier among those that are there. */
   readonly tier: number;
   readonly windows: RecordType;
+  readonly partsOf: PartsOf;
 }
 
 /** Rules, each by itself; what they say of each other is checked by `checkReferences`. */
@@ -41,9 +42,9 @@ function compileRule(rule: RuleDocument, pointer: string, around: RuleSurroundin
   refuseMisfits(rule, pointer, around);
   const plan: RequirementPlan | null =
     rule.effect === 'require'
-      ? compileRequirement(rule.require, document.defaults, rule.break_glass, inRequire)
+      ? compileRequirement(rule.require, document.defaults, rule.break_glass, inRequire, around.partsOf)
       : rule.effect === 'deny' && rule.break_glass !== undefined
-        ? compileEmergency(rule.break_glass, document.defaults, inRequire)
+        ? compileEmergency(rule.break_glass, document.defaults, inRequire, around.partsOf)
         : null;
   if (rule.effect === 'require' && plan === null)
     report(pointer, `the rule "${rule.id}" asks for people and names nobody`, { hint: 'write require with stages, here or under defaults' });

@@ -16,7 +16,7 @@ import { evaluate } from './evaluate.js';
 import { GlobIndex } from './globs.js';
 import { fold, type CompiledRule } from './judge.js';
 import { compareText, mergeRequirements } from './merge-requirements.js';
-import { compileRequirement, defaultGrantTtl, defaultUseWithin, requirementFor, seconds, type CompileCondition } from './requirement.js';
+import { compileRequirement, defaultGrantTtl, defaultUseWithin, requirementFor, seconds, type CompileCondition, type PartsOf } from './requirement.js';
 import { compileReveal } from './reveal.js';
 import type { BundleDefaults, BundleFile, BundleHead, CompiledBundle, CompileResult, PolicyProblem } from './types.js';
 import { compileWindow, type Window } from './windows.js';
@@ -63,8 +63,8 @@ function compileRead(read: BundlesRead): CompileResult {
     const windowsOf: RecordType = { members: Object.fromEntries([...windows.of(tier)].map((name) => [name, 'bool' as const])) };
     conditions = compileLets(own, conditions, engine, catalogue, windowsOf);
     for (const bundle of own) {
-      const around = { ...bundle, bundle: bundle.name, conditions, catalogue, windows: windowsOf };
-      defaults.push(compileDefaults(bundle, (source, pointer) => compileCondition(source, pointer, letScope(around), around)));
+      const around = { ...bundle, bundle: bundle.name, conditions, catalogue, windows: windowsOf, partsOf: (group: string) => groups.partsOf(group) };
+      defaults.push(compileDefaults(bundle, (source, pointer) => compileCondition(source, pointer, letScope(around), around), around.partsOf));
       rules.push(...compileRules(around));
     }
   });
@@ -187,7 +187,7 @@ function compileWindows(bundles: readonly PlacedBundle[]): { all: ReadonlyMap<st
   return { all, of: (tier) => new Set([...tierOf].flatMap(([window, own]) => (own <= tier ? [window] : []))) };
 }
 
-function compileDefaults({ document, report }: PlacedBundle, check: CompileCondition): BundleDefaults {
+function compileDefaults({ document, report }: PlacedBundle, check: CompileCondition, partsOf: PartsOf): BundleDefaults {
   const { defaults } = document;
   const undeclared = defaults.undeclared ?? 'require';
   const plan =
@@ -198,6 +198,7 @@ function compileDefaults({ document, report }: PlacedBundle, check: CompileCondi
           defaults,
           undefined,
           (source, at) => check(source, at.startsWith('/defaults') ? at : `/defaults/require${at}`),
+          partsOf,
         );
   const require = plan === null ? null : requirementFor(plan, () => false);
   if (defaults.require !== undefined && defaults.require.stages === undefined)

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { compileBundle, compileCanonical, type BundleFile, type CompiledBundle, type Evaluation, type PolicyInput, type PolicyProblem } from './index.js';
+import { progress } from './quorum.js';
 
 const HEAD = 'apiVersion: countersign.dev/v1\nkind: PolicyBundle\n';
 const PEOPLE = 'require: {stages: [{all: [{group: fallback, quorum: 1}]}]}';
@@ -506,11 +507,11 @@ describe('the checker', () => {
       'allow',
       'allow',
     ]);
-    for (const bad of [
+    for (const [at, ttl] of [
       ['yesterday', '1h'],
       ['2026-11-21T11:00:00Z', 'long'],
     ] as const)
-      expect(effect(...bad)).toBe('deny');
+      expect(effect(at, ttl)).toBe('deny');
   });
 });
 
@@ -611,6 +612,28 @@ describe('groups', () => {
     const bundle = compiled(file('groups: {fallback: {}, all: {includes: [eu, us]}, eu: {includes: [de]}, de: {}, us: {}, out: {}}'));
     expect(bundle.expandGroups(['de'])).toEqual(['all', 'de', 'eu']);
     expect(bundle.expandGroups(['out', 'x'])).toEqual(['out', 'x']);
+    const asked = compiled(
+      file(
+        "groups: {fallback: {}, all: {includes: [eu]}, eu: {includes: [de]}, de: {}}\nrules: [{id: r, effect: require, actions: ['*'], require: {veto: [eu], stages: [{all: [{group: all}]}]}}]",
+      ),
+    ).evaluate(request()).requirement;
+    expect(asked).toMatchObject({
+      veto: ['de', 'eu'],
+      stages: [
+        {
+          all: [
+            {
+              group: 'all',
+              escalate: [
+                { after_seconds: 0, to: 'de' },
+                { after_seconds: 0, to: 'eu' },
+              ],
+            },
+          ],
+        },
+      ],
+    });
+    expect(asked !== null && progress(asked, [{ person_id: 'p', groups: ['de'] }]).satisfied).toBe(true);
     expect(messages(file('groups: {fallback: {}, a: {includes: [b]}, b: {includes: [c]}, c: {includes: [a]}}'))).toEqual(
       expect.arrayContaining([expect.stringContaining('includes itself, by way of the groups that it includes')]),
     );

@@ -8,7 +8,7 @@ import type { Terms } from './merge-terms.js';
 /** Five minutes: long enough to run what was approved, short enough that little changes meanwhile. */
 const DEFAULT_GRANT_TTL_SECONDS = 300;
 /** Of one place; leaving later ones out loosens nothing. */
-const MAX_ESCALATIONS = 10;
+const MAX_ESCALATIONS = 30;
 
 /** A requirement whose stages and channels may depend on the request. */
 export interface RequirementPlan {
@@ -22,6 +22,9 @@ export interface RequirementPlan {
 
 /** Compiles a condition that stands at this pointer below the requirement. */
 export type CompileCondition = (source: string, pointer: string) => Condition | undefined;
+
+/** The groups whose members are members of this one too. */
+export type PartsOf = (group: string) => readonly string[];
 
 /** The requirement for one request: a stage or channel is left out only where its condition is certainly false. */
 export function requirementFor(plan: RequirementPlan, isFalse: (condition: Condition) => boolean): Requirement {
@@ -62,19 +65,20 @@ export function compileRequirement(
   defaults: Defaults,
   breakGlass: BreakGlassDocument | undefined,
   compile: CompileCondition,
+  partsOf: PartsOf,
 ): RequirementPlan | null {
   const inherits = written?.stages === undefined;
   const stages = written?.stages ?? defaults.require?.stages;
   if (stages === undefined) return null;
-  const own = termsOf(written, defaults, breakGlass);
-  const base = inherits && defaults.require !== undefined && written !== defaults.require ? termsOf(defaults.require, defaults, undefined) : undefined;
+  const own = termsOf(written, defaults, breakGlass, partsOf);
+  const base = inherits && defaults.require !== undefined && written !== defaults.require ? termsOf(defaults.require, defaults, undefined, partsOf) : undefined;
   const escalation = timeoutOf(written).escalate ?? timeoutOf(defaults.require).escalate ?? [];
   const pointer = inherits ? '/defaults/require' : '';
   const channels = written?.channels ?? (inherits ? defaults.require?.channels : undefined) ?? defaults.channels ?? [];
   return planOf(
     stages.map((stage, index) => ({
-      stage: compileStage(stage, index, inherits ? escalation : (timeoutOf(written).escalate ?? [])),
-      veto: stage.veto ?? [],
+      stage: compileStage(stage, index, inherits ? escalation : (timeoutOf(written).escalate ?? []), partsOf),
+      veto: withParts(stage.veto ?? [], partsOf),
       when: stage.when === undefined ? undefined : compile(stage.when, `${pointer}/stages/${index}/when`),
     })),
     channels.map((channel, index) => ({
@@ -92,9 +96,9 @@ export function compileRequirement(
 }
 
 /** A deny rule that lets a group break the glass asks of that group, and knows no other road. */
-export function compileEmergency(breakGlass: BreakGlassDocument, defaults: Defaults, compile: CompileCondition): RequirementPlan {
+export function compileEmergency(breakGlass: BreakGlassDocument, defaults: Defaults, compile: CompileCondition, partsOf: PartsOf): RequirementPlan {
   const { group, quorum = 1 } = breakGlass;
-  const terms = termsOf(undefined, defaults, breakGlass);
+  const terms = termsOf(undefined, defaults, breakGlass, partsOf);
   const road = terms.break_glass;
   return planOf(
     [{ stage: { name: 'break glass', all: [{ group, quorum }], distinct_humans: quorum }, veto: [], when: undefined }],
@@ -126,7 +130,7 @@ function inherit(own: Requirement, base: Requirement, defaultUse: boolean): Requ
 
 const PERMISSIONS = ['delegation', 'via', 'break_glass', 'solo', 'alike', 'counter', 'bulk'] as const satisfies readonly (keyof Terms)[];
 
-function termsOf(written: RequireDocument | undefined, defaults: Defaults, breakGlass: BreakGlassDocument | undefined): Requirement {
+function termsOf(written: RequireDocument | undefined, defaults: Defaults, breakGlass: BreakGlassDocument | undefined, partsOf: PartsOf): Requirement {
   const { obligations } = written ?? {};
   const grant_ttl_seconds = seconds(obligations?.ttl ?? ttlOf(written)) ?? defaultGrantTtl(defaults);
   const reason = obligations?.reason ?? written?.reason;
@@ -136,7 +140,7 @@ function termsOf(written: RequireDocument | undefined, defaults: Defaults, break
   const via = written?.via ?? defaults.via;
   const demanded = obligationsOf(obligations);
   const terms: { [member in keyof Terms]: Terms[member] | undefined } = {
-    veto: written?.veto === undefined ? undefined : sorted(written.veto),
+    veto: written?.veto === undefined ? undefined : sorted(withParts(written.veto, partsOf)),
     on_timeout: timeout.on_timeout === 'deny' ? 'deny' : undefined,
     reminders_seconds: reminders.length === 0 ? undefined : reminders,
     obligations: demanded,
@@ -200,10 +204,11 @@ function channelOf({ slack, teams, email, direct }: Omit<ChannelDocument, 'when'
   return email === undefined ? { direct: direct ?? '' } : { email };
 }
 
-function compileStage(written: StageDocument, index: number, escalation: readonly EscalationDocument[]): Stage {
+function compileStage(written: StageDocument, index: number, escalation: readonly EscalationDocument[], partsOf: PartsOf): Stage {
   const all = written.all
     .map(({ group, quorum = 1, escalate = [] }) => {
-      const steps = new Map<string, number>();
+      // Who is included counts from the start.
+      const steps = new Map<string, number>(partsOf(group).map((part) => [part, 0]));
       for (const { after, to } of [...escalate, ...escalation])
         if (to !== group) steps.set(to, Math.min(secondsOf(after), steps.get(to) ?? Number.POSITIVE_INFINITY));
       const sortedSteps = [...steps].map(([to, after_seconds]) => ({ after_seconds, to }));
@@ -213,5 +218,7 @@ function compileStage(written: StageDocument, index: number, escalation: readonl
     .sort((a, b) => compareText(a.group, b.group));
   return { name: written.name ?? unnamedStage(index + 1), all, distinct_humans: distinctHumans(all, written.distinct_humans) };
 }
+
+const withParts = (groups: readonly string[], partsOf: PartsOf): string[] => groups.flatMap((group) => [group, ...partsOf(group)]);
 
 const sorted = (all: readonly string[]): string[] => [...new Set(all)].sort(compareText);
