@@ -52,7 +52,14 @@ const ADDRESS = 'quentin.quimby@customer.example';
       users: ['alice', 'bob'].map((name) => ({ id: `U0${name.toUpperCase()}`, name, email: `${name}@example.com` })),
       channels: [{ id: 'C0APPROVALS', name: 'approvals' }],
     });
-    const env = { SLACK_BOT_TOKEN: slack.botToken, SLACK_SIGNING_SECRET: slack.signingSecret, SLACK_API_URL: slack.apiUrl, SLACK_CHANNEL: '#approvals' };
+    const env = {
+      // Chromium's own make: each enrolment is attested.
+      COUNTERSIGN_PASSKEY_MAKES: '01020304-0506-0708-0102-030405060708',
+      SLACK_BOT_TOKEN: slack.botToken,
+      SLACK_SIGNING_SECRET: slack.signingSecret,
+      SLACK_API_URL: slack.apiUrl,
+      SLACK_CHANNEL: '#approvals',
+    };
     [server, browser] = await Promise.all([startServer({ home, env }), launchBrowser(chromium ?? '')]);
     slack.connect(`${server.url}/slack/events`);
     [alice, bob] = await Promise.all([device('alice'), device('bob')]);

@@ -129,6 +129,13 @@ const variables = {
   ),
   OIDC_GROUPS_CLAIM: variable(text(200), 'Name the claim of the ID token that lists groups, often groups; leave it out where groups come from elsewhere.'),
   OIDC_JIT: variable(z.enum(['on', 'off'], 'must be on or off'), 'Leave it out; on adds whoever signs in to the directory, without role or group.'),
+  COUNTERSIGN_PASSKEY_MAKES: variable(
+    z
+      .string()
+      .transform((value) => list(value.toLowerCase()))
+      .pipe(z.array(z.string().regex(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/u, 'must hold AAGUIDs'))),
+    'Leave it out where any authenticator will do; else list the AAGUIDs of the makes that count, separated by commas.',
+  ),
   COUNTERSIGN_CALLBACK_ALLOW: variable(
     z
       .string()

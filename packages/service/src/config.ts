@@ -83,6 +83,8 @@ export interface Config {
   /** How long a newly linked chat account waits until it may decide. */
   readonly linkCooldownSeconds: number;
   readonly chatLink: 'proof' | 'email';
+  /** The AAGUIDs of the authenticators that may be enrolled; empty: all, and no attestation is asked for. */
+  readonly passkeyMakes: readonly string[];
   /** What may be called back though private. Undefined: not configured (the quickstart then allows loopback); empty: nothing private. */
   readonly callbackAllow?: readonly string[];
 }
@@ -158,6 +160,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, ro
       ...given('slackSignIn', slackSignInOf(values)),
       linkCooldownSeconds: values.COUNTERSIGN_LINK_COOLDOWN_SECONDS ?? 0,
       chatLink: values.COUNTERSIGN_CHAT_LINK ?? (quickstart ? 'email' : 'proof'),
+      passkeyMakes: values.COUNTERSIGN_PASSKEY_MAKES ?? [],
       ...given('callbackAllow', values.COUNTERSIGN_CALLBACK_ALLOW),
     },
   };

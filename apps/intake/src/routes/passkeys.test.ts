@@ -157,3 +157,16 @@ describe('proving again in a session', () => {
     expect(codeOf(await alice.call('POST', '/v1/sessions/step-up', { response }))).toEqual({ status: 403, code: 'passkey_refused' });
   });
 });
+
+test('C5: where only some makes of authenticator count, an unattested one is not enrolled, whatever it calls itself', async () => {
+  const choosy = await createApiWorld({ passkeyMakes: ['00000000-0000-0000-0000-000000000000'] });
+  try {
+    const alice = await seat(choosy, 'alice');
+    const options = await alice.call('POST', '/v1/passkeys/challenges');
+    expect(options.json.attestation).toBe('direct');
+    const refused = await alice.call('POST', '/v1/passkeys', { name: 'x', response: new SoftAuthenticator(choosy.url).register(options.json) });
+    expect(refused.json).toMatchObject({ code: 'passkey_refused', detail: expect.stringContaining('make of authenticator') });
+  } finally {
+    await choosy.close();
+  }
+});
