@@ -116,6 +116,7 @@ async function startRoles(parts: Parts, origins: () => readonly string[], polici
       trustedProxies: config.trustedProxies,
       policies: world.store.policies,
       passkeys: world.store.passkeys,
+      passkeyMakes: config.passkeyMakes,
       deliveries: world.store.deliveries,
       endpoints: world.store.endpoints,
       control: {

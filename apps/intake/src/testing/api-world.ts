@@ -124,6 +124,8 @@ export async function createApiWorld(
     /** What requirements of these actions say besides, whatever the bundle says. */
     demands?: Readonly<Record<string, Partial<Requirement>>>;
     trustedProxies?: string[];
+    /** The AAGUIDs that count. */
+    passkeyMakes?: string[];
   } = {},
 ): Promise<ApiWorld> {
   const database = await createTestDatabase();
@@ -234,6 +236,7 @@ export async function createApiWorld(
     ...(options.signIn === undefined ? {} : { signIn: options.signIn(url) }),
     policies: store.policies,
     passkeys: store.passkeys,
+    passkeyMakes: options.passkeyMakes ?? [],
     deliveries: store.deliveries,
     endpoints: store.endpoints,
     control: { freezes: store.freezes, configChanges: store.configChanges, fourEyes: options.fourEyes ?? 'auto' },
