@@ -1,4 +1,5 @@
-import type { ActionRequest, Card, DecisionView, DeliveryAnswer, Problem, Status, TimelineEvent, Verdict } from '@countersign/contracts';
+import type { ActionRequest, Card, DecisionView, DeliveryAnswer, JsonObject, Problem, Status, TimelineEvent, Verdict } from '@countersign/contracts';
+import type { Given } from './decision-bar.js';
 
 /** A refusal or fault that the API stated; its words are for the person. */
 export class ApiError extends Error {
@@ -48,13 +49,22 @@ export const api = {
   card: (id: string) => call<Card>('GET', `/v1/previews/web/${id}`),
   timeline: (id: string) => call<{ data: TimelineEvent[] }>('GET', `/v1/action-requests/${id}/events`),
   deliveries: (id: string) => call<{ data: Delivery[] }>('GET', `/v1/deliveries?action_request=${id}`),
-  decide: (card: Card, verdict: Verdict, reason: string, passkey: string | null = null) =>
+  decide: (card: Card, verdict: Verdict, given: Given, passkey: string | null = null) =>
     call<DecisionView>('POST', `/v1/action-requests/${card.request_id}/decisions`, {
       verdict,
       request_digest: card.request_digest,
-      ...(reason.trim() === '' ? {} : { reason: reason.trim() }),
+      ...(given.reason.trim() === '' ? {} : { reason: given.reason.trim() }),
+      ...(given.ticket.trim() === '' ? {} : { ticket: given.ticket.trim() }),
+      ...(given.acknowledged.length === 0 ? {} : { acknowledged: given.acknowledged }),
+      ...(given.delegate_for === null ? {} : { delegate_for: given.delegate_for }),
+      ...(given.break_glass ? { break_glass: true } : {}),
       ...(passkey === null ? {} : { passkey }),
     }),
+  opened: ({ request_id, view_digest }: Card) => call<object>('POST', `/v1/action-requests/${request_id}/opened`, { view_digest }),
+  ask: (id: string, text: string) => call<object>('POST', `/v1/action-requests/${id}/questions`, { text }),
+  answer: (id: string, question: string, text: string) => call<object>('POST', `/v1/action-requests/${id}/questions/${question}/answers`, { text }),
+  propose: (id: string, parameters: JsonObject, reason: string) =>
+    call<object>('POST', `/v1/action-requests/${id}/proposals`, { parameters, ...(reason.trim() === '' ? {} : { reason: reason.trim() }) }),
   redrive: (delivery: string) => call<Delivery>('POST', `/v1/deliveries/${delivery}/redrive`, {}),
   revoke: (id: string) => call<ActionRequest>('POST', `/v1/action-requests/${id}/revoke`, {}),
 };

@@ -1,16 +1,24 @@
 import { useEffect, useState } from 'react';
+import { account } from './account-api.js';
+import { AccountPage } from './account-page.js';
 import { api, ApiError, type Me } from './api.js';
 import { Inbox } from './inbox.js';
+import { keepLinkToken, LinkPage } from './link-page.js';
 import { PasskeysPage } from './passkeys-page.js';
 import { RequestPage } from './request-page.js';
-import { SignIn } from './sign-in.js';
+import { ReviewsPage } from './reviews-page.js';
+import { StandInsPage } from './stand-ins-page.js';
+import { SignedOut, SignIn } from './sign-in.js';
 
 type Session = { state: 'loading' } | { state: 'out' } | { state: 'in'; me: Me } | { state: 'fault'; text: string };
 
 /** The whole inbox: who is signed in, and the page that the address names. */
 export function App() {
   const [session, setSession] = useState<Session>({ state: 'loading' });
-  const [pathname, setPathname] = useState(window.location.pathname);
+  const [pathname, setPathname] = useState(() => {
+    if (window.location.pathname === '/link') keepLinkToken();
+    return window.location.pathname;
+  });
 
   useEffect(() => {
     const back = () => setPathname(window.location.pathname);
@@ -61,25 +69,40 @@ export function App() {
   if (session.state === 'out')
     return (
       <Shell>
-        <SignedOut />
+        <SignedOut returnTo={`${window.location.pathname}${window.location.search}`} />
       </Shell>
     );
 
   const person = session.me.person;
   const requestId = /^\/requests\/(ar_[0-9a-f-]+)$/.exec(pathname)?.[1];
   const signOut = () =>
-    void api.signOut().then(
-      () => setSession({ state: 'out' }),
+    void account.logOut().then(
+      // The session at the identity provider would sign in again at the next click.
+      ({ url }) => (url === null ? setSession({ state: 'out' }) : window.location.assign(url)),
       () => setSession({ state: 'out' }),
     );
   return (
     <Shell who={person?.name ?? ''} onHome={() => go('/')} onSignOut={signOut}>
       {pathname === '/passkeys' ? (
         <PasskeysPage />
+      ) : pathname === '/account' ? (
+        <AccountPage me={session.me} />
+      ) : pathname === '/link' ? (
+        <LinkPage go={go} />
+      ) : pathname === '/stand-ins' ? (
+        <StandInsPage />
+      ) : pathname === '/reviews' ? (
+        <ReviewsPage />
       ) : requestId === undefined ? (
         <Inbox go={go} />
       ) : (
-        <RequestPage key={requestId} id={requestId} administers={person?.roles.includes('administrator') ?? false} />
+        <RequestPage
+          key={requestId}
+          id={requestId}
+          administers={person?.roles.includes('administrator') ?? false}
+          me={person?.id ?? ''}
+          groups={person?.groups ?? []}
+        />
       )}
     </Shell>
   );
@@ -103,7 +126,13 @@ function Shell({ children, who, onHome, onSignOut }: { children: React.ReactNode
         </a>
         {who === undefined ? null : (
           <span className="who">
-            {who}{' '}
+            <a href="/account">{who}</a>{' '}
+            <a href="/reviews" className="quiet">
+              Reviews
+            </a>{' '}
+            <a href="/stand-ins" className="quiet">
+              Stand-ins
+            </a>{' '}
             <a href="/passkeys" className="quiet">
               Passkeys
             </a>{' '}
@@ -115,16 +144,5 @@ function Shell({ children, who, onHome, onSignOut }: { children: React.ReactNode
       </header>
       <main>{children}</main>
     </>
-  );
-}
-
-function SignedOut() {
-  return (
-    <section className="panel">
-      <h1>Sign in</h1>
-      <p>
-        Open your sign-in link. In a quickstart, <code>npm start</code> prints one for each example person; a link works once, for ten minutes.
-      </p>
-    </section>
   );
 }

@@ -3,8 +3,13 @@ import { useState } from 'react';
 import { Deadline, Moment } from './moments.js';
 
 /** The card: everything that the request says, nothing cut. All text is plain text to React: no markup of a request runs. */
-export function CardView({ card }: { card: Card }) {
-  const [everything, setEverything] = useState(false);
+export function CardView({ card, everything: open = null, onEverything }: { card: Card; everything?: boolean | null; onEverything?: (open: boolean) => void }) {
+  const [own, setOwn] = useState(false);
+  const everything = open ?? own;
+  const setEverything = (shown: boolean): void => {
+    setOwn(shown);
+    onEverything?.(shown);
+  };
   return (
     <article className={`card ${card.status}`} aria-labelledby="headline">
       {card.notice === null ? null : <p className="standing">{card.notice}</p>}
