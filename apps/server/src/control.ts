@@ -1,4 +1,4 @@
-import { type Appliers, type ConfigChangeDeps, directoryAppliers, endFreeze, policyApplier, settleChanges } from '@countersign/core/flow';
+import { type Appliers, type ConfigChangeDeps, directoryAppliers, endFreeze, endpointAppliers, policyApplier, settleChanges } from '@countersign/core/flow';
 import type { Config } from '@countersign/service';
 import type { World } from './world.js';
 
@@ -9,7 +9,11 @@ export function configChangeDeps({ flow, store }: World, { fourEyes }: Pick<Conf
 
 /** How each kind of change is put into effect once it is approved. A new kind adds its applier here and in the harness of the API. */
 export function appliers({ flow, store }: World): Appliers {
-  return { 'policy.activate': policyApplier({ ...flow, bundles: store.policies }) };
+  return {
+    'policy.activate': policyApplier({ ...flow, bundles: store.policies }),
+    ...directoryAppliers({ ...flow, directory: store.directory, scim: store.scim }),
+    ...endpointAppliers({ ...flow, endpoints: store.endpoints }),
+  };
 }
 
 /** How many freezes are ended at a time. */

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { pendingChangeSchema } from './config-change.js';
 import { callbackEventSchema } from './outcome.js';
 import { idSchema, instantSchema } from './primitives.js';
 
@@ -136,3 +137,6 @@ export const endpointStateSchema = z.strictObject({ endpoint: endpointSchema, de
 export const endpointTestSchema = z
   .strictObject({ delivery: idSchema('msg').meta({ description: 'Read what came of it at /v1/deliveries/{id}' }) })
   .meta({ id: 'EndpointTest' });
+
+/** The secret is shown at once, and counts from when the change is approved. */
+export const pendingEndpointSchema = pendingChangeSchema.extend({ secret: z.string() }).meta({ id: 'PendingEndpoint' });

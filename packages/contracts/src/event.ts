@@ -51,6 +51,7 @@ export const eventNames = [
   'passkey.removed',
   'passkey.refused',
   'directory.loaded',
+  'endpoint.changed',
   'person.changed',
   'group.changed',
   'agent.changed',

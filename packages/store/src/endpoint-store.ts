@@ -1,17 +1,19 @@
-import type { EndpointChange, EndpointFilter, EndpointRecord, EndpointSecretRecord, EndpointStore } from '@countersign/core/ports';
+import type { EndpointChange, EndpointFilter, EndpointRecord, EndpointSecretRecord, EndpointStore, LeafRecord } from '@countersign/core/ports';
+import type pg from 'pg';
+import { leafMembers } from './commits.js';
 import { type Database, Values } from './database.js';
 import { instant, instantOrNull } from './rows.js';
 
 /** Endpoints and their secrets. None of it is on a hot path but `secrets` and `get`, which an attempt reads. */
 export function endpointStore(database: Database): EndpointStore {
   return {
-    insert: (endpoint, secret) => insert(database, endpoint, secret),
+    insert: (endpoint, secret, leaf) => insert(database, endpoint, secret, leaf),
     get: async (tenant, id) => (await rowsOf(database, { name: 'endpoint', where: 'e.tenant = $1 AND e.id = $2', values: [tenant, id] }))[0] ?? null,
     list: (tenant, filter) => list(database, tenant, filter),
-    update: (tenant, id, change) => update(database, tenant, id, change),
-    remove: (tenant, id) => remove(database, tenant, id),
-    setState: (tenant, id, state, reason) => setState(database, tenant, id, state, reason),
-    addSecret: (tenant, id, secret, rule) => addSecret(database, tenant, id, secret, rule),
+    update: (tenant, id, change, leafOf) => update(database, tenant, id, change, leafOf),
+    remove: (tenant, id, leaf) => remove(database, tenant, id, leaf),
+    setState: (tenant, id, state, reason, leaf) => setState(database, tenant, id, state, reason, leaf),
+    addSecret: (tenant, id, secret, rule, leaf) => addSecret(database, tenant, id, secret, rule, leaf),
     secrets: (tenant, id) => secrets(database, tenant, id),
   };
 }
@@ -35,12 +37,13 @@ async function rowsOf(database: Database, query: { name: string; where: string; 
   return rows.map(endpointOf);
 }
 
-async function insert(database: Database, endpoint: EndpointRecord, secret: EndpointSecretRecord): Promise<void> {
+async function insert(database: Database, endpoint: EndpointRecord, secret: EndpointSecretRecord, leaf: LeafRecord | undefined): Promise<void> {
   const values = new Values();
   const tenant = values.add(endpoint.tenant, 'text');
   const id = values.add(endpoint.id, 'text');
+  const recorded = leafMembers(values, tenant, leaf === undefined ? [] : [leaf], 'endpoint');
   await database.run({
-    name: 'insert-endpoint',
+    name: `insert-endpoint:${recorded.variant}`,
     text: `WITH endpoint AS (INSERT INTO endpoints (tenant, id, endpoint_key, kind, url, description, events, format, header_names, sealed_headers, state, reason, since, api_key_id, created_by, created_at, updated_at)
         VALUES (${[
           tenant,
@@ -60,7 +63,7 @@ async function insert(database: Database, endpoint: EndpointRecord, secret: Endp
           values.add(endpoint.created_by, 'text'),
           values.add(endpoint.created_at, 'timestamptz'),
           values.add(endpoint.updated_at, 'timestamptz'),
-        ].join(', ')}) ON CONFLICT DO NOTHING RETURNING tenant)
+        ].join(', ')}) ON CONFLICT DO NOTHING RETURNING tenant)${recorded.members.map((member) => `, ${member}`).join('')}
       INSERT INTO endpoint_secrets (tenant, endpoint_id, id, sealed_secret, created_at) SELECT ${[
         tenant,
         id,
@@ -92,23 +95,45 @@ async function list(database: Database, tenant: string, filter: EndpointFilter):
   return rowsOf(database, { name: `endpoints:${variant}`, where: conditions.join(' AND '), values: values.values, order });
 }
 
-async function update(database: Database, tenant: string, id: string, change: EndpointChange): Promise<EndpointRecord | null> {
+/** The row's lock keeps changes at once apart, so that the last leaf says what the row says. */
+async function update(
+  database: Database,
+  tenant: string,
+  id: string,
+  change: EndpointChange,
+  leafOf: ((after: EndpointRecord) => Promise<LeafRecord>) | undefined,
+): Promise<EndpointRecord | null> {
   const { sealed_headers, ...rest } = change;
-  const { count } = await database.ordinary((prisma) =>
-    prisma.endpoint.updateMany({
-      where: { tenant, id, kind: 'registered', deleted_at: null },
-      data: {
-        ...rest,
-        ...(sealed_headers === undefined ? {} : { sealed_headers: sealed_headers === null ? null : new Uint8Array(sealed_headers) }),
-        updated_at: new Date(),
-      },
-    }),
-  );
-  return count === 0 ? null : ((await rowsOf(database, { name: 'endpoint', where: 'e.tenant = $1 AND e.id = $2', values: [tenant, id] }))[0] ?? null);
+  const has = (column: keyof EndpointChange): boolean => change[column] !== undefined;
+  return database.transaction(async (client) => {
+    const { rows } = await client.query<EndpointRow>(
+      `UPDATE endpoints e SET url = CASE WHEN $3 THEN $4 ELSE e.url END, description = CASE WHEN $5 THEN $6 ELSE e.description END, events = CASE WHEN $7 THEN $8::text[] ELSE e.events END,
+         format = CASE WHEN $9 THEN $10 ELSE e.format END, header_names = CASE WHEN $11 THEN $12::text[] ELSE e.header_names END, sealed_headers = CASE WHEN $13 THEN $14::bytea ELSE e.sealed_headers END,
+         updated_at = now()
+       WHERE e.tenant = $1 AND e.id = $2 AND e.kind = 'registered' AND e.deleted_at IS NULL RETURNING ${COLUMNS}`,
+      [
+        ...[tenant, id, has('url'), rest.url ?? null, has('description'), rest.description ?? null, has('events'), rest.events ?? null],
+        ...[has('format'), rest.format ?? null, has('header_names'), rest.header_names ?? null],
+        ...[has('sealed_headers'), sealed_headers == null ? null : Buffer.from(sealed_headers)],
+      ],
+    );
+    const [row] = rows;
+    if (row === undefined) return null;
+    const after = endpointOf(row);
+    if (leafOf !== undefined) await record(client, tenant, await leafOf(after));
+    return after;
+  });
+}
+
+async function record(client: pg.ClientBase, tenant: string, leaf: LeafRecord | undefined): Promise<void> {
+  if (leaf === undefined) return;
+  const values = new Values();
+  const { members } = leafMembers(values, values.add(tenant, 'text'), [leaf], '(SELECT) AS gate');
+  await client.query(`WITH ${members.join(', ')} SELECT 1`, values.values);
 }
 
 /** Two statements in one transaction: the second sees what was claimed, held or committed while the first waited for the row. */
-async function remove(database: Database, tenant: string, id: string): Promise<boolean> {
+async function remove(database: Database, tenant: string, id: string, leaf: LeafRecord | undefined): Promise<boolean> {
   return database.transaction(async (client) => {
     const { rows } = await client.query<{ endpoint_key: string }>(
       'UPDATE endpoints SET deleted_at = now(), updated_at = now() WHERE tenant = $1 AND id = $2 AND deleted_at IS NULL RETURNING endpoint_key',
@@ -123,6 +148,7 @@ async function remove(database: Database, tenant: string, id: string): Promise<b
     // A bare URL may be named again, and fail again: it starts anew.
     await client.query(`DELETE FROM endpoints WHERE tenant = $1 AND id = $2 AND kind = 'bare'`, [tenant, id]);
     await client.query('DELETE FROM endpoint_secrets WHERE tenant = $1 AND endpoint_id = $2', [tenant, id]);
+    await record(client, tenant, leaf);
     return true;
   });
 }
@@ -137,6 +163,7 @@ async function setState(
   id: string,
   state: EndpointRecord['state'],
   reason: string | null,
+  leaf: LeafRecord | undefined,
 ): Promise<{ endpoint: EndpointRecord; deliveries: number } | null> {
   return database.transaction(async (client) => {
     const { rows } = await client.query<EndpointRow & { endpoint_key: string }>(
@@ -159,6 +186,7 @@ async function setState(
             `UPDATE deliveries SET state = 'held', reason = 'endpoint_disabled' WHERE tenant = $1 AND endpoint_key = $2 AND state = 'pending' AND (leased_until IS NULL OR leased_until <= now())`,
             [tenant, endpoint_key],
           );
+    await record(client, tenant, leaf);
     return { endpoint: endpointOf(endpoint), deliveries: moved.rowCount ?? 0 };
   });
 }
@@ -169,6 +197,7 @@ async function addSecret(
   id: string,
   secret: EndpointSecretRecord,
   rule: { overlap_seconds: number; keep: number },
+  leaf: LeafRecord | undefined,
 ): Promise<boolean> {
   return database.transaction(async (client) => {
     // The row's lock puts two rotations at once one after the other.
@@ -177,6 +206,9 @@ async function addSecret(
       id,
     ]);
     if (found.rowCount === 0) return false;
+    const there = await client.query('SELECT FROM endpoint_secrets WHERE tenant = $1 AND endpoint_id = $2 AND id = $3', [tenant, id, secret.id]);
+    if (there.rowCount !== 0) return true;
+    await record(client, tenant, leaf);
     await client.query(
       `UPDATE endpoint_secrets SET retires_at = now() + make_interval(secs => $3::float8) WHERE tenant = $1 AND endpoint_id = $2 AND retires_at IS NULL`,
       [tenant, id, rule.overlap_seconds],

@@ -37,7 +37,8 @@ export async function auditDirectory(snapshot: AuditSnapshot, tenant: string, se
     findings.push(...held('directory_groups', name, { revision }, { name, source, external_id }, said.at(-1)));
     findings.push(...heldMembers(name, members, said));
   }
-  for (const name of now.nameless) findings.push({ table: 'directory_memberships', row: name, column: 'group_name', problem: 'there is no such group: the ledger never saw it' });
+  for (const name of now.nameless)
+    findings.push({ table: 'directory_memberships', row: name, column: 'group_name', problem: 'there is no such group: the ledger never saw it' });
   const there = new Set([...now.people.map(({ id }) => id), ...now.groups.map(({ id }) => id), ...now.agents.map(({ id }) => agentSubject(id))]);
   for (const [subject, said] of bySubject) {
     const last = said.at(-1);
@@ -67,7 +68,8 @@ function heldMembers(name: string, members: readonly string[], said: readonly Op
   const last = said.at(-1);
   if (last === undefined) return [];
   const wrong = (problem: string): Finding[] => [{ table: 'directory_memberships', row: name, column: 'person_id', problem }];
-  if (last.details === null) return last.facts['size'] === members.length ? [] : wrong(`has ${members.length} members, and ${last.place} says ${JSON.stringify(last.facts['size'])}`);
+  if (last.details === null)
+    return last.facts['size'] === members.length ? [] : wrong(`has ${members.length} members, and ${last.place} says ${JSON.stringify(last.facts['size'])}`);
   if (last.details['members_digest'] === membersDigest(members)) return [];
   const expected = new Set<string>();
   for (const { details } of said) {

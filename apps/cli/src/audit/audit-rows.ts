@@ -1,4 +1,5 @@
 import { auditDirectory } from './audit-directory.js';
+import { auditEndpoints } from './audit-endpoints.js';
 import { auditPolicies } from './audit-policies.js';
 import { auditRequest, type Openers } from './audit-request.js';
 import type { Finding } from './finding.js';
@@ -16,7 +17,8 @@ export interface RowsAudit {
 export async function auditRows(snapshot: AuditSnapshot, tenant: string, openers: Openers): Promise<RowsAudit> {
   const policies = await auditPolicies(snapshot, tenant);
   const directory = await auditDirectory(snapshot, tenant, openers.sealer);
-  const findings = [...policies.findings, ...directory.findings];
+  const endpoints = await auditEndpoints(snapshot, tenant, openers.sealer);
+  const findings = [...policies.findings, ...directory.findings, ...endpoints.findings];
   const rows = {
     action_requests: 0,
     decisions: 0,
@@ -27,6 +29,7 @@ export async function auditRows(snapshot: AuditSnapshot, tenant: string, openers
     execution_reports: 0,
     policies: policies.policies,
     ...directory.rows,
+    ...endpoints.rows,
   };
   let unopened = 0;
   for await (const audited of snapshot.requests(tenant)) {

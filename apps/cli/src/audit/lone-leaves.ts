@@ -30,7 +30,13 @@ export async function loneLeaves(
       // Sealed by loneLeaf alone, and held against the leaf's commitment.
       const parts = opened === null ? null : (JSON.parse(opened) as { record_key: string; details: JsonObject });
       if (parts !== null && verifyLeaf(leaf, parts.details, fromBase64url(parts.record_key))) details = parts.details;
-      else findings.push({ table: 'ledger_leaves', row: row.id, column: 'sealed_private', problem: `the private part of ${leaf.event} is not what the leaf commits to` });
+      else
+        findings.push({
+          table: 'ledger_leaves',
+          row: row.id,
+          column: 'sealed_private',
+          problem: `the private part of ${leaf.event} is not what the leaf commits to`,
+        });
     }
     leaves.push({ ...leaf, details, place: row.position === null ? 'a leaf that waits for its place' : `entry ${row.position}` });
   }

@@ -7,21 +7,30 @@ import {
   endpointStateSchema,
   endpointTestSchema,
   newEndpointSchema,
+  pendingChangeSchema,
+  pendingEndpointSchema,
+  type JsonObject,
+  type JsonValue,
   rotatedSecretSchema,
 } from '@countersign/contracts';
 import {
-  changeEndpoint,
+  applyEndpointPlan,
+  endpointPayload,
+  type EndpointPlan,
   type EndpointRefusal,
   endpointView,
-  registerEndpoint,
-  rotateEndpointSecret,
+  planEndpoint,
+  planEndpointChange,
+  planEndpointSecret,
+  SECRET_OVERLAP_SECONDS,
   setEndpointState,
   testEndpoint,
 } from '@countersign/core/flow';
 import type { EndpointRecord } from '@countersign/core/ports';
-import { coversHost } from '@countersign/core/request';
+import { addSeconds, coversHost } from '@countersign/core/request';
 import { cursorOf, readCursor } from '../cursor.js';
 import { endpointDeps, type IntakeDeps } from '../deps.js';
+import { gated } from '../http/gated.js';
 import { type Answer, type Route, route } from '../http/route.js';
 import { notFound, trouble, type Trouble } from '../problems.js';
 import { administers, type Reader, seesOperations } from '../visibility.js';
@@ -45,14 +54,19 @@ export function endpointRoutes(deps: IntakeDeps): Route[] {
       caller_refusal: PEOPLE_ONLY,
       changes: true,
       body: endpointBodySchema,
-      answers: { 201: { description: 'Registered and enabled', schema: newEndpointSchema, headers: { Location: 'Where to read it' } } },
-      problems: ['callback_not_allowed'],
+      answers: {
+        201: { description: 'Registered and enabled', schema: newEndpointSchema, headers: { Location: 'Where to read it' } },
+        202: { ...PENDING, schema: pendingEndpointSchema },
+      },
+      problems: ['callback_not_allowed', 'frozen'],
       async handle({ reader, body }) {
         if (!administers(reader)) return notAdministrator();
-        const made = await registerEndpoint(world, { tenant: reader.tenant, person_id: reader.person.id }, body);
-        if (made.kind !== 'registered') return refusalOf(made);
-        const headers = { Location: `${deps.flow.publicUrl}/v1/endpoints/${made.endpoint.id}` };
-        return { status: 201, json: { ...endpointView(made.endpoint), secret: made.secret }, headers };
+        const made = await planEndpoint(world, { tenant: reader.tenant, person_id: reader.person.id }, body);
+        if (made.kind !== 'planned') return refusalOf(made);
+        const { plan, secret } = made;
+        const headers = { Location: `${deps.flow.publicUrl}/v1/endpoints/${plan.endpoint.id}` };
+        const done: Answer = { status: 201, json: { ...endpointView(plan.endpoint), secret }, headers };
+        return change(reader, plan, summaryOf(plan.endpoint), () => done, { secret });
       },
     }),
 
@@ -117,12 +131,15 @@ export function endpointRoutes(deps: IntakeDeps): Route[] {
       changes: true,
       parameters: idParameter,
       body: endpointPatchSchema,
-      answers: { 200: { description: 'As it is now', schema: endpointSchema } },
-      problems: ['callback_not_allowed'],
+      answers: { 200: { description: 'As it is now', schema: endpointSchema }, 202: PENDING },
+      problems: ['callback_not_allowed', 'frozen'],
       async handle({ reader, params: { id = '' }, body }) {
         if (!administers(reader)) return notAdministrator();
-        const changed = await changeEndpoint(world, reader.tenant, id, body);
-        return changed.kind === 'changed' ? { status: 200, json: endpointView(changed.endpoint) } : refusalOf(changed);
+        const planned = await planEndpointChange(world, reader.tenant, id, body);
+        if (planned.kind !== 'planned') return refusalOf(planned);
+        const { headers, ...shown } = body;
+        const summary = { ...withoutAbsent(shown), ...(headers === undefined ? {} : { header_names: Object.keys(headers) }) };
+        return change(reader, planned.plan, summary, (endpoint) => (endpoint === null ? notFound() : { status: 200, json: endpointView(endpoint) }));
       },
     }),
 
@@ -136,10 +153,13 @@ export function endpointRoutes(deps: IntakeDeps): Route[] {
       caller_refusal: PEOPLE_ONLY,
       changes: true,
       parameters: idParameter,
-      answers: { 204: { description: 'Deleted' } },
+      answers: { 204: { description: 'Deleted' }, 202: PENDING },
+      problems: ['frozen'],
       async handle({ reader, params: { id = '' } }) {
         if (!administers(reader)) return notAdministrator();
-        return (await endpoints.remove(reader.tenant, id)) ? { status: 204 } : notFound();
+        const known = await endpoints.get(reader.tenant, id);
+        if (known === null) return notFound();
+        return change(reader, { kind: 'delete', id }, { url: known.url }, () => ({ status: 204 }));
       },
     }),
 
@@ -160,7 +180,7 @@ export function endpointRoutes(deps: IntakeDeps): Route[] {
         answers: { 200: { description: 'The endpoint, and how many events were released or are held', schema: endpointStateSchema } },
         async handle({ reader, params: { id = '' } }) {
           if (!administers(reader)) return notAdministrator();
-          const set = await setEndpointState(world, reader.tenant, id, `${verb}d`);
+          const set = await setEndpointState(world, { tenant: reader.tenant, person_id: reader.person.id }, id, `${verb}d`);
           return set === null ? notFound() : { status: 200, json: { endpoint: endpointView(set.endpoint), deliveries: set.deliveries } };
         },
       }),
@@ -176,11 +196,15 @@ export function endpointRoutes(deps: IntakeDeps): Route[] {
       caller_refusal: PEOPLE_ONLY,
       changes: true,
       parameters: idParameter,
-      answers: { 200: { description: 'The new secret', schema: rotatedSecretSchema } },
+      answers: { 200: { description: 'The new secret', schema: rotatedSecretSchema }, 202: { ...PENDING, schema: pendingEndpointSchema } },
+      problems: ['frozen'],
       async handle({ reader, params: { id = '' } }) {
         if (!administers(reader)) return notAdministrator();
-        const rotated = await rotateEndpointSecret(world, reader.tenant, id);
-        return rotated === null ? notFound() : { status: 200, json: rotated };
+        const planned = await planEndpointSecret(world, reader.tenant, id);
+        if (planned.kind !== 'planned') return refusalOf(planned);
+        const { plan, secret } = planned;
+        const previous_valid_until = addSeconds(deps.flow.clock.now(), SECRET_OVERLAP_SECONDS);
+        return change(reader, plan, { what: 'a new secret' }, () => ({ status: 200, json: { secret, previous_valid_until } }), { secret });
       },
     }),
 
@@ -204,6 +228,37 @@ export function endpointRoutes(deps: IntakeDeps): Route[] {
       },
     }),
   ];
+
+  /** At once, or once a second person has approved it. */
+  function change(
+    reader: Parameters<typeof gated>[1],
+    plan: EndpointPlan,
+    summary: JsonObject,
+    done: (endpoint: EndpointRecord | null) => Answer,
+    shown: JsonObject = {},
+  ): Promise<Answer> {
+    const resource = plan.kind === 'create' ? plan.endpoint.id : plan.id;
+    const now = async (): Promise<Answer> => {
+      const outcome = await applyEndpointPlan(world, reader.tenant, reader.person.id, plan);
+      return outcome.kind === 'done' ? done(outcome.endpoint) : notFound();
+    };
+    return gated(deps, reader, { kind: `endpoint.${plan.kind}`, resource, payload: endpointPayload(plan), summary }, now, shown);
+  }
+}
+
+const PENDING = { description: 'A second person has to approve it first', schema: pendingChangeSchema, headers: { Location: 'The change' } };
+
+const summaryOf = ({ url, description, events, format, header_names }: EndpointRecord): JsonObject => ({
+  url,
+  ...(description === null ? {} : { description }),
+  events,
+  format,
+  header_names,
+});
+
+function withoutAbsent(members: Record<string, JsonValue | undefined>): JsonObject {
+  // What is left has no undefined member.
+  return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as JsonObject;
 }
 
 function maySee(reader: Reader, endpoint: EndpointRecord): boolean {

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { readFile } from 'node:fs/promises';
 import type { Requirement } from '@countersign/contracts';
 import { createPolicySource, type FlowDeps, type PolicySource, type FourEyes, leafMaker } from '@countersign/core/flow';
-import { type Appliers, directoryAppliers, loadDirectory, policyApplier, settleChanges } from '@countersign/core/flow';
+import { type Appliers, directoryAppliers, endpointAppliers, loadDirectory, policyApplier, settleChanges } from '@countersign/core/flow';
 import { integrate } from '@countersign/core/ledger';
 import { maskText } from '@countersign/core/masking';
 import { compileBundle, loadFactParsers } from '@countersign/core/policy';
@@ -150,6 +150,7 @@ export async function createApiWorld(
   const flow: FlowDeps = {
     requests,
     policies: demanding(createPolicySource(store.policies), options.demands ?? {}),
+    patterns: store.patterns,
     sealer,
     signer: () => keyring.signer('outcome'),
     verifyGrant: grantVerifier(keyring),
@@ -220,6 +221,7 @@ export async function createApiWorld(
   const appliers: ApiWorld['appliers'] = {
     'policy.activate': policyApplier({ ...flow, bundles: store.policies }),
     ...directoryAppliers({ ...flow, directory: store.directory, scim: store.scim }),
+    ...endpointAppliers({ ...flow, endpoints: store.endpoints }),
   };
   let origins: readonly string[] = [url];
   const intake = createIntake({
@@ -239,7 +241,7 @@ export async function createApiWorld(
     passkeyMakes: options.passkeyMakes ?? [],
     deliveries: store.deliveries,
     endpoints: store.endpoints,
-    control: { freezes: store.freezes, configChanges: store.configChanges, fourEyes: options.fourEyes ?? 'auto' },
+    control: { freezes: store.freezes, configChanges: store.configChanges, patterns: store.patterns, fourEyes: options.fourEyes ?? 'auto' },
     followUps: store,
     ledger: store.ledger,
     jwks: () => Promise.resolve(keyring.jwks()),
@@ -342,7 +344,7 @@ export async function createApiWorld(
     },
     appliers,
     settleChanges: () =>
-      settleChanges({ ...flow, configChanges: store.configChanges, fourEyes: options.fourEyes ?? 'auto' }, appliers, (error) => {
+      settleChanges({ ...flow, configChanges: store.configChanges, patterns: store.patterns, fourEyes: options.fourEyes ?? 'auto' }, appliers, (error) => {
         throw error;
       }),
     sequence: () => store.ledger.sequence(TENANT, 1000, (tail) => integrate(tail, { origin: `localhost/${TENANT}`, signer: keyring.signer('checkpoint') })),

@@ -1,4 +1,4 @@
-import type { EndpointBody, EndpointPatch, EndpointView } from '@countersign/contracts';
+import type { EndpointBody, EndpointPatch, EndpointView, JsonObject } from '@countersign/contracts';
 import { callbackBytes } from '../outcome/index.js';
 import type {
   DeliveryFilter,
@@ -8,10 +8,13 @@ import type {
   EndpointRecord,
   EndpointSecretRecord,
   EndpointStore,
+  LeafRecord,
   SealContext,
 } from '../ports.js';
-import { addSeconds, base64, canonicalJson, fromUtf8, newId, newUuid, utf8 } from '../request/index.js';
+import { base64, base64url, canonicalJson, fromBase64url, fromUtf8, newId, newUuid, utf8 } from '../request/index.js';
+import type { Applier, Appliers } from './config-change.js';
 import type { FlowDeps } from './deps.js';
+import { loneLeaf } from './lone-leaf.js';
 
 /** What the use cases of endpoints need of the world. */
 export type EndpointDeps = Pick<FlowDeps, 'sealer' | 'clock' | 'entropy' | 'announcer' | 'checkCallback' | 'publicUrl'> & {
@@ -26,12 +29,19 @@ export const OLD_SECRETS = 10;
 
 export type EndpointRefusal = { kind: 'not_allowed'; pointer: string; text: string } | { kind: 'unknown' } | { kind: 'disabled' };
 
-/** Registers an endpoint; its secret is told this once. */
-export async function registerEndpoint(
+/** A change of an endpoint that was looked at and can be made: at once, or once somebody has approved it. */
+export type EndpointPlan =
+  | { kind: 'create'; endpoint: EndpointRecord; secret: EndpointSecretRecord }
+  | { kind: 'change'; id: string; change: EndpointChange }
+  | { kind: 'rotate'; id: string; secret: EndpointSecretRecord }
+  | { kind: 'delete'; id: string };
+
+/** What registering an endpoint would make; its secret is told this once. */
+export async function planEndpoint(
   deps: EndpointDeps,
   by: { tenant: string; person_id: string },
   body: EndpointBody,
-): Promise<{ kind: 'registered'; endpoint: EndpointRecord; secret: string } | EndpointRefusal> {
+): Promise<{ kind: 'planned'; plan: Extract<EndpointPlan, { kind: 'create' }>; secret: string } | EndpointRefusal> {
   const checked = deps.checkCallback(body.url);
   if (!checked.ok) return { kind: 'not_allowed', pointer: '/url', text: checked.reason };
   const at = deps.clock.now();
@@ -55,20 +65,21 @@ export async function registerEndpoint(
     created_at: at,
     updated_at: at,
   };
-  await deps.endpoints.insert(endpoint, made.record);
-  return { kind: 'registered', endpoint, secret: made.secret };
+  return { kind: 'planned', plan: { kind: 'create', endpoint, secret: made.record }, secret: made.secret };
 }
 
-/** Changes a registered endpoint; events under way go to the new address, in the format that they were written in. */
-export async function changeEndpoint(
+/** What changing a registered endpoint would do; events under way go to the new address, in the format that they were written in. */
+export async function planEndpointChange(
   deps: EndpointDeps,
   tenant: string,
   id: string,
   patch: EndpointPatch,
-): Promise<{ kind: 'changed'; endpoint: EndpointRecord } | EndpointRefusal> {
+): Promise<{ kind: 'planned'; plan: EndpointPlan } | EndpointRefusal> {
   const { headers, url, description, events, format } = patch;
   const checked = url === undefined ? null : deps.checkCallback(url);
   if (checked !== null && !checked.ok) return { kind: 'not_allowed', pointer: '/url', text: checked.reason };
+  const known = await deps.endpoints.get(tenant, id);
+  if (known === null || known.kind !== 'registered') return { kind: 'unknown' };
   const change: EndpointChange = {
     ...(url === undefined ? {} : { url }),
     ...(description === undefined ? {} : { description }),
@@ -76,27 +87,105 @@ export async function changeEndpoint(
     ...(format === undefined ? {} : { format }),
     ...(headers === undefined ? {} : await sealHeaders(deps, tenant, id, headers)),
   };
-  const endpoint = await deps.endpoints.update(tenant, id, change);
-  return endpoint === null ? { kind: 'unknown' } : { kind: 'changed', endpoint };
+  return { kind: 'planned', plan: { kind: 'change', id, change } };
+}
+
+/** What a new secret would be. The old ones sign for SECRET_OVERLAP_SECONDS more, at most OLD_SECRETS of them. */
+export async function planEndpointSecret(
+  deps: EndpointDeps,
+  tenant: string,
+  id: string,
+): Promise<{ kind: 'planned'; plan: EndpointPlan; secret: string } | EndpointRefusal> {
+  const known = await deps.endpoints.get(tenant, id);
+  if (known === null || known.kind !== 'registered') return { kind: 'unknown' };
+  const made = await makeSecret(deps, tenant, id);
+  return { kind: 'planned', plan: { kind: 'rotate', id, secret: made.record }, secret: made.secret };
+}
+
+/** Makes the change, with its leaf. Repeated, it changes nothing more. */
+export async function applyEndpointPlan(
+  deps: Pick<EndpointDeps, 'endpoints' | 'clock' | 'entropy' | 'sealer'>,
+  tenant: string,
+  by: string,
+  plan: EndpointPlan,
+): Promise<{ kind: 'done'; endpoint: EndpointRecord | null } | { kind: 'unknown' }> {
+  const leaf = (subject: string, what: string, details: JsonObject) => endpointLeaf(deps, { tenant, by, subject, what, details });
+  switch (plan.kind) {
+    case 'create': {
+      const { endpoint, secret } = plan;
+      await deps.endpoints.insert(endpoint, secret, await leaf(endpoint.id, 'created', { ...endpointState(endpoint), secret: secret.id }));
+      return { kind: 'done', endpoint };
+    }
+    case 'change': {
+      const endpoint = await deps.endpoints.update(tenant, plan.id, plan.change, (after) => leaf(plan.id, 'changed', endpointState(after)));
+      return endpoint === null ? { kind: 'unknown' } : { kind: 'done', endpoint };
+    }
+    case 'rotate': {
+      const rule = { overlap_seconds: SECRET_OVERLAP_SECONDS, keep: OLD_SECRETS };
+      const done = await deps.endpoints.addSecret(tenant, plan.id, plan.secret, rule, await leaf(plan.id, 'secret_rotated', { secret: plan.secret.id }));
+      return done ? { kind: 'done', endpoint: null } : { kind: 'unknown' };
+    }
+    case 'delete':
+      return (await deps.endpoints.remove(tenant, plan.id, await leaf(plan.id, 'deleted', {}))) ? { kind: 'done', endpoint: null } : { kind: 'unknown' };
+  }
+}
+
+/** How changes of endpoints that a second person has approved are made. */
+export function endpointAppliers(deps: Pick<EndpointDeps, 'endpoints' | 'clock' | 'entropy' | 'sealer'>): Appliers {
+  const apply: Applier = async ({ tenant, payload, proposed_by }) => {
+    const outcome = await applyEndpointPlan(deps, tenant, proposed_by.id, planOfPayload(payload));
+    return outcome.kind === 'done' ? { kind: 'applied' } : { kind: 'failed', detail: 'There is no such endpoint any more.' };
+  };
+  return { 'endpoint.create': apply, 'endpoint.change': apply, 'endpoint.rotate': apply, 'endpoint.delete': apply };
+}
+
+/** A plan as the payload of a change: bytes as base64url under `$bytes`. */
+export function endpointPayload(plan: EndpointPlan): JsonObject {
+  const plain = (value: unknown): unknown => {
+    if (value instanceof Uint8Array) return { $bytes: base64url(value) };
+    if (Array.isArray(value)) return value.map(plain);
+    return value !== null && typeof value === 'object' ? Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, plain(inner)])) : value;
+  };
+  // Plain data: what JSON cannot say of it is bytes alone.
+  return plain(plan) as JsonObject;
+}
+
+function planOfPayload(payload: JsonObject): EndpointPlan {
+  // Sealed by whoever proposed it, and authenticated with its place: endpointPayload's.
+  return JSON.parse(JSON.stringify(payload), (_name, value: { $bytes?: string } | null) =>
+    value !== null && typeof value === 'object' && typeof value.$bytes === 'string' ? fromBase64url(value.$bytes) : value,
+  ) as EndpointPlan;
+}
+
+/** What of an endpoint is recorded, and compared by the auditor; of its secrets and the values of its headers nothing. */
+export function endpointState({
+  url,
+  description,
+  events,
+  format,
+  header_names,
+}: Pick<EndpointRecord, 'url' | 'description' | 'events' | 'format' | 'header_names'>) {
+  return { url, description, events: [...events], format, header_names: [...header_names] };
+}
+
+function endpointLeaf(
+  deps: Pick<EndpointDeps, 'clock' | 'entropy' | 'sealer'>,
+  { tenant, by, subject, what, details }: { tenant: string; by: string; subject: string; what: string; details: JsonObject },
+): Promise<LeafRecord> {
+  return loneLeaf(deps, { tenant, event: 'endpoint.changed', subject, at: deps.clock.now(), facts: { what }, details: { by, ...details } });
 }
 
 /** Enables or disables. What is held goes out, in order, when it is enabled. */
 export async function setEndpointState(
   deps: EndpointDeps,
-  tenant: string,
+  by: { tenant: string; person_id: string },
   id: string,
   state: EndpointRecord['state'],
 ): Promise<{ endpoint: EndpointRecord; deliveries: number } | null> {
-  const set = await deps.endpoints.setState(tenant, id, state, state === 'disabled' ? 'administrator' : null);
+  const leaf = await endpointLeaf(deps, { tenant: by.tenant, by: by.person_id, subject: id, what: state, details: {} });
+  const set = await deps.endpoints.setState(by.tenant, id, state, state === 'disabled' ? 'administrator' : null, leaf);
   if (set !== null && state === 'enabled') deps.announcer.announce('deliveries');
   return set;
-}
-
-/** A new secret. The old ones sign for SECRET_OVERLAP_SECONDS more, at most OLD_SECRETS of them. Null where there is no such endpoint. */
-export async function rotateEndpointSecret(deps: EndpointDeps, tenant: string, id: string): Promise<{ secret: string; previous_valid_until: string } | null> {
-  const made = await makeSecret(deps, tenant, id);
-  const rotated = await deps.endpoints.addSecret(tenant, id, made.record, { overlap_seconds: SECRET_OVERLAP_SECONDS, keep: OLD_SECRETS });
-  return rotated ? { secret: made.secret, previous_valid_until: addSeconds(deps.clock.now(), SECRET_OVERLAP_SECONDS) } : null;
 }
 
 /** Sends an event that tells of nothing. It is one attempt, never repeated. */

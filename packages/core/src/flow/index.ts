@@ -5,16 +5,21 @@ export { type AttemptFacts, deliveryLeaf } from './delivery-leaf.js';
 export type { FlowDeps } from './deps.js';
 export * from './directory/index.js';
 export {
-  changeEndpoint,
+  applyEndpointPlan,
+  endpointAppliers,
   type EndpointDeps,
+  endpointPayload,
+  type EndpointPlan,
   type EndpointRefusal,
+  endpointState,
   endpointTarget,
   endpointView,
   OLD_SECRETS,
+  planEndpoint,
+  planEndpointChange,
+  planEndpointSecret,
   redriveMany,
   redriveOne,
-  registerEndpoint,
-  rotateEndpointSecret,
   SECRET_OVERLAP_SECONDS,
   setEndpointState,
   testEndpoint,
@@ -40,6 +45,7 @@ export { endFreeze, type FreezeDeps, type FreezeRefusal, freezeView, liftFreeze,
 export { freshGrant, type FreshGrantOutcome } from './fresh-grant.js';
 export { liveGrant } from './grant.js';
 export { maskSubmission, type NotAllowed, type NotAllowedCode, open, type OpenInput, type OpenOutcome } from './open.js';
+export { patternText, revokePattern, seesPattern } from './patterns.js';
 export { createPolicySource, type PolicySource } from './policies.js';
 export { comparePolicies, onlyTightens } from './policy-compare.js';
 export {
