@@ -74,7 +74,10 @@ export async function handlePress(deps: PressDeps, press: Press): Promise<PressA
   });
   if (outcome.kind === 'refused') {
     const card = outcome.state === null ? null : cardOf(outcome.state, deps.card);
-    if (outcome.code !== 'step_up_required' || deps.stepUp === undefined) return { ...outcome, card };
+    if (outcome.code !== 'step_up_required' || deps.stepUp === undefined) {
+      const link = card !== null && MORE_IS_ASKED.has(outcome.code) ? { link: { label: OPEN_BUTTON, url: card.url } } : {};
+      return { ...outcome, card, ...link };
+    }
     const { request_id, verdict, reason } = press;
     const url = await deps.stepUp({ tenant: deps.tenant, request_id, person_id: found.person.id, verdict, reason, via: deps.platform });
     return { kind: 'step_up', text: STEP_UP_TEXT, url, card };
@@ -97,6 +100,10 @@ function authenticatedBy(platform: PlatformName, press: Press): Authenticated {
 /** The words beside the link to the page where a passkey is used, and what its button says. */
 export const STEP_UP_TEXT = 'Nothing is decided yet: policy asks for your passkey. Open the request in your browser, read it there, and confirm.';
 export const STEP_UP_BUTTON = 'Confirm with passkey';
+
+/** Refusals of a press that the request's page makes good: it asks for what a button cannot. */
+const MORE_IS_ASKED: ReadonlySet<Refusal['code']> = new Set(['ticket_required', 'acknowledgement_required', 'must_open', 'via_not_allowed', 'not_break_glass', 'step_up_required']);
+const OPEN_BUTTON = 'Open the request';
 
 /** The words for a fault: nothing was decided. */
 export const FAULT_TEXT = 'Something failed on our side, so nothing was decided. Try again, or decide in the web inbox.';
