@@ -36,7 +36,7 @@ export interface IdentityProvider {
 }
 
 export async function startIdentityProvider(options: IdentityProviderOptions): Promise<IdentityProvider> {
-  const { Provider } = await loaded();
+  const { Provider } = await quietly(() => import('oidc-provider'));
   const port = options.port ?? (await freePort());
   const issuer = `http://localhost:${port}`;
   const { privateKey } = await generateKeyPair('RS256', { extractable: true });
@@ -50,7 +50,7 @@ export async function startIdentityProvider(options: IdentityProviderOptions): P
   const state: Pick<IdentityProvider, 'acr' | 'alter' | 'foreignKey'> = { acr: null, alter: null, foreignKey: false };
   const extra = ['sid', 'auth_time', 'acr', 'amr', ...(options.extraClaims ?? [])];
 
-  const provider: ProviderType = quietly(
+  const provider: ProviderType = await quietly(
     () =>
       new Provider(issuer, {
         clients: [
@@ -82,7 +82,6 @@ export async function startIdentityProvider(options: IdentityProviderOptions): P
         ttl: { Interaction: 600, Session: 3600, Grant: 3600, AccessToken: 600, IdToken: 600 },
       }),
   );
-  provider.on('server_error', (_context: unknown, error: Error) => console.error(error));
   const handler = provider.callback();
 
   async function interact(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -154,24 +153,15 @@ export async function startIdentityProvider(options: IdentityProviderOptions): P
   });
 }
 
-/** It warns of its own in-memory store and of Node 20, which is what tests want. */
-function quietly<T>(work: () => T): T {
-  const { warn } = console;
-  console.warn = () => {};
+/** It warns of its own in-memory store and of Node 20, which is what tests want: what it prints while `work` runs is dropped. */
+async function quietly<T>(work: () => T | Promise<T>): Promise<T> {
+  const printer: { warn: typeof globalThis.console.warn } = globalThis.console;
+  const { warn } = printer;
+  printer.warn = () => {};
   try {
-    return work();
+    return await work();
   } finally {
-    console.warn = warn;
-  }
-}
-
-async function loaded(): Promise<typeof import('oidc-provider')> {
-  const { warn } = console;
-  console.warn = () => {};
-  try {
-    return await import('oidc-provider');
-  } finally {
-    console.warn = warn;
+    printer.warn = warn;
   }
 }
 

@@ -3,6 +3,7 @@ import { useCallback, useEffect, useState } from 'react';
 import { account, startAddress } from './account-api.js';
 import { ApiError, type Me } from './api.js';
 import { Moment } from './moments.js';
+import { passkeys, whileFresh } from './passkey-ceremonies.js';
 
 type Scope = TokenAnswer['scopes'][number];
 const scopeWords: Readonly<Record<Scope, string>> = {
@@ -153,7 +154,8 @@ function NewToken({ administers, onMade }: { administers: boolean; onMade: () =>
     setStale(null);
     setProblem(null);
     try {
-      const { token } = await account.makeToken({ name: name.trim(), scopes: [...scopes] });
+      const hasPasskey = (await passkeys.list()).data.some(({ removed_at }) => removed_at === null);
+      const { token } = await whileFresh(() => account.makeToken({ name: name.trim(), scopes: [...scopes] }), hasPasskey);
       setMade(token);
       setName('');
       onMade();

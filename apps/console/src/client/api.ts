@@ -44,7 +44,6 @@ export async function call<T>(method: string, path: string, body?: object): Prom
 export const api = {
   me: () => call<Me>('GET', '/v1/me'),
   signIn: (token: string) => call<Me>('POST', '/v1/sessions', { token }),
-  signOut: () => call<void>('DELETE', '/v1/sessions'),
   list: (status: Status | null) => call<{ data: ActionRequest[] }>('GET', `/v1/action-requests?limit=100${status === null ? '' : `&status=${status}`}`),
   card: (id: string) => call<Card>('GET', `/v1/previews/web/${id}`),
   timeline: (id: string) => call<{ data: TimelineEvent[] }>('GET', `/v1/action-requests/${id}/events`),

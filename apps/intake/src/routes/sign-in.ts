@@ -46,7 +46,7 @@ const callbackQuery = z.record(z.string(), z.string());
 /** Signing in through the organisation's identity provider, and out. */
 export function signInRoutes(deps: IntakeDeps): Route[] {
   const { credentials, identities, chatLinks, flow } = deps;
-  const { publicUrl, clock } = flow;
+  const { publicUrl } = flow;
   const providers = deps.signIn?.providers ?? [];
   const tenant = deps.signIn?.tenant ?? '';
   const people = providers.filter(({ config }) => config.use === 'sign_in');
