@@ -14,6 +14,7 @@ import type {
   LedgerStore,
   NoticeStore,
   PasskeyStore,
+  PatternStore,
   PolicyStore,
   ReviewStore,
   ScimStore,
@@ -93,6 +94,7 @@ export interface FollowUps {
 export interface Control {
   freezes: FreezeStore;
   configChanges: ConfigChangeStore;
+  patterns: PatternStore;
   /** When a change of the configuration needs a second person. */
   fourEyes: FourEyes;
   /** Looks at the configured source of policy now; absent where there is none. */

@@ -19,6 +19,7 @@ import { keyRoutes } from './routes/keys.js';
 import { endpointRoutes } from './routes/endpoints.js';
 import { ledgerRoutes } from './routes/ledger.js';
 import { liveRoutes } from './routes/live.js';
+import { patternRoutes } from './routes/patterns.js';
 import { policyRoutes } from './routes/policies.js';
 import { passkeyRoutes } from './routes/passkeys.js';
 import { linkRoutes } from './routes/links.js';
@@ -67,6 +68,7 @@ export function createIntake(deps: IntakeDeps): { mount(): Mount; routes: readon
     ...keyRoutes(deps),
     ...freezeRoutes(deps),
     ...configChangeRoutes(deps),
+    ...patternRoutes(deps),
     ...ledgerRoutes(deps),
     ...discoveryRoutes(deps, () => openApi),
   ];

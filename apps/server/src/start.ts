@@ -75,7 +75,7 @@ export async function start(config: Config): Promise<Running> {
       mounts,
       log,
       metrics,
-      readiness: { postgresql: () => store.ping() },
+      readiness: { postgresql: () => store.ping(), ...(world.kmsAnswers === null ? {} : { kms: world.kmsAnswers }) },
       ...(config.http.metricsToken === undefined ? {} : { metricsToken: config.http.metricsToken }),
     });
     const listening = http;
@@ -122,6 +122,7 @@ async function startRoles(parts: Parts, origins: () => readonly string[], polici
       control: {
         freezes: world.store.freezes,
         configChanges: world.store.configChanges,
+        patterns: world.store.patterns,
         fourEyes: config.fourEyes,
         ...(policies === null ? {} : { syncPolicy: () => policies.sync() }),
       },

@@ -2,7 +2,7 @@ import { createPolicySource, type FlowDeps } from '@countersign/core/flow';
 import { maskText } from '@countersign/core/masking';
 import type { Announcer, Clock } from '@countersign/core/ports';
 import { type CallbackPolicy, checkCallbackUrl, parseCallbackAllow } from '@countersign/delivery';
-import { EnvelopeSealer, grantVerifier, Keyring, loadOrCreateMasterKeyring, parseMasterKeyring } from '@countersign/keys';
+import { EnvelopeSealer, grantVerifier, Keyring, loadOrCreateMasterKeyring, parseMasterKeys } from '@countersign/keys';
 import type { Config, Shutdown } from '@countersign/service';
 import type { Store } from '@countersign/store';
 import { Waiters, watchedStore } from '@countersign/intake';
@@ -15,6 +15,8 @@ export interface World {
   store: Store;
   clock: Clock;
   sealer: EnvelopeSealer;
+  /** Asks the KMS that has the master key, where one has; null where this process has it. */
+  kmsAnswers: (() => Promise<void>) | null;
   keyring: Keyring;
   waiters: Waiters;
   callbacks: CallbackPolicy;
@@ -31,8 +33,11 @@ export async function createWorld(config: Config, store: Store, announcer: Annou
   const { clock, stop } = await databaseClock(store.sweep);
   shutdown.add('clock', stop);
   const master =
-    config.masterKey === undefined ? await loadOrCreateMasterKeyring(path.join(config.home, 'master.key')) : parseMasterKeyring(config.masterKey.reveal());
+    config.masterKey === undefined
+      ? await loadOrCreateMasterKeyring(path.join(config.home, 'master.key'))
+      : parseMasterKeys(config.masterKey.reveal(), process.env);
   const sealer = new EnvelopeSealer(master);
+  const kmsAnswers = 'check' in master && master.kms ? kmsProbe(() => master.check()) : null;
   const keyring = await Keyring.open({ store: store.signingKeys, sealer, clock });
   keepKeysFresh(keyring, shutdown);
   const waiters = new Waiters();
@@ -40,6 +45,7 @@ export async function createWorld(config: Config, store: Store, announcer: Annou
   const flow: FlowDeps = {
     requests: watchedStore(store.requests, waiters),
     policies: createPolicySource(store.policies),
+    patterns: store.patterns,
     sealer,
     signer: () => keyring.signer('outcome'),
     verifyGrant: grantVerifier(keyring),
@@ -54,7 +60,19 @@ export async function createWorld(config: Config, store: Store, announcer: Annou
     publicUrl: config.http.publicUrl,
     defaultTimeoutSeconds: DEFAULT_TIMEOUT_SECONDS,
   };
-  return { store, clock, sealer, keyring, waiters, callbacks, flow };
+  return { store, clock, sealer, kmsAnswers, keyring, waiters, callbacks, flow };
+}
+
+/** How long an answer of the KMS is good for, in milliseconds: probes come often, and its calls cost. */
+const KMS_ANSWER_MS = 10_000;
+
+/** Asks the KMS, and remembers its answer for a moment. */
+function kmsProbe(check: () => Promise<void>): () => Promise<void> {
+  let asked: { at: number; answer: Promise<void> } | null = null;
+  return () => {
+    if (asked === null || performance.now() - asked.at > KMS_ANSWER_MS) asked = { at: performance.now(), answer: check() };
+    return asked.answer;
+  };
 }
 
 /** How often this process looks whether another one has rotated keys. A retired key signs for so long at most. */

@@ -194,6 +194,8 @@ export interface ActionRequest {
   report: { result: 'succeeded' | 'failed'; result_digest: string | null; detail: string | null; reported_at: string } | null;
   /** The freezes that hold it now: it is not approved, and not redeemed, until they are lifted. Absent where there is none. */
   freezes?: { id: string; reason: string; placed_at: string }[] | undefined;
+  /** The pattern by which it was approved without asking. */
+  pattern?: { id: string; action_request: string; approved_by: { id: string; email: string; name: string }[]; use: number; uses: number } | undefined;
   /** What approvers asked; answer at `/v1/action-requests/{id}/questions/{question}/answers`. */
   questions?: Question[] | undefined;
   /** What approvers would rather see run; accepting one opens a new request. */

@@ -5,6 +5,7 @@ import { evaluationExplanationSchema } from './explanation.js';
 import { proposalSchema, questionSchema } from './exchange.js';
 import { outcomeDataSchema, statusSchema } from './outcome.js';
 import { freezeNoticeSchema } from './freeze.js';
+import { patternUseSchema } from './pattern.js';
 import { digestSchema, idSchema, instantSchema, jsonObjectSchema, jsonSchema, textSchema } from './primitives.js';
 import { reportViewSchema } from './report.js';
 import { reviewSchema } from './review.js';
@@ -173,6 +174,8 @@ export const actionRequestSchema = z
     reviews: z.array(reviewSchema).optional(),
     /** The freezes that hold it now: it is not approved, and not redeemed, until somebody else lifts them. Absent where there is none. */
     freezes: z.array(freezeNoticeSchema).optional(),
+    /** The pattern by which it was approved without asking. */
+    pattern: patternUseSchema.optional(),
   })
   .meta({ id: 'ActionRequest' });
 export type ActionRequest = z.infer<typeof actionRequestSchema>;

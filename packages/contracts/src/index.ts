@@ -17,6 +17,7 @@ export * from './grant.js';
 export * from './key-rotation.js';
 export * from './notice.js';
 export * from './outcome.js';
+export * from './pattern.js';
 export * from './policy.js';
 export * from './primitives.js';
 export * from './problem.js';

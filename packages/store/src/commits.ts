@@ -1,6 +1,6 @@
 import { endpointKeyOf } from '@countersign/core/outcome';
 import type { CommitParts, DeliveryRecord, LeafRecord } from '@countersign/core/ports';
-import { configChangeInsert } from './control.js';
+import { configChangeInsert, patternInsert } from './control.js';
 import type { Values } from './database.js';
 import { followUpMembers } from './follow-up-parts.js';
 import { givenOf } from './given.js';
@@ -101,6 +101,10 @@ export function commitParts(
     members.push(`card AS (INSERT INTO card_tasks (tenant, platform, request_id)
       SELECT p.tenant, p.platform, ${requestId} FROM ${gate}, chat_platforms p WHERE p.tenant = ${tenant}
       ON CONFLICT (tenant, platform, request_id) DO UPDATE SET revision = excluded.revision, attempts = 0, due_at = now())`);
+  }
+  if (commit.pattern !== undefined) {
+    variant += 'p';
+    members.push(`pattern AS (${patternInsert(values, tenant, commit.pattern)} FROM ${gate})`);
   }
   if (commit.config_change !== undefined) {
     const change = commit.config_change;

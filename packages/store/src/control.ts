@@ -1,5 +1,5 @@
 import type { FreezeNotice } from '@countersign/contracts';
-import type { ActionRequestRecord, ChangeCommit, ConfigChangeRecord } from '@countersign/core/ports';
+import type { ActionRequestRecord, ChangeCommit, ConfigChangeRecord, OpenCommit, PatternRecord } from '@countersign/core/ports';
 import type { Database, Values } from './database.js';
 import { ACTORS, CALLERS } from './freeze-conditions.js';
 import { instant } from './rows.js';
@@ -17,6 +17,58 @@ export function inForce(tenant: string, digest: string): string {
 /** Whether the person who asks for a change of the configuration is active still. */
 export function personLive(tenant: string, id: string): string {
   return `EXISTS (SELECT FROM directory_people WHERE tenant = ${tenant} AND id = ${id} AND active)`;
+}
+
+/** The rules of the request's limits that are used up. The limits' rows stay locked until the statement is committed. */
+export function limitsUsed(values: Values, tenant: string, { limits = [] }: OpenCommit): string {
+  return limits.length === 0 ? `'{}'::text[]` : `countersign_limits_used(${tenant}, ${values.add(JSON.stringify(limits), 'json')})`;
+}
+
+/** Whether the pattern by which a request is approved may be used; true where there is none. */
+export function patternLive(values: Values, tenant: string, { pattern_use }: OpenCommit): string {
+  return pattern_use === undefined ? 'true' : `countersign_pattern_live(${tenant}, ${values.add(pattern_use, 'text')})`;
+}
+
+/** What a request that is opened uses: its limits once each, and its pattern. */
+export function countedMembers(
+  values: Values,
+  tenant: string,
+  requestId: string,
+  { limits = [], pattern_use }: OpenCommit,
+): { members: string[]; variant: string } {
+  const keys = [...new Set(limits.map(({ key }) => key))];
+  return {
+    variant: `${keys.length > 0 ? 'l' : ''}${pattern_use === undefined ? '' : 'p'}`,
+    members: [
+      ...(keys.length === 0
+        ? []
+        : [
+            `counted AS (INSERT INTO limit_uses (tenant, key, request_id, at) SELECT ${tenant}, k.key, ${requestId}, clock_timestamp() FROM gate, unnest(${values.add(keys, 'text[]')}) AS k (key))`,
+          ]),
+      ...(pattern_use === undefined
+        ? []
+        : [
+            `pattern_used AS (UPDATE patterns SET used = patterns.used + 1 FROM gate WHERE patterns.tenant = ${tenant} AND patterns.id = ${values.add(pattern_use, 'text')})`,
+          ]),
+    ],
+  };
+}
+
+/** The row of a pattern that an approval creates, as the beginning of a statement. */
+export function patternInsert(values: Values, tenant: string, record: PatternRecord): string {
+  return `INSERT INTO patterns (tenant, id, match_key, request_id, created_by, created_at, expires_at, uses, document, sealed_pins)
+      SELECT ${[
+        tenant,
+        values.add(record.id, 'text'),
+        values.add(record.match_key, 'text'),
+        values.add(record.request_id, 'text'),
+        values.add(record.created_by, 'text'),
+        values.add(record.created_at, 'timestamptz'),
+        values.add(record.expires_at, 'timestamptz'),
+        values.add(record.uses, 'int'),
+        values.add(JSON.stringify(record.document), 'json'),
+        values.add(record.sealed_pins, 'bytea'),
+      ].join(', ')}`;
 }
 
 /** The freeze that keeps a request from being opened, as JSON, or null. */

@@ -1,10 +1,10 @@
 import type { Agent, DecidingContext, LeafRecord, OpeningContext, RequestFilter, RequestState, Subscription } from '@countersign/core/ports';
-import type { EventName } from '@countersign/contracts';
+import type { EventName, Reversibility } from '@countersign/contracts';
 import { foldRef, mailboxOf } from '@countersign/core/decision';
 import { type Database, Values } from './database.js';
 import { StoreError } from './errors.js';
 import { type DelegationJson, delegationOf } from './follow-up-rows.js';
-import { instant, PERSON_JSON, type PersonJson, personOf, STATE_COLUMNS, STATE_JOINS, stateOf, type StateRow } from './rows.js';
+import { instant, LEAF_PRIVATE, PERSON_JSON, type PersonJson, personOf, STATE_COLUMNS, STATE_JOINS, stateOf, type StateRow } from './rows.js';
 
 /** An agent's id in another case, or in letters that look the same to people (NFKC), is the same agent; the exact one goes first. */
 const agentBy = (id: string): string =>
@@ -13,22 +13,34 @@ const agentBy = (id: string): string =>
 const AGENT_JSON = `json_build_object('id', a.id, 'owner', a.owner, 'owner_group', a.owner_group, 'active', a.active, 'actions', a.actions, 'purposes', a.purposes, 'risk', a.risk)`;
 
 /** What opening needs, in one statement. A tenant without a policy in force opens nothing (I17). */
-export async function openingContext(database: Database, query: { tenant: string; agent_id: string; refs: string[] }): Promise<OpeningContext> {
-  const [row] = await database.run<{ active_policy: string | null; agent: Agent | null; people: PersonJson[] | null; owner_group: string[] | null }>({
+export async function openingContext(
+  database: Database,
+  query: { tenant: string; agent_id: string; refs: string[]; chain_key?: string },
+): Promise<OpeningContext> {
+  const [row] = await database.run<{
+    active_policy: string | null;
+    agent: Agent | null;
+    people: PersonJson[] | null;
+    owner_group: string[] | null;
+    chain: Reversibility | null;
+  }>({
     name: 'opening-context',
     text: `WITH agent AS ${agentBy('$2')}
       SELECT (SELECT digest FROM active_policies WHERE tenant = $1) AS active_policy,
         (SELECT ${AGENT_JSON} FROM agent a) AS agent,
         (SELECT json_agg(${PERSON_JSON}) FROM directory_people p
           WHERE p.tenant = $1 AND (p.id = ANY ($3::text[]) OR p.id = (SELECT owner FROM agent) OR p.mailboxes && $4::text[] OR p.former && $4::text[])) AS people,
-        (SELECT json_agg(m.person_id ORDER BY m.person_id) FROM directory_memberships m, agent a WHERE m.tenant = $1 AND m.group_name = a.owner_group) AS owner_group`,
-    values: [query.tenant, query.agent_id, query.refs.map(foldRef), query.refs.map(mailboxOf)],
+        (SELECT json_agg(m.person_id ORDER BY m.person_id) FROM directory_memberships m, agent a WHERE m.tenant = $1 AND m.group_name = a.owner_group) AS owner_group,
+        (SELECT CASE WHEN bool_or(c.class = 'irreversible') THEN 'irreversible' WHEN bool_or(c.class = 'recoverable') THEN 'recoverable' ELSE max(c.class) END
+          FROM (SELECT r.document->'resolved'->>'reversibility' AS class FROM action_requests r WHERE r.tenant = $1 AND r.chain_key = $5) c) AS chain`,
+    values: [query.tenant, query.agent_id, query.refs.map(foldRef), query.refs.map(mailboxOf), query.chain_key ?? null],
   });
   return {
     active_policy: inForce(row?.active_policy),
     agent: row?.agent ?? null,
     people: (row?.people ?? []).map(personOf),
     ...(row?.owner_group == null ? {} : { owner_group: row.owner_group }),
+    ...(row?.chain == null ? {} : { chain: row.chain }),
   };
 }
 
@@ -52,7 +64,13 @@ export async function decidingContext(
   });
   if (row === undefined) return null;
   const { agent_today: agent, key_owner_today: key_owner } = row;
-  return { ...stateOf(row), active_policy: inForce(row.active_policy), people: (row.people ?? []).map(personOf), ...deciderOf(row), today: { agent, key_owner } };
+  return {
+    ...stateOf(row),
+    active_policy: inForce(row.active_policy),
+    people: (row.people ?? []).map(personOf),
+    ...deciderOf(row),
+    today: { agent, key_owner },
+  };
 }
 
 export async function state(database: Database, tenant: string, requestId: string): Promise<RequestState | null> {
@@ -102,8 +120,11 @@ export async function list(database: Database, tenant: string, filter: RequestFi
   if (reader.kind === 'caller') also('1', `r.requester_id = ${values.add(reader.key_id, 'text')}`);
   if (reader.kind === 'person') {
     const person = values.add(reader.person_id, 'text');
-    also('2', `(${person} = ANY (r.chain_people) OR r.stage_groups && ${values.add(reader.groups, 'text[]')} OR ${decidedBy(person)}
-      OR (r.stage_groups && ${values.add(reader.lent ?? [], 'text[]')} AND r.document->'requirement'->'delegation'->>'within' = 'anyone'))`);
+    also(
+      '2',
+      `(${person} = ANY (r.chain_people) OR r.stage_groups && ${values.add(reader.groups, 'text[]')} OR ${decidedBy(person)}
+      OR (r.stage_groups && ${values.add(reader.lent ?? [], 'text[]')} AND r.document->'requirement'->'delegation'->>'within' = 'anyone'))`,
+    );
   }
   const rows = await database.run<StateRow>({
     name: `list:${variant}`,
@@ -132,7 +153,7 @@ interface LeafRow {
 export async function timeline(database: Database, tenant: string, requestId: string): Promise<(LeafRecord & { position: number | null })[]> {
   const rows = await database.run<LeafRow>({
     name: 'timeline',
-    text: `SELECT l.id, l.event, l.at, l.subject, l.bytes, l.sealed_private, e.position FROM ledger_leaves l
+    text: `SELECT l.id, l.event, l.at, l.subject, l.bytes, ${LEAF_PRIVATE} AS sealed_private, e.position FROM ledger_leaves l
       LEFT JOIN ledger_entries e ON e.tenant = l.tenant AND e.leaf_id = l.id WHERE l.tenant = $1 AND l.subject = $2 ORDER BY l.at, l.id`,
     values: [tenant, requestId],
   });

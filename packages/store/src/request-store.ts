@@ -3,7 +3,7 @@ import { namedGroups } from '@countersign/core/policy';
 import type { ChangeCommit, ChangeResult, LeafRecord, OpenCommit, OpeningRecord, OpenResult, RequestStore } from '@countersign/core/ports';
 import { callerLive, requesterRevoked } from './caller-live.js';
 import { commitParts, leafMembers } from './commits.js';
-import { frozenAtChange, frozenAtOpen, freezeNotice, inForce, needsThaw, personLive } from './control.js';
+import { countedMembers, frozenAtChange, frozenAtOpen, freezeNotice, inForce, limitsUsed, needsThaw, patternLive, personLive } from './control.js';
 import { type Database, Values } from './database.js';
 import { StoreError } from './errors.js';
 import { decidingContext, due, list, openingContext, state, subscription, timeline } from './request-reads.js';
@@ -31,6 +31,8 @@ interface OpenRow {
   policy_ok: boolean;
   caller_ok: boolean;
   freeze: FreezeNotice | null;
+  used_up: string[];
+  pattern_ok: boolean;
   fingerprint: string | null;
   request_id: string | null;
   sealed_answer: Buffer | null;
@@ -54,7 +56,7 @@ async function open(database: Database, commit: OpenCommit): Promise<OpenResult>
     values.add(idempotency.fingerprint, 'text'),
     values.add(idempotency.request_id, 'text'),
     values.add(idempotency.sealed_answer, 'bytea'),
-  ].join(', ')} FROM conditions WHERE policy_ok AND caller_ok AND conditions.freeze IS NULL`;
+  ].join(', ')} FROM conditions WHERE policy_ok AND caller_ok AND conditions.freeze IS NULL AND conditions.used_up = '{}' AND conditions.pattern_ok`;
   const document = documentOf(request);
   const chainPeople = [...new Set(request.chain.flatMap(({ person_id, members = [] }) => [...(person_id === null ? [] : [person_id]), ...members]))];
   const stageGroups = request.requirement === null ? [] : namedGroups(request.requirement);
@@ -83,18 +85,21 @@ async function open(database: Database, commit: OpenCommit): Promise<OpenResult>
     values.add(stageGroups, 'text[]'),
     values.add(JSON.stringify(document), 'json'),
     values.add(request.sealed_payload, 'bytea'),
+    values.add(commit.chain_key ?? null, 'text'),
   ].join(', ')} FROM gate`;
   const parts = commitParts(values, commit, { tenant, requestId, gate: 'gate' });
+  const counted = countedMembers(values, tenant, requestId, commit);
   const text = `WITH conditions AS (SELECT
       ${inForce(tenant, policy)} AS policy_ok, ${frozenAtOpen(values, tenant, request)} AS freeze,
+      ${limitsUsed(values, tenant, commit)} AS used_up, ${patternLive(values, tenant, commit)} AS pattern_ok,
       ${request.requester.type === 'person' ? personLive(tenant, keyId) : callerLive(tenant, keyId)} AS caller_ok),
     gate AS (INSERT INTO idempotency_keys (tenant, key_id, key, fingerprint, request_id, sealed_answer) ${gate} ON CONFLICT DO NOTHING RETURNING tenant),
     request AS (INSERT INTO action_requests (tenant, id, status, version, created_at, expires_at, settled_at, use_until, redeemed_at, redeemed_by, action_digest, request_digest, view_digest,
-      policy_digest, grant_audience, action, actor_id, resource_id, requester_id, chain_people, stage_groups, document, sealed_payload) ${row})
-    ${parts.members.map((member) => `, ${member}`).join('\n')}
-    SELECT EXISTS (SELECT FROM gate) AS done, c.policy_ok, c.caller_ok, c.freeze, i.fingerprint, i.request_id, i.sealed_answer
+      policy_digest, grant_audience, action, actor_id, resource_id, requester_id, chain_people, stage_groups, document, sealed_payload, chain_key) ${row})
+    ${[...parts.members, ...counted.members].map((member) => `, ${member}`).join('\n')}
+    SELECT EXISTS (SELECT FROM gate) AS done, c.policy_ok, c.caller_ok, c.freeze, c.used_up, c.pattern_ok, i.fingerprint, i.request_id, i.sealed_answer
     FROM conditions c LEFT JOIN idempotency_keys i ON i.tenant = ${tenant} AND i.key_id = ${keyId} AND i.key = ${key}`;
-  const statement = { name: `open:${request.requester.type === 'person' ? 'person' : ''}:${parts.variant}`, text, values: values.values };
+  const statement = { name: `open:${request.requester.type === 'person' ? 'person' : ''}:${parts.variant}:${counted.variant}`, text, values: values.values };
 
   // Twice: the holder of the same key may have failed while we waited for it.
   for (let tries = 0; tries < 2; tries += 1) {
@@ -107,6 +112,8 @@ async function open(database: Database, commit: OpenCommit): Promise<OpenResult>
     if (!found.caller_ok) return { kind: 'key_inactive' };
     if (!found.policy_ok) return { kind: 'policy_changed' };
     if (found.freeze !== null) return { kind: 'frozen', freeze: freezeNotice(found.freeze) };
+    if (found.used_up.length > 0) return { kind: 'limits', rules: found.used_up };
+    if (!found.pattern_ok) return { kind: 'pattern_over' };
     // The row was committed after our snapshot: a new one sees it.
     const [now] = await database.run<OpenRow>({
       name: 'open:replay',

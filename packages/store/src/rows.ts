@@ -16,7 +16,7 @@ export { instant, instantOrNull } from './instants.js';
 /** The members of a request that never change, in one document. */
 export type RequestDocument = Pick<
   ActionRequestRecord,
-  'warnings' | 'requester' | 'chain' | 'view' | 'masked' | 'resolved' | 'evaluation' | 'requirement' | 'callback'
+  'warnings' | 'requester' | 'chain' | 'view' | 'masked' | 'resolved' | 'evaluation' | 'requirement' | 'callback' | 'pattern'
 >;
 
 export interface RequestRow {
@@ -147,8 +147,8 @@ export function personOf(json: PersonJson): Person {
 }
 
 export function documentOf(request: ActionRequestRecord): RequestDocument {
-  const { warnings, requester, chain, view, masked, resolved, evaluation, requirement, callback } = request;
-  return { warnings, requester, chain, view, masked, resolved, evaluation, requirement, callback };
+  const { warnings, requester, chain, view, masked, resolved, evaluation, requirement, callback, pattern } = request;
+  return { warnings, requester, chain, view, masked, resolved, evaluation, requirement, callback, ...(pattern === undefined ? {} : { pattern }) };
 }
 
 export function requestOf(row: RequestRow): ActionRequestRecord {
@@ -215,3 +215,6 @@ function reportOf({ id, report }: StateRow): ReportRecord | null {
   const { by, result, result_digest, detail, reported_at, fingerprint } = report;
   return { request_id: id, by, result, result_digest, detail, reported_at: instant(reported_at), fingerprint };
 }
+
+/** The private part of a leaf `l`: as it was sealed, or under the master key that it was wrapped under since. */
+export const LEAF_PRIVATE = 'coalesce((SELECT w.sealed_private FROM ledger_rewraps w WHERE w.tenant = l.tenant AND w.leaf_id = l.id), l.sealed_private)';

@@ -13,8 +13,10 @@ import type {
   LedgerStore,
   NoticeStore,
   PasskeyStore,
+  PatternStore,
   PolicyStore,
   RequestStore,
+  RewrapStore,
   ScimStore,
   ReviewStore,
   SigningKeyStore,
@@ -36,10 +38,12 @@ import { freezeStore } from './freeze-store.js';
 import { ledgerStore } from './ledger-store.js';
 import { passkeyStore } from './passkey-store.js';
 import { noticeStore } from './notice-store.js';
+import { patternStore } from './pattern-store.js';
 import { policyStore } from './policy-store.js';
 import { reviewStore } from './review-store.js';
 import { timerStore } from './timer-store.js';
 import { requestStore } from './request-store.js';
+import { rewrapStore } from './rewrap-store.js';
 import { scimStore } from './scim-store.js';
 import { signingKeyStore } from './signing-key-store.js';
 import { sweepStore } from './sweep-store.js';
@@ -52,6 +56,8 @@ export interface Store {
   identities: IdentityStore;
   chatLinks: ChatLinkStore;
   callers: CallerStore;
+  /** What is sealed, to be wrapped under another master key. */
+  rewraps: RewrapStore;
   policies: PolicyStore;
   passkeys: PasskeyStore;
   cards: CardStore;
@@ -62,6 +68,7 @@ export interface Store {
   signingKeys: SigningKeyStore;
   freezes: FreezeStore;
   configChanges: ConfigChangeStore;
+  patterns: PatternStore;
   sweep: SweepStore;
   delegations: DelegationStore;
   reviews: ReviewStore;
@@ -83,6 +90,7 @@ export function openStore(options: DatabaseOptions): Store {
     identities: identityStore(database),
     chatLinks: chatLinkStore(database),
     callers: callerStore(database),
+    rewraps: rewrapStore(database),
     policies: policyStore(database),
     passkeys: passkeyStore(database),
     cards: cardStore(database),
@@ -93,6 +101,7 @@ export function openStore(options: DatabaseOptions): Store {
     signingKeys: signingKeyStore(database),
     freezes: freezeStore(database),
     configChanges: configChangeStore(database),
+    patterns: patternStore(database),
     sweep: sweepStore(database),
     delegations: delegationStore(database),
     reviews: reviewStore(database),

@@ -19,7 +19,8 @@ export function waitingFor(progress: Progress): string | null {
 export function outcomeText(state: RequestState): string | null {
   const last = state.outcomes.at(-1);
   if (last === undefined) return null;
-  const sentence = settledText(last.status, last.reason, state.decisions);
+  const alike = last.status === 'approved' && state.request.pattern !== undefined ? last.reason : null;
+  const sentence = alike ?? settledText(last.status, last.reason, state.decisions);
   if (state.report !== null) return `${sentence} Ran: ${state.report.result}.`;
   return state.request.redeemed_at === null ? sentence : `${sentence} Redeemed: it ran, or is running.`;
 }

@@ -10,6 +10,7 @@ import { addSeconds, epochMs, type Instant, newId } from '../request/index.js';
 import { callbackPlan, deliveryOf } from './callbacks.js';
 import { type FlowDeps, MAX_PLANS } from './deps.js';
 import { hasText, judgePress, settles } from './press.js';
+import { patternOf } from './patterns.js';
 import { leafMaker, type OpenPayload, openPayload } from './record-key.js';
 import { requirementNow } from './requirement-now.js';
 import { reviewParts } from './reviews.js';
@@ -190,6 +191,7 @@ async function planDecide(deps: FlowDeps, { input, context, payload, bundle, beh
           at,
           use: requirement,
         });
+  const pattern = status === 'approved' ? await patternOf(deps, { context, submission: payload.submission, decision, requirement, at, leaf }) : null;
   const review = byGlass ? reviewParts(deps, { request, requirement, decision, leaf, at }) : null;
   const escalated = road === 'solo' ? (requirement.solo?.after_seconds ?? 0) : lastEscalation(requirement, elapsed);
   return {
@@ -209,8 +211,9 @@ async function planDecide(deps: FlowDeps, { input, context, payload, bundle, beh
       cards: true,
       ...settled,
       ...review?.parts,
+      ...(pattern === null ? {} : { pattern: pattern.record }),
       deliveries: [...(told === null ? [] : [told]), ...(settled?.deliveries ?? [])],
-      leaves: [recorded, ...(settled?.leaves ?? []), ...(review?.leaves ?? [])],
+      leaves: [recorded, ...(settled?.leaves ?? []), ...(review?.leaves ?? []), ...(pattern === null ? [] : [pattern.leaf])],
     },
   };
 }

@@ -1,5 +1,5 @@
 import type { GrantClaims } from '@countersign/contracts';
-import type { Announcer, Clock, Entropy, PasskeyAssertions, RequestStore, Sealer, Signer } from '../ports.js';
+import type { Announcer, Clock, Entropy, PasskeyAssertions, PatternStore, RequestStore, Sealer, Signer } from '../ports.js';
 import type { PolicySource } from './policies.js';
 
 /** What the use cases need of the world; each app that runs a flow puts it together once. */
@@ -13,6 +13,8 @@ export interface FlowDeps {
   verifyGrant(token: string): Promise<GrantClaims | null>;
   /** Absent where nobody can enrol a passkey: what needs one is refused then. */
   passkeys?: PasskeyAssertions;
+  /** Absent where no patterns are used: everything that needs people asks them. */
+  patterns?: PatternStore;
   clock: Clock;
   entropy: Entropy;
   announcer: Announcer;

@@ -31,6 +31,7 @@ import { callbackPlan, deliveryOf } from './callbacks.js';
 import { type FlowDeps, MAX_PLANS } from './deps.js';
 import { explanationOf } from './explain.js';
 import { liveGrant } from './grant.js';
+import { fittingPattern, patternText } from './patterns.js';
 import { leafMaker, newRecordKey, type OpenPayload, sealPayload } from './record-key.js';
 import { nothingYet, timersOf } from './timers.js';
 import { announceSettled, digestOfAction, settlementParts, type Settlement, useUntil } from './settle.js';
@@ -88,14 +89,18 @@ export async function open(deps: FlowDeps, input: OpenInput): Promise<OpenOutcom
     caller.owner,
     caller.human ?? undefined,
   ];
+  const chain_key = chainKeyOf(caller, submission);
+  /** What was found while committing, and has to be planned with. */
+  const met: Met = { exceeded: [], withoutPatterns: false };
   for (let plans = 0; plans < MAX_PLANS; plans++) {
     const context = await deps.requests.openingContext({
       tenant: caller.tenant,
       agent_id: submission.actor.id,
       refs: refs.filter((ref) => ref !== undefined),
+      ...(chain_key === null ? {} : { chain_key }),
     });
     const bundle = await deps.policies.bundle(caller.tenant, context.active_policy);
-    const plan = await planOpen(deps, input, rights.environment, context, bundle);
+    const plan = await planOpen(deps, input, rights.environment, context, bundle, { ...met, chain_key });
     if (plan.kind === 'not_allowed') return plan;
     const result = await deps.requests.open(plan.commit);
     switch (result.kind) {
@@ -113,6 +118,12 @@ export async function open(deps: FlowDeps, input: OpenInput): Promise<OpenOutcom
         return { kind: result.kind };
       case 'frozen':
         return { kind: 'frozen', text: refusals.frozen(result.freeze).text };
+      case 'limits':
+        met.exceeded = [...new Set([...met.exceeded, ...result.rules])].toSorted();
+        continue;
+      case 'pattern_over':
+        met.withoutPatterns = true;
+        continue;
       case 'policy_changed':
         continue;
     }
@@ -132,7 +143,26 @@ async function endpointProblem(deps: FlowDeps, caller: Caller, { callback }: Sub
 
 type Plan = { kind: 'planned'; commit: OpenCommit; state: RequestState } | NotAllowed;
 
-async function planOpen(deps: FlowDeps, input: OpenInput, environment: string | undefined, context: OpeningContext, bundle: CompiledBundle): Promise<Plan> {
+/** What earlier plans of the same request met: rules whose limits are used up; a pattern that was over. */
+interface Met {
+  exceeded: string[];
+  withoutPatterns: boolean;
+}
+
+/** The chain of actions that a caller says the request belongs to: of this caller alone, and nothing that tells its name. */
+function chainKeyOf(caller: Caller, { context }: Submission): string | null {
+  const chain = context?.['chain_id'];
+  return typeof chain === 'string' && chain !== '' ? digestOf({ caller: caller.key_id, chain }) : null;
+}
+
+async function planOpen(
+  deps: FlowDeps,
+  input: OpenInput,
+  environment: string | undefined,
+  context: OpeningContext,
+  bundle: CompiledBundle,
+  met: Met & { chain_key: string | null },
+): Promise<Plan> {
   const { caller, submission } = input;
   const { tenant } = caller;
   const at = deps.clock.now();
@@ -141,7 +171,11 @@ async function planOpen(deps: FlowDeps, input: OpenInput, environment: string | 
   const refused = agentProblem(submission, context.agent);
   if (refused !== null) return { kind: 'not_allowed', ...refused };
   const requester = requesterOf(caller);
-  const evaluation = bundle.evaluate(policyInput(submission, environment, at, requester));
+  const circumstances = {
+    ...(context.chain === undefined ? {} : { chain: { reversibility: context.chain } }),
+    ...(met.exceeded.length === 0 ? {} : { exceeded: met.exceeded }),
+  };
+  const evaluation = bundle.evaluate({ ...policyInput(submission, environment, at, requester), ...circumstances });
   const mismatch = environmentMismatch(evaluation);
   if (mismatch !== null) return mismatch;
   // A key of its own: the record's is told in receipts, and would let guesses at masked values be tried.
@@ -156,6 +190,8 @@ async function planOpen(deps: FlowDeps, input: OpenInput, environment: string | 
   };
   const chain = chainOf(submission, caller, context);
   const { requirement, resolved } = judged.evaluation;
+  const asked = { submission, environment: resolved.environment, requester, chain };
+  const pattern = requirement === null || met.withoutPatterns ? null : await fittingPattern(deps, tenant, { ...asked, requirement });
   const timeout = Math.min(
     submission.timeout_seconds ?? Number.POSITIVE_INFINITY,
     requirement?.timeout_seconds ?? bundle.defaults.timeout_seconds ?? deps.defaultTimeoutSeconds,
@@ -163,16 +199,23 @@ async function planOpen(deps: FlowDeps, input: OpenInput, environment: string | 
   const expires_at = addSeconds(at, timeout);
   const action_digest = digestOfAction(submission);
   const grant_audience = submission.grant_audience ?? deps.publicUrl;
-  const payload: OpenPayload = { recordKey, submission };
+  const payload: OpenPayload = { recordKey, submission, ...(Object.keys(circumstances).length === 0 ? {} : { circumstances }) };
+  const use = pattern === null || requirement === null ? bundle.defaults : requirement;
+  const status =
+    judged.evaluation.effect === 'deny'
+      ? ('denied' as const)
+      : judged.evaluation.effect === 'allow' || pattern !== null
+        ? ('approved' as const)
+        : ('pending' as const);
   const request: ActionRequestRecord = {
     tenant,
     id,
-    status: judged.evaluation.effect === 'require' ? 'pending' : judged.evaluation.effect === 'allow' ? 'approved' : 'denied',
+    status,
     version: 1,
     created_at: at,
     expires_at,
-    settled_at: judged.evaluation.effect === 'require' ? null : at,
-    use_until: judged.evaluation.effect === 'allow' ? useUntil(at, bundle.defaults) : null,
+    settled_at: status === 'pending' ? null : at,
+    use_until: status === 'approved' ? useUntil(at, use) : null,
     redeemed_at: null,
     redeemed_by: null,
     action_digest,
@@ -201,6 +244,11 @@ async function planOpen(deps: FlowDeps, input: OpenInput, environment: string | 
     requirement,
     policy_digest: bundle.digest,
     callback: callbackTarget(submission),
+    ...(pattern === null
+      ? {}
+      : {
+          pattern: { id: pattern.id, action_request: pattern.request_id, approved_by: pattern.document.approved_by, use: pattern.used + 1, uses: pattern.uses },
+        }),
     grant_audience,
     sealed_payload: await sealPayload(deps.sealer, tenant, id, payload),
   };
@@ -222,9 +270,9 @@ async function planOpen(deps: FlowDeps, input: OpenInput, environment: string | 
           status: request.status === 'approved' ? 'approved' : 'denied',
           sequence: callback.last + (told === null ? 1 : 2),
           callback,
-          reason: explanation === '' ? null : explanation,
+          reason: pattern === null ? (explanation === '' ? null : explanation) : patternText(pattern),
           at,
-          use: bundle.defaults,
+          use,
         };
   const settled = settlement === null ? null : await settlementParts(deps, request, payload, [], settlement);
   const state: RequestState = { request, decisions: [], outcomes: settled === null ? [] : [settled.outcome], grant: settled?.grant ?? null, ...nothingYet(at) };
@@ -241,10 +289,27 @@ async function planOpen(deps: FlowDeps, input: OpenInput, environment: string | 
       request_id: id,
       sealed_answer: await deps.sealer.seal(answerContext(tenant, id), utf8(canonicalJson(answer))),
     },
+    ...(judged.evaluation.limits.length === 0 ? {} : { limits: judged.evaluation.limits }),
+    ...(met.chain_key === null ? {} : { chain_key: met.chain_key }),
+    ...(pattern === null ? {} : { pattern_use: pattern.id }),
     cards: request.status === 'pending',
     ...settled,
     deliveries: [...(told === null ? [] : [told]), ...(settled?.deliveries ?? [])],
-    leaves: [opened, ...(settled?.leaves ?? [])],
+    leaves: [
+      opened,
+      ...(pattern === null
+        ? []
+        : [
+            leaf(
+              'pattern.used',
+              at,
+              { pattern: pattern.id },
+              { approved_by: pattern.document.approved_by.map((person) => ({ ...person })), of: pattern.request_id },
+              3,
+            ),
+          ]),
+      ...(settled?.leaves ?? []),
+    ],
   };
   return { kind: 'planned', commit, state };
 }

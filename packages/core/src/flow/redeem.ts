@@ -97,7 +97,11 @@ function refusalOf(claims: Claims, context: DecidingContext, action: Action, now
 export async function deniedNow(deps: FlowDeps, context: DecidingContext, submission: Parameters<typeof policyInput>[0]): Promise<Refusal | null> {
   if (context.active_policy === context.request.policy_digest) return null;
   const bundle = await deps.policies.bundle(context.request.tenant, context.active_policy);
-  const evaluation = bundle.evaluate(policyInput(submission, context.request.resolved.environment, deps.clock.now(), context.request.requester));
+  const evaluation = bundle.evaluate({
+    ...policyInput(submission, context.request.resolved.environment, deps.clock.now(), context.request.requester),
+    // The highest class of its chain was settled when it was opened.
+    chain: { reversibility: context.request.resolved.reversibility },
+  });
   return evaluation.effect === 'deny' ? refusals.policyChanged(`rule ${evaluation.rules.join(', ')}`) : null;
 }
 

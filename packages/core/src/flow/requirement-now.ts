@@ -22,7 +22,11 @@ export function requirementNow(
   if (pinned === null) return tooLate({ request, ...rest }, null);
   // Of Countersign's own configuration no bundle speaks.
   if (current.digest === request.policy_digest || isInternal(request)) return { requirement: pinned };
-  const evaluation = current.evaluate(policyInput(payload.submission, request.resolved.environment, deps.clock.now(), request.requester));
+  const evaluation = current.evaluate({
+    ...policyInput(payload.submission, request.resolved.environment, deps.clock.now(), request.requester),
+    // The highest class of its chain was settled when it was opened.
+    chain: { reversibility: request.resolved.reversibility },
+  });
   if (evaluation.effect === 'deny') return refusals.policyChanged(`rule ${evaluation.rules.join(', ')}`);
   return { requirement: evaluation.requirement === null ? pinned : mergeRequirements(pinned, evaluation.requirement) };
 }

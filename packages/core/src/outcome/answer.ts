@@ -40,6 +40,7 @@ export function answerOf(state: RequestState, options: { publicUrl: string; gran
     ...(state.questions.length === 0 ? {} : { questions: state.questions.map(questionView) }),
     ...(state.proposals.length === 0 ? {} : { proposals: state.proposals.map(proposalView) }),
     ...(state.reviews.length === 0 ? {} : { reviews: state.reviews.map(reviewView) }),
+    ...(request.pattern === undefined ? {} : { pattern: request.pattern }),
     ...(state.freezes === undefined || state.freezes.length === 0 ? {} : { freezes: state.freezes }),
   };
 }

@@ -1,5 +1,5 @@
 /** What controls a running installation: freezes, changes that wait for a second person, approved patterns. */
-import type { ConfigState, FreezeNotice, FreezeScope, JsonObject, PersonView } from '@countersign/contracts';
+import type { ConfigState, FreezeNotice, FreezeScope, JsonObject, JsonValue, PersonView, Requirement } from '@countersign/contracts';
 import type { LeafRecord } from './records.js';
 
 export interface FreezeRecord {
@@ -74,4 +74,56 @@ export interface ConfigChangeStore {
   end(tenant: string, id: string, end: ConfigChangeEnd): Promise<boolean>;
   /** How many active humans are in the group (ADMINISTRATORS: have the role) besides this person. */
   othersIn(tenant: string, group: string, person_id: string): Promise<number>;
+}
+
+/** What an approver lets pass without being asked again (B6). */
+export interface PatternRecord {
+  tenant: string;
+  id: string;
+  /** Digest of what must be equal: action, resource, actor, environment, requester. */
+  match_key: string;
+  /** The request that was approved with it. */
+  request_id: string;
+  created_by: string;
+  created_at: string;
+  expires_at: string;
+  uses: number;
+  used: number;
+  revoked_at: string | null;
+  revoked_by: PersonView | null;
+  document: PatternDocument;
+  /** Sealed JSON PatternPins at { table: 'patterns', row: id, column: 'sealed_pins' }. */
+  sealed_pins: Uint8Array;
+}
+
+/** What does not change of a pattern, as people see it. */
+export interface PatternDocument {
+  action: string;
+  resource: { type: string; id: string };
+  actor: { type: string; id: string };
+  environment: string | null;
+  requester: { type: string; id: string; name: string };
+  /** The paths that are pinned, with their values masked. */
+  pinned: { path: string; value: string }[];
+  /** What the approval answered; a use must not need more. */
+  requirement: Requirement;
+  ttl_seconds: number;
+  /** Who approved the request; the last one made the pattern. */
+  approved_by: PersonView[];
+}
+
+/** The unmasked values of the pinned paths, and the names and types of all parameters. */
+export interface PatternPins {
+  pins: { path: string; present: boolean; value: JsonValue }[];
+  shape: Record<string, string>;
+}
+
+export interface PatternStore {
+  /** Those of the key that may be used, the oldest first. */
+  live(tenant: string, match_key: string): Promise<PatternRecord[]>;
+  get(tenant: string, id: string): Promise<PatternRecord | null>;
+  /** Newest first. */
+  list(tenant: string, filter: { live: boolean; limit: number }): Promise<PatternRecord[]>;
+  /** False where it was revoked already. */
+  revoke(revocation: { tenant: string; id: string; at: string; by: PersonView; leaf: LeafRecord }): Promise<{ changed: boolean }>;
 }

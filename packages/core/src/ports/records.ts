@@ -11,6 +11,7 @@ import type {
   OutcomeData,
   OutcomeStatus,
   PasskeyEvidence,
+  PatternUse,
   PersonView,
   RequesterView,
   Requirement,
@@ -55,6 +56,8 @@ export interface ActionRequestRecord {
   requirement: Requirement | null;
   policy_digest: string;
   callback: CallbackTarget | null;
+  /** The pattern by which it was approved; absent: people were asked, or nobody had to be. */
+  pattern?: PatternUse;
   grant_audience: string;
   /** Sealed {record_key, submission}: deleting it erases the payload and what the ledger's commitments could tell. */
   sealed_payload: Uint8Array;

@@ -1,6 +1,6 @@
 /** The commits of the flows, and the store that runs each as one transaction. */
-import type { CallbackEvent, EndpointFormat, FreezeNotice, OutcomeStatus, Status } from '@countersign/contracts';
-import type { ConfigChangeRecord } from './control.js';
+import type { CallbackEvent, EndpointFormat, FreezeNotice, OutcomeStatus, Reversibility, Status } from '@countersign/contracts';
+import type { ConfigChangeRecord, PatternRecord } from './control.js';
 import type { DelegationRecord, NoticeRecord, OpeningRecord, ProposalRecord, QuestionRecord, ReviewRecord, TimerRecord } from './follow-ups.js';
 import type { Agent, Person } from './people.js';
 import type {
@@ -39,6 +39,8 @@ export interface CommitParts {
   /** Every connected chat platform shall bring its cards of this request up to date. */
   cards: boolean;
   /** A change of the configuration that the request asks approval for, or that this commit begins to apply. */
+  /** A pattern that this approval creates. */
+  pattern?: PatternRecord;
   config_change?: { kind: 'propose'; record: ConfigChangeRecord } | { kind: 'apply'; id: string };
   leaves: LeafRecord[];
 }
@@ -47,6 +49,12 @@ export interface CommitParts {
 export interface OpenCommit extends CommitParts {
   request: ActionRequestRecord;
   idempotency: IdempotencyRecord;
+  /** What the policy counts of it: each must not be used up when the commit happens, and is counted with it. */
+  limits?: { rule: string; key: string; count: number; per_seconds: number }[];
+  /** The chain of actions of its caller that it belongs to. */
+  chain_key?: string;
+  /** The pattern by which it is approved: it must be live when the commit happens, and is used once by it. */
+  pattern_use?: string;
 }
 
 /** A commit on an existing request: compare-and-set on its version and status. */
@@ -74,6 +82,10 @@ export type OpenResult =
   | { kind: 'policy_changed' }
   /** The API key was revoked or does not exist any more. */
   | { kind: 'key_inactive' }
+  /** The limits of these rules are used up: evaluate again. */
+  | { kind: 'limits'; rules: string[] }
+  /** The pattern is used up, over or revoked: plan again without it. */
+  | { kind: 'pattern_over' }
   /** Nothing opens while a freeze holds it. */
   | { kind: 'frozen'; freeze: FreezeNotice };
 
@@ -99,6 +111,8 @@ export interface OpeningContext {
   people: Person[];
   /** Ids of who is in the group that owns the agent. Absent: nobody. */
   owner_group?: string[];
+  /** The highest class of the earlier actions of the chain that was named. Absent: there are none. */
+  chain?: Reversibility;
 }
 
 /** A request with everything that has happened to it. */
@@ -152,7 +166,7 @@ export interface RequestFilter {
 
 /** The coarse port of the flows: one statement or transaction per call. Faults throw; nothing is half done. */
 export interface RequestStore {
-  openingContext(query: { tenant: string; agent_id: string; refs: string[] }): Promise<OpeningContext>;
+  openingContext(query: { tenant: string; agent_id: string; refs: string[]; chain_key?: string }): Promise<OpeningContext>;
   open(commit: OpenCommit): Promise<OpenResult>;
   decidingContext(query: { tenant: string; request_id: string; person_id: string | null; delegate_for?: string }): Promise<DecidingContext | null>;
   change(commit: ChangeCommit): Promise<ChangeResult>;
