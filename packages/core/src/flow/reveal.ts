@@ -1,5 +1,5 @@
 import type { JsonValue, MaskedValue } from '@countersign/contracts';
-import { type RevealLayer, revealRight } from '../policy/reveal.js';
+import { revealRight } from '../policy/reveal.js';
 import type { DecidingContext, Person } from '../ports.js';
 import { pointerTokens } from '../request/index.js';
 import type { FlowDeps } from './deps.js';
@@ -80,16 +80,17 @@ async function readFor(deps: FlowDeps, who: { tenant: string; person_id: string;
   const { request } = context;
   const payload = await openPayload(deps.sealer, request);
   const person = context.people.find(({ id }) => id === who.person_id);
-  const layers: RevealLayer[] = [];
   // Of Countersign's own configuration no bundle speaks.
-  if (!isInternal(request)) {
-    const input = policyInput(payload.submission, request.resolved.environment, deps.clock.now(), request.requester);
-    for (const digest of new Set([request.policy_digest, context.active_policy]))
-      layers.push(...(await deps.policies.bundle(who.tenant, digest)).evaluate(input).reveal);
-  }
+  const bundles = isInternal(request)
+    ? []
+    : await Promise.all([...new Set([request.policy_digest, context.active_policy])].map((digest) => deps.policies.bundle(who.tenant, digest)));
+  const input = { ...policyInput(payload.submission, request.resolved.environment, deps.clock.now(), request.requester), ...payload.circumstances };
+  const said = bundles.map((bundle) => ({ layers: bundle.evaluate(input).reveal, groups: bundle.expandGroups(person?.groups ?? []) }));
   const places = placesOf(request.masked).map(([pointer, classes]): Revealable => {
-    const right = person === undefined ? null : revealRight(layers, person.groups, classes);
-    return { pointer, classes, may_reveal: right !== null, fresh_seconds: right?.fresh_seconds ?? null };
+    const rights = said.map(({ layers, groups }) => revealRight(layers, groups, classes));
+    const may_reveal = rights.length > 0 && rights.every((right) => right !== null);
+    const fresh = rights.flatMap((right) => (right === null || right.fresh_seconds === null ? [] : [right.fresh_seconds]));
+    return { pointer, classes, may_reveal, fresh_seconds: fresh.length === 0 ? null : Math.min(...fresh) };
   });
   return { context, person, payload, places };
 }
