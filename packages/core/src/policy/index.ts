@@ -5,3 +5,12 @@ export { loadFactParsers } from './facts/index.js';
 export { mergeRequirements } from './merge-requirements.js';
 export { nearestName } from './nearest-name.js';
 export { isApprover, isNamed, namedGroups } from './quorum.js';
+export {
+  runPolicyTests,
+  type ConditionCoverage,
+  type CoverageDemand,
+  type PolicyCoverage,
+  type PolicyTestReport,
+  type PolicyTestResult,
+  type RuleCoverage,
+} from './tools/run-tests.js';
