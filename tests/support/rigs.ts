@@ -59,7 +59,7 @@ export async function startRig(options: {
     process.removeListener('exit', kill);
     await rm(folder, { recursive: true, force: true });
   }
-  const url = `http://127.0.0.1:${port}`;
+  const url = `http://localhost:${port}`;
   const answers = async (): Promise<boolean> =>
     fetch(url).then(
       (answer) => answer.ok,
