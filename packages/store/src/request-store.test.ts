@@ -47,7 +47,8 @@ describe('opening', () => {
     await requests().open(commit);
     const state = await requests().state(TENANT, commit.request.id);
     expect(JSON.stringify(state?.request.view)).toBe(JSON.stringify(commit.request.view));
-    expect(state).toEqual({ request: { ...commit.request, sealed_payload: expect.anything() }, decisions: [], outcomes: [], grant: null, report: null });
+    const nothing = { decisions: [], outcomes: [], grant: null, report: null, questions: [], proposals: [], reviews: [] };
+    expect(state).toEqual({ request: { ...commit.request, sealed_payload: expect.anything() }, ...nothing, read_at: expect.any(String) });
     expect(Buffer.from(state?.request.sealed_payload ?? [])).toEqual(commit.request.sealed_payload);
   });
 

@@ -19,6 +19,7 @@ test('the backlog counts what is due, and names the next instant at which someth
   await store.requests.open(anOpening({ expires_at: at(3_600_000) }));
   expect(await store.sweep.backlog()).toEqual({
     due_requests: 0,
+    due_timers: 0,
     due_deliveries: 0,
     unplaced_leaves: empty.unplaced_leaves + 2,
     due_cards: { slack: 2 },
@@ -49,6 +50,7 @@ test('a million settled requests cost the sweeps nothing: every sweep reads inde
   const statements = [
     `SELECT count(*) FROM action_requests WHERE status = 'pending' AND expires_at <= now()`,
     `SELECT tenant, id FROM action_requests WHERE status = 'pending' AND expires_at <= now() ORDER BY expires_at LIMIT 10`,
+    `SELECT request_id FROM timers WHERE due_at <= now() ORDER BY due_at LIMIT 10`,
     `SELECT id FROM deliveries WHERE state = 'pending' AND next_attempt_at <= now() ORDER BY next_attempt_at LIMIT 10`,
     `SELECT id FROM action_requests WHERE tenant = 'default' AND status = 'pending' ORDER BY created_at DESC, id DESC LIMIT 10`,
     `SELECT id FROM action_requests WHERE tenant = 'default' ORDER BY created_at DESC, id DESC LIMIT 10`,
