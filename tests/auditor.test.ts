@@ -75,6 +75,8 @@ async function ask(): Promise<void> {
   expect((await api.call('POST', `/v1/action-requests/${approved.id}/report`, { as: key, body: { result: 'succeeded', detail: '48211 rows' } })).status).toBe(
     201,
   );
+  const endpoint = { url: `${receiver.url}/registered`, description: 'Where nothing goes' };
+  expect((await api.call('POST', '/v1/endpoints', { as: as('olivia'), body: endpoint })).status).toBe(201);
   const denied = await submit();
   await api.decide(as('bob'), denied, 'deny', 'Not this week');
   const pending = await submit();
@@ -136,6 +138,7 @@ const TABLES = [
     'active_policies',
     'signing_keys',
   ],
+  ...['directory_people', 'directory_groups', 'directory_memberships', 'directory_agents', 'endpoints', 'endpoint_secrets'],
   ...['ledger_leaves', 'ledger_entries', 'ledger_nodes', 'ledger_checkpoints', 'ledger_unplaced'],
 ] as const;
 type Table = (typeof TABLES)[number];
@@ -196,6 +199,9 @@ describe('the ledger and the database', () => {
     }
   });
 
+  const email = (name: string): string => `email = '${name}@example.com'`;
+  const person = (name: string) => () => one(`SELECT id FROM directory_people WHERE split_part(email, '@', 1) = '${name}'`);
+  const registered = () => one(`SELECT id FROM endpoints WHERE kind = 'registered'`);
   const request = (which: keyof typeof asked) => () => Promise.resolve(asked[which]);
   const rowOf = (table: string, column: string, which: keyof typeof asked) => () =>
     one(`SELECT ${column} FROM ${table} WHERE request_id = '${asked[which]}' LIMIT 1`);
@@ -204,6 +210,52 @@ describe('the ledger and the database', () => {
   const document = (path: string, value: string) => `document = jsonb_set(document::jsonb, '${path}', '${value}')::json`;
   /** What is changed, how, and the row and column that must be named. */
   const changes: [Table, () => string, column: string | null, row: () => Promise<string>][] = [
+    ['directory_people', () => `UPDATE directory_people SET roles = '{administrator}' WHERE ${email('carol')}`, 'roles', person('carol')],
+    ['directory_people', () => `UPDATE directory_people SET active = false WHERE ${email('bob')}`, 'active', person('bob')],
+    ['directory_people', () => `UPDATE directory_people SET email = 'alice@evil.example' WHERE ${email('alice')}`, 'email', person('alice')],
+    ['directory_people', () => `UPDATE directory_people SET human = 'per_other' WHERE ${email('dana')}`, 'human', person('dana')],
+    ['directory_people', () => `UPDATE directory_people SET revision = 7 WHERE ${email('dana')}`, 'revision', person('dana')],
+    [
+      'directory_people',
+      () => `DELETE FROM directory_people WHERE ${email('carol')}`,
+      null,
+      () => one(`SELECT id FROM kept_directory_people WHERE ${email('carol')}`),
+    ],
+    [
+      'directory_people',
+      () => `INSERT INTO directory_people SELECT (jsonb_populate_record(p, '{"id":"per_forged"}')).* FROM directory_people p WHERE ${email('alice')}`,
+      null,
+      () => Promise.resolve('per_forged'),
+    ],
+    [
+      'directory_memberships',
+      () => `INSERT INTO directory_memberships SELECT tenant, 'data-owners', id FROM directory_people WHERE ${email('dana')}`,
+      'person_id',
+      () => Promise.resolve('data-owners'),
+    ],
+    [
+      'directory_memberships',
+      () => `DELETE FROM directory_memberships WHERE group_name = 'security' AND person_id = (SELECT id FROM directory_people WHERE ${email('carol')})`,
+      'person_id',
+      () => Promise.resolve('security'),
+    ],
+    [
+      'directory_memberships',
+      () => `INSERT INTO directory_memberships SELECT tenant, 'forged', id FROM directory_people WHERE ${email('dana')}`,
+      'group_name',
+      () => Promise.resolve('forged'),
+    ],
+    ['directory_groups', () => `UPDATE directory_groups SET source = 'scim' WHERE name = 'security'`, 'source', () => Promise.resolve('security')],
+    ['directory_agents', () => `UPDATE directory_agents SET owner = NULL`, 'owner', () => Promise.resolve('retrainer')],
+    ['directory_agents', () => `DELETE FROM directory_agents`, null, () => Promise.resolve('agent:retrainer')],
+    ['endpoints', () => `UPDATE endpoints SET url = 'https://evil.example/hook' WHERE kind = 'registered'`, 'url', registered],
+    ['endpoints', () => `DELETE FROM endpoints WHERE kind = 'registered'`, null, () => one(`SELECT id FROM kept_endpoints WHERE kind = 'registered'`)],
+    [
+      'endpoint_secrets',
+      () => `INSERT INTO endpoint_secrets SELECT tenant, endpoint_id, 'forged', sealed_secret, created_at FROM endpoint_secrets`,
+      'id',
+      registered,
+    ],
     ['action_requests', () => `UPDATE action_requests SET status = 'approved' WHERE ${where('pending')}`, 'status', request('pending')],
     ['action_requests', () => `UPDATE action_requests SET status = 'approved' WHERE ${where('denied')}`, 'status', request('denied')],
     ['action_requests', () => `UPDATE action_requests SET status = 'approved' WHERE ${where('revoked')}`, 'status', request('revoked')],

@@ -3,9 +3,12 @@ import type { Command } from './command.js';
 import { approve, deny, redrive } from './commands/decisions.js';
 import { apiKeyCreate, apiKeyList, apiKeyRevoke, apiKeyRotate } from './commands/api-keys.js';
 import { signInLink, tokenCreate } from './commands/credentials.js';
+import { tokenList, tokenRevoke } from './commands/tokens.js';
+import { directoryCheck, scimTokenCreate } from './commands/directory.js';
 import { doctor } from './commands/doctor.js';
 import { exec } from './commands/exec.js';
 import { freeze, freezes, unfreeze } from './commands/freezes.js';
+import { keysRewrap } from './commands/keys-rewrap.js';
 import { keysRotate } from './commands/keys-rotate.js';
 import { ledgerExport } from './commands/ledger-export.js';
 import { ledgerVerify } from './commands/ledger-verify.js';
@@ -39,11 +42,16 @@ const COMMANDS: readonly Command[] = [
   ledgerVerify,
   ledgerExport,
   keysRotate,
+  keysRewrap,
   apiKeyCreate,
   apiKeyList,
   apiKeyRotate,
   apiKeyRevoke,
   tokenCreate,
+  tokenList,
+  tokenRevoke,
+  scimTokenCreate,
+  directoryCheck,
   signInLink,
   quickstartLink,
   doctor,
