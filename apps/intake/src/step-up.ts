@@ -3,6 +3,7 @@ import {
   type AuthenticatedPerson,
   type CeremonyPerson,
   hashOf,
+  isFresh,
   type PasskeyFault,
   type PasskeyRefusal,
   type PasskeyWorld,
@@ -10,9 +11,6 @@ import {
 } from '@countersign/identity';
 import type { IntakeDeps } from './deps.js';
 import { type Trouble, trouble } from './problems.js';
-
-/** How old the proof of who somebody is may be for what changes how they prove it, in seconds. */
-export const FRESH_SECONDS = 300;
 
 export function passkeyWorld({ passkeys, passkeyMakes, flow }: IntakeDeps): PasskeyWorld {
   return { passkeys, clock: flow.clock, entropy: flow.entropy, sealer: flow.sealer, publicUrl: flow.publicUrl, aaguids: passkeyMakes ?? [] };
@@ -27,12 +25,10 @@ export function ceremony(deps: IntakeDeps, reader: AuthenticatedPerson, cookie: 
 }
 
 /** The same where the person has proved who they are just now: by signing in, or by a passkey (`POST /v1/sessions/step-up`). */
-export async function freshCeremony(deps: IntakeDeps, reader: AuthenticatedPerson, cookie: string | undefined): Promise<CeremonyPerson | Trouble> {
+export function freshCeremony(deps: IntakeDeps, reader: AuthenticatedPerson, cookie: string | undefined): CeremonyPerson | Trouble {
   const who = ceremony(deps, reader, cookie);
   if ('problem' in who) return who;
-  const session = await deps.credentials.sessionByHash(who.session);
-  const age = session?.auth_time == null ? Number.POSITIVE_INFINITY : Date.parse(deps.flow.clock.now()) - Date.parse(session.auth_time);
-  if (age <= FRESH_SECONDS * 1000) return who;
+  if (isFresh(reader.session?.auth_time ?? null, deps.flow.clock.now())) return who;
   return trouble('step_up_required', 'Prove again that it is you: sign in anew, or use a passkey. Your sign-in is more than five minutes old.');
 }
 

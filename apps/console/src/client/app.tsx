@@ -69,7 +69,7 @@ export function App() {
   if (session.state === 'out')
     return (
       <Shell>
-        <SignedOut returnTo={`${window.location.pathname}${window.location.search}`} />
+        <SignedOut returnTo={`${window.location.pathname}${window.location.search}${window.location.hash}`} />
       </Shell>
     );
 

@@ -1,5 +1,7 @@
-import type { PasskeyView } from '@countersign/contracts';
+import type { PasskeyView, SignInOptions } from '@countersign/contracts';
 import { useCallback, useEffect, useState } from 'react';
+import { account, startAddress } from './account-api.js';
+import { ApiError } from './api.js';
 import { Moment } from './moments.js';
 import { canUsePasskeys, enrol, passkeys, whileFresh } from './passkey-ceremonies.js';
 
@@ -8,6 +10,7 @@ export function PasskeysPage() {
   const [keys, setKeys] = useState<PasskeyView[] | null>(null);
   const [name, setName] = useState('');
   const [busy, setBusy] = useState(false);
+  const [stale, setStale] = useState<SignInOptions | null>(null);
   const [notice, setNotice] = useState<{ kind: 'done' | 'refused'; text: string } | null>(null);
 
   const load = useCallback(async () => {
@@ -22,12 +25,15 @@ export function PasskeysPage() {
 
   const act = async (work: () => Promise<unknown>, done: string) => {
     setBusy(true);
+    setStale(null);
     try {
       await whileFresh(work, live.length > 0);
       await load();
       setNotice({ kind: 'done', text: done });
     } catch (error) {
       setNotice({ kind: 'refused', text: (error as Error).message });
+      // Without a passkey the identity provider says anew who it is.
+      if (error instanceof ApiError && error.code === 'step_up_required') setStale(await account.signInOptions().catch(() => null));
     }
     setBusy(false);
   };
@@ -42,6 +48,13 @@ export function PasskeysPage() {
       {notice === null ? null : (
         <p className={`notice ${notice.kind}`} role={notice.kind === 'done' ? 'status' : 'alert'}>
           {notice.text}
+        </p>
+      )}
+      {stale?.providers[0] === undefined ? null : (
+        <p>
+          <a className="button" href={startAddress(stale.providers[0].start, '/passkeys', 0)}>
+            Confirm that it is you
+          </a>
         </p>
       )}
       {keys !== null && live.length === 0 ? <p className="quiet">You have no passkey yet.</p> : null}

@@ -34,15 +34,16 @@ describe('enrolling and removing passkeys', () => {
     expect((await (await seat(world, 'bob')).call('GET', '/v1/notices')).json.data).toEqual([]);
   });
 
-  test('C5: after five minutes it takes a new proof, by which the session gets another cookie', async () => {
+  test('C5: after five minutes it takes a new proof, and so does a token; by it the session gets another cookie', async () => {
     const bob = await seat(world, 'bob');
     const { key, id } = await enrol(world, bob);
     world.ahead += STALE_SECONDS;
-    for (const [method, path] of [
-      ['POST', '/v1/passkeys/challenges'],
-      ['DELETE', `/v1/passkeys/${id}`],
+    for (const [method, path, body] of [
+      ['POST', '/v1/passkeys/challenges', undefined],
+      ['DELETE', `/v1/passkeys/${id}`, undefined],
+      ['POST', '/v1/tokens', { name: 'laptop', scopes: ['read', 'decide'] }],
     ] as const) {
-      expect(codeOf(await bob.call(method, path))).toEqual({ status: 403, code: 'step_up_required' });
+      expect(codeOf(await bob.call(method, path, body))).toEqual({ status: 403, code: 'step_up_required' });
     }
     const before = bob.cookie;
     const challenge = await bob.call('POST', '/v1/sessions/step-up/challenges');
@@ -51,6 +52,7 @@ describe('enrolling and removing passkeys', () => {
     expect(bob.cookie).not.toBe(before);
     expect((await world.call('GET', '/v1/me', { headers: { cookie: before } })).status).toBe(401);
     await enrol(world, bob);
+    expect((await bob.call('POST', '/v1/tokens', { name: 'laptop', scopes: ['read', 'decide'] })).status).toBe(201);
     world.ahead -= STALE_SECONDS;
   });
 

@@ -30,7 +30,7 @@ export function passkeyRoutes(deps: IntakeDeps): Route[] {
       answers: { 201: { description: 'Good for five minutes, in this session', schema: passkeyOptionsSchema } },
       problems: ['step_up_required', 'passkey_refused'],
       async handle({ reader, header }) {
-        const who = await freshCeremony(deps, reader, header('cookie'));
+        const who = freshCeremony(deps, reader, header('cookie'));
         if ('problem' in who) return who;
         const options = await enrolmentOptions(world, who);
         return 'kind' in options ? passkeyTrouble(options) : { status: 201, json: options };
@@ -48,7 +48,7 @@ export function passkeyRoutes(deps: IntakeDeps): Route[] {
       answers: { 201: { description: 'Enrolled, and recorded in the ledger', schema: passkeySchema } },
       problems: ['step_up_required', 'passkey_refused'],
       async handle({ reader, header, body }) {
-        const who = await freshCeremony(deps, reader, header('cookie'));
+        const who = freshCeremony(deps, reader, header('cookie'));
         if ('problem' in who) return who;
         // The schema holds what the library reads; the rest is the browser's.
         const enrolled = await enrol(world, who, body.response as unknown as RegistrationResponseJSON, body.name);
@@ -98,7 +98,7 @@ export function passkeyRoutes(deps: IntakeDeps): Route[] {
       answers: { 204: { description: 'Removed, and recorded in the ledger: it signs nothing any more' } },
       problems: ['step_up_required'],
       async handle({ reader, header, params: { id = '' } }) {
-        const who = await freshCeremony(deps, reader, header('cookie'));
+        const who = freshCeremony(deps, reader, header('cookie'));
         if ('problem' in who) return who;
         const removed = await removePasskeys(world, { tenant: who.tenant, person: who.person, by: who.person, keys: [id], why: null });
         deps.flow.announcer.announce('decisions');
@@ -134,7 +134,7 @@ export function passkeyRoutes(deps: IntakeDeps): Route[] {
       async handle({ reader, header, params: { id = '' }, body }) {
         const refused = notAdministrator(reader);
         if (refused !== null) return refused;
-        const who = await freshCeremony(deps, reader, header('cookie'));
+        const who = freshCeremony(deps, reader, header('cookie'));
         if ('problem' in who) return who;
         const person = await deps.directory.person(reader.tenant, id);
         if (person === null) return notFound();

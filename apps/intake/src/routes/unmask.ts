@@ -25,7 +25,6 @@ export function unmaskRoutes(deps: IntakeDeps): Route[] {
         const who = ceremony(deps, reader, header('cookie'));
         if ('problem' in who) return trouble('reveal_not_allowed', 'A value is shown in your own browser session, never to a token.');
         if ((await visible(deps, reader, body.action_request)) === null) return notFound();
-        const session = await deps.credentials.sessionByHash(who.session);
         const { action_request: request_id, pointer, purpose } = body;
         const outcome = await reveal(deps.flow, {
           tenant: who.tenant,
@@ -33,7 +32,7 @@ export function unmaskRoutes(deps: IntakeDeps): Route[] {
           request_id,
           pointer,
           purpose,
-          proved_at: session?.auth_time ?? null,
+          proved_at: reader.session?.auth_time ?? null,
         });
         if (outcome.kind === 'refused') return trouble(outcome.code, outcome.text);
         return { status: 200, json: { pointer, classes: outcome.classes, value: outcome.value }, headers: { 'Cache-Control': 'no-store' } };
