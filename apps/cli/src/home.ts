@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { loadOrCreateMasterKeyring, type MasterKeyring, parseMasterKeyring } from '@countersign/keys';
+import { type KeyWrapper, loadOrCreateMasterKeyring, parseMasterKeys } from '@countersign/keys';
 import { findEmbeddedServer } from '@countersign/store';
 import { z } from 'zod';
 import { CliError } from './cli-error.js';
@@ -42,9 +42,9 @@ export async function findDatabase(terminal: Terminal, options: { databaseUrl?: 
 }
 
 /** The master keyring of the environment or the home; null where neither has one. None is made. @throws KeysError */
-export async function findMasterKeyring(terminal: Terminal, home: string): Promise<MasterKeyring | null> {
+export async function findMasterKeyring(terminal: Terminal, home: string): Promise<KeyWrapper | null> {
   const text = filled(terminal.env['COUNTERSIGN_MASTER_KEY']);
-  if (text !== undefined) return parseMasterKeyring(text);
+  if (text !== undefined) return parseMasterKeys(text, terminal.env);
   const file = path.join(home, 'master.key');
   return existsSync(file) ? loadOrCreateMasterKeyring(file) : null;
 }

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { Clock, Entropy, Sealer } from '@countersign/core/ports';
+import type { Clock, Entropy } from '@countersign/core/ports';
 import { formatInstant } from '@countersign/core/request';
 import { EnvelopeSealer, Keyring } from '@countersign/keys';
 import { openStore, type Store } from '@countersign/store';
@@ -18,7 +18,7 @@ export interface Opened {
   store: Store;
   clock: Clock;
   entropy: Entropy;
-  sealer: Sealer;
+  sealer: EnvelopeSealer;
 }
 
 /** Works on the database itself: for whoever has it and the master key. */

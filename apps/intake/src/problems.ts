@@ -133,6 +133,7 @@ const GONE = new Set([
   'commit_unknown',
   'no_policy',
   'contention',
+  'kms_unavailable',
   'ECONNREFUSED',
   'ECONNRESET',
   'EPIPE',

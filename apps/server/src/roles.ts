@@ -10,6 +10,7 @@ import type { SlackBot } from '@countersign/slack-bot';
 import type { TeamsBot } from '@countersign/teams-bot';
 import type { Wakeups } from '@countersign/queue';
 import { keepVoiding } from './callers.js';
+import { rewrapInTheBackground } from './rewrapping.js';
 import { settleControl } from './control.js';
 import { TENANT, type World } from './world.js';
 
@@ -110,6 +111,7 @@ export function startDecisions({ config, world, announcer, wakeups, log, metrics
   decisions.start();
   shutdown.add('decisions', () => decisions.stop());
   keepVoiding({ world, log, shutdown });
+  rewrapInTheBackground({ world, log, shutdown });
   return decisions;
 }
 

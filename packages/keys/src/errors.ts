@@ -10,6 +10,10 @@ export type KeysErrorCode =
   | 'unknown_master_key'
   /** Sealed bytes that do not open: altered, moved to another place, cut, or sealed under another key. */
   | 'not_opened'
+  /** The KMS does not answer, or answers that it cannot for the moment. */
+  | 'kms_unavailable'
+  /** The KMS does not let us: no such key, no right to it, or a key that is disabled. */
+  | 'kms_refused'
   /** A stored signing key whose parts do not belong together. */
   | 'signing_key_unusable'
   /** A key, a secret or an argument of the wrong form. */

@@ -7,6 +7,8 @@ export * from './key-wrapper.js';
 export * from './keyring.js';
 export * from './master-key-file.js';
 export * from './master-keyring.js';
+export * from './kms/index.js';
+export * from './rewrap.js';
 export * from './sealer.js';
 export * from './signing-purposes.js';
 export * from './spki.js';

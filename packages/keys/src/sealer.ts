@@ -25,6 +25,11 @@ const KEY_BYTES = 32;
 export class EnvelopeSealer implements Sealer {
   constructor(private readonly wrapper: KeyWrapper) {}
 
+  /** The master key that seals from now on. */
+  get activeKid(): string {
+    return this.wrapper.activeKid;
+  }
+
   async seal(context: SealContext, plaintext: Uint8Array): Promise<Uint8Array> {
     const dataKey = randomBytes(KEY_BYTES);
     const ciphertext = encrypt(createSecretKey(dataKey), plaintext, place(ENVELOPED, context));

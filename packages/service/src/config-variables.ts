@@ -31,8 +31,8 @@ const variables = {
   PUBLIC_URL: variable(z.string().transform(origin), 'Write the origin that people and callers use, as https://countersign.example.com, without a path.'),
   COUNTERSIGN_HOME: variable(text(4_096), 'Name a folder; the default is .countersign.'),
   COUNTERSIGN_MASTER_KEY: variable(
-    z.string().refine(isKeyring, 'must be kid:base64 with 32 bytes each, several separated by commas, no kid twice'),
-    'Make one with: echo "k1:$(openssl rand -base64 32)". The first key is the active one.',
+    z.string().refine(isKeyring, 'must be kid:base64 with 32 bytes each, or a key of a KMS, several separated by commas, none twice'),
+    'Make one with: echo "k1:$(openssl rand -base64 32)", or name one: aws-kms:ARN, gcp-kms:NAME, vault:MOUNT/KEY. The first key is the active one.',
   ),
   MIGRATE_DATABASE_URL: variable(address('postgres:', 'postgresql:'), 'Write it as postgresql://owner:password@host:5432/database.'),
   COUNTERSIGN_POLICY: variable(
@@ -244,10 +244,14 @@ function origin(value: string, context: z.RefinementCtx): string {
 
 /** `kid:base64,…` with 32 bytes each. Base64 must be canonical, so that one key has one spelling. */
 function isKeyring(value: string): boolean {
-  const entries = list(value).map((entry) => /^([A-Za-z0-9_-]{1,64}):([A-Za-z0-9+/]{43}=)$/u.exec(entry));
+  const remote = list(value).filter((entry) => /^(aws-kms:arn:|gcp-kms:projects\/|vault:)[^=\s]+$/u.test(entry));
+  const local = list(value).filter((entry) => !remote.includes(entry));
+  if (remote.length > 0 && new Set(remote).size === remote.length && local.length === 0) return true;
+  const entries = local.map((entry) => /^([A-Za-z0-9_-]{1,64}):([A-Za-z0-9+/]{43}=)$/u.exec(entry));
   const kids = entries.map((entry) => entry?.[1]);
   return (
     entries.length > 0 &&
+    new Set(remote).size === remote.length &&
     new Set(kids).size === kids.length &&
     entries.every(
       (entry) => entry?.[2] !== undefined && Buffer.from(entry[2], 'base64').toString('base64') === entry[2] && Buffer.from(entry[2], 'base64').length === 32,

@@ -2,10 +2,11 @@ import type { EventName } from '@countersign/contracts';
 import type { ActionRequestRecord, DecisionRecord, DeliveryRecord, DirectoryNow, GrantRecord, OutcomeRecord, ReportRecord, SigningKeyStore } from '@countersign/core/ports';
 import pg from 'pg';
 import { readDirectory } from './directory-reads.js';
+import { type AuditedControl, readControl } from './audit-control.js';
 import { type AuditedFollowUps, FOLLOW_UP_PLACES, readFollowUps } from './audit-follow-ups.js';
 import { StoreError } from './errors.js';
 import type { Given } from './given.js';
-import { instant, instantOrNull, type RequestRow, requestOf } from './rows.js';
+import { instant, instantOrNull, LEAF_PRIVATE, type RequestRow, requestOf } from './rows.js';
 
 /** The whole database at one instant, for whoever holds its rows against its ledger. Reads all, judges nothing, changes nothing. */
 export interface AuditSnapshot {
@@ -26,6 +27,7 @@ export interface AuditSnapshot {
   endpoints(tenant: string): Promise<AuditedEndpoint[]>;
   /** The leaves of events that belong to no request, in the log's order; those that wait come last. */
   standing(tenant: string, events: readonly EventName[]): Promise<AuditedLeaf[]>;
+  control(tenant: string): Promise<AuditedControl>;
   signingKeys: Pick<SigningKeyStore, 'list'>;
   close(): Promise<void>;
 }
@@ -105,7 +107,7 @@ export interface AuditedEndpoint {
 export interface AuditedPolicies {
   policies: { digest: string; canonical: string }[];
   active: { digest: string; activated_by: string } | null;
-  /** `policy.activated`, the oldest first. */
+  /** `policy.activated` and `policy.stored`, the oldest first. */
   leaves: AuditedLeaf[];
 }
 
@@ -152,6 +154,7 @@ export async function openAuditSnapshot(url: string): Promise<AuditSnapshot> {
     unplaced: (tenant) => unplaced(rows, tenant),
     requests: (tenant) => requests(rows, tenant),
     policies: (tenant) => policies(rows, tenant),
+    control: (tenant) => readControl(rows, tenant),
     directory: (tenant) => directory(rows, tenant),
     endpoints: (tenant) => endpoints(rows, tenant),
     standing: async (tenant, events) =>
@@ -209,7 +212,7 @@ interface LeafRow {
   position: string | null;
 }
 
-const LEAF_COLUMNS = 'l.id, l.event, l.at, l.subject, l.bytes, l.sealed_private';
+const LEAF_COLUMNS = `l.id, l.event, l.at, l.subject, l.bytes, ${LEAF_PRIVATE} AS sealed_private`;
 
 function leafOf({ id, event, at, subject, bytes, sealed_private, position }: LeafRow): AuditedLeaf {
   return { id, event, at: instant(at), subject, bytes, sealed_private, position: position === null ? null : Number(position) };
@@ -339,7 +342,7 @@ async function policies(rows: Rows, tenant: string): Promise<AuditedPolicies> {
     rows<{ digest: string; activated_by: string }>('SELECT digest, activated_by FROM active_policies WHERE tenant = $1', [tenant]),
     rows<LeafRow>(
       `SELECT ${LEAF_COLUMNS}, e.position FROM ledger_leaves l LEFT JOIN ledger_entries e ON e.tenant = l.tenant AND e.leaf_id = l.id
-       WHERE l.tenant = $1 AND l.event = 'policy.activated' ORDER BY e.position NULLS LAST, l.id`,
+       WHERE l.tenant = $1 AND l.event IN ('policy.activated', 'policy.stored') ORDER BY e.position NULLS LAST, l.id`,
       [tenant],
     ),
   ]);

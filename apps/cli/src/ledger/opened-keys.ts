@@ -1,7 +1,7 @@
 import type { GrantClaims } from '@countersign/contracts';
 import type { Sealer, SigningKeyStore } from '@countersign/core/ports';
 import { formatInstant } from '@countersign/core/request';
-import { EnvelopeSealer, grantVerifier, Keyring, KeysError, type MasterKeyring } from '@countersign/keys';
+import { EnvelopeSealer, grantVerifier, Keyring, KeysError, type KeyWrapper } from '@countersign/keys';
 import type { Finding } from '../audit/finding.js';
 
 /** What the master key opens of a database; without it all is null. */
@@ -18,7 +18,7 @@ export interface OpenedKeys {
  * Opens every signing key of a database: only those are of this installation. Makes none, unlike the service.
  * A key that does not open was altered, or the master key is of another installation.
  */
-export async function openedKeys(stored: Pick<SigningKeyStore, 'list'>, master: MasterKeyring | null): Promise<OpenedKeys> {
+export async function openedKeys(stored: Pick<SigningKeyStore, 'list'>, master: KeyWrapper | null): Promise<OpenedKeys> {
   const nothing = { keyring: null, sealer: null, verifyGrant: null };
   if (master === null) return { ...nothing, findings: [], why_not: 'There is no master key in the home or in COUNTERSIGN_MASTER_KEY.' };
   const sealer = new EnvelopeSealer(master);

@@ -93,6 +93,8 @@ export interface ApiWorld {
   sql(text: string): Promise<void>;
   /** The service's address of the test's database. */
   appUrl: string;
+  /** The master key, as COUNTERSIGN_MASTER_KEY has it. */
+  masterKey: string;
   /** The superuser's address of the test's database. */
   databaseUrl: string;
   /** The service's clock, in seconds ahead of the real one. */
@@ -124,6 +126,8 @@ export async function createApiWorld(
     /** What requirements of these actions say besides, whatever the bundle says. */
     demands?: Readonly<Record<string, Partial<Requirement>>>;
     trustedProxies?: string[];
+    /** In place of one with a master key of its own. */
+    sealer?: EnvelopeSealer;
     /** The AAGUIDs that count. */
     passkeyMakes?: string[];
   } = {},
@@ -145,7 +149,8 @@ export async function createApiWorld(
 
   const world: Pick<ApiWorld, 'ahead'> = { ahead: 0 };
   const clock = { now: () => formatInstant(Date.now() + world.ahead * 1000) };
-  const sealer = new EnvelopeSealer(parseMasterKeyring(`test:${randomBytes(32).toString('base64')}`));
+  const masterKey = `test:${randomBytes(32).toString('base64')}`;
+  const sealer = options.sealer ?? new EnvelopeSealer(parseMasterKeyring(masterKey));
   const keyring = await Keyring.open({ store: store.signingKeys, sealer, clock });
   const flow: FlowDeps = {
     requests,
@@ -329,6 +334,7 @@ export async function createApiWorld(
     },
     decide: (who, { id, request_digest }, verdict, reason) =>
       call('POST', `/v1/action-requests/${id}/decisions`, { as: who, body: { verdict, request_digest, ...(reason === undefined ? {} : { reason }) } }),
+    masterKey,
     newKey,
     newToken,
     async trust(text) {
