@@ -1,3 +1,4 @@
+import { loneLeaf } from '@countersign/core/flow';
 import type { Person } from '@countersign/core/ports';
 import { makePersonalToken, makeSignInLink } from '@countersign/identity';
 import type { Store } from '@countersign/store';
@@ -20,6 +21,7 @@ const TOKEN_USAGE = `Usage: countersign token create --person PERSON [--scopes L
   --person PERSON          e-mail address or id in the directory
   --scopes LIST            of read, decide, admin (default read); admin counts only for an administrator of the directory
   --name NAME              what it is for
+  --url URL                make it on the page of that running service instead: signed in there, you see it once
 ${PLACES}`;
 
 const SCOPES = ['read', 'decide', 'admin'] as const;
@@ -29,7 +31,19 @@ export const tokenCreate: Command = {
   summary: 'make a personal token',
   usage: TOKEN_USAGE,
   async run(args, terminal) {
-    const { values } = readArguments(args, { ...placeOptions, person: { type: 'string' }, scopes: { type: 'string' }, name: { type: 'string' } }, 0);
+    const { values } = readArguments(
+      args,
+      { ...placeOptions, person: { type: 'string' }, scopes: { type: 'string' }, name: { type: 'string' }, url: { type: 'string' } },
+      0,
+    );
+    if (values.url !== undefined) {
+      // A token makes no token, and a terminal has no session: whoever is asked for a fresh proof is asked in the browser.
+      if (!URL.canParse(values.url)) throw new CliError('usage', '--url is no address.');
+      const page = new URL('/account', values.url);
+      page.searchParams.set('token', values.name ?? 'command line');
+      terminal.out(`Open ${page.href}\nSign in, choose what the token may do, and copy it into COUNTERSIGN_TOKEN: it is shown once.`);
+      return EXIT.fine;
+    }
     const ref = values.person;
     if (ref === undefined) throw new CliError('usage', 'Give --person.');
     const wanted = listOf(values.scopes) ?? ['read'];
@@ -40,7 +54,15 @@ export const tokenCreate: Command = {
       if (scopes.includes('admin') && !person.roles.includes('administrator'))
         throw new CliError('unusable', `${person.email} is no administrator in the directory.`);
       const made = makePersonalToken(opened, { tenant: TENANT, person_id: person.id, name: values.name ?? 'made by the command line', scopes });
-      await opened.store.credentials.insertPersonalToken(made.record);
+      const leaf = await loneLeaf(opened, {
+        tenant: TENANT,
+        event: 'token.created',
+        subject: made.record.id,
+        at: opened.clock.now(),
+        facts: { scopes, expires_at: made.record.expires_at, method: 'terminal' },
+        details: { person: person.id, name: made.record.name },
+      });
+      await opened.store.identities.insertToken(made.record, leaf);
       return made.token;
     });
     terminal.out(token);

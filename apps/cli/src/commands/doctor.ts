@@ -2,6 +2,7 @@ import { readConfig } from '@countersign/service';
 import { EXIT } from '../cli-error.js';
 import { type Command, readArguments } from '../command.js';
 import { type Check, fail, ok } from '../doctor/check.js';
+import { identityChecks } from '../doctor/identity.js';
 import { callbackCheck, databaseChecks, nodeCheck, quickstartCheck } from '../doctor/installation.js';
 import { serverChecks } from '../doctor/server.js';
 import { slackChecks } from '../doctor/slack.js';
@@ -28,6 +29,7 @@ export const doctor: Command = {
     else {
       const { config } = read;
       checks.push(ok('configuration', 'can be read'), quickstartCheck(config), ...(await databaseChecks(config, terminal)), callbackCheck(config));
+      checks.push(...(await identityChecks(config)));
       if (config.slack !== undefined) checks.push(...(await slackChecks(config.slack)));
     }
     if (url !== null) checks.push(...(await serverChecks(url)));

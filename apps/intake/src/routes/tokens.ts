@@ -79,6 +79,7 @@ export function tokenRoutes({ identities, flow }: IntakeDeps): Route[] {
       tag: 'People',
       summary: 'Revoke one of your tokens, or as an administrator anybody’s',
       who: 'person',
+      changes: true,
       parameters: { id: 'The id of a token, pat_…' },
       answers: { 204: { description: 'It counts no more' } },
       async handle({ reader, params: { id = '' } }) {
