@@ -1,8 +1,13 @@
 import { linkOf } from '@countersign/core/decision';
-import { isApprover } from '@countersign/core/policy';
+import { isApprover, mayVeto } from '@countersign/core/policy';
 import type { ActionRequestRecord, Person } from '@countersign/core/ports';
 
-/** Whether a request's card belongs before this person: active, an approver by one of its stages, and not behind the request. */
-export function isAskedOf(request: ActionRequestRecord, person: Person): boolean {
-  return person.active && request.requirement !== null && isApprover(request.requirement, person.groups) && linkOf(request.chain, person) === null;
+/**
+ * Whether a request's card belongs before this person: active, not behind the request, and an approver by one of its stages (by what has
+ * escalated by now, for a reminder comes with each escalation) or of a group that may veto it.
+ */
+export function isAskedOf(request: ActionRequestRecord, person: Person, now = Date.now()): boolean {
+  const { requirement, created_at, chain } = request;
+  if (!person.active || requirement === null || linkOf(chain, person) !== null) return false;
+  return isApprover(requirement, person.groups, (now - Date.parse(created_at)) / 1000) || mayVeto(requirement, person.groups);
 }

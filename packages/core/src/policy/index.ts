@@ -4,7 +4,7 @@ export { compileBundle, compileCanonical } from './compile.js';
 export { loadFactParsers } from './facts/index.js';
 export { mergeRequirements } from './merge-requirements.js';
 export { nearestName } from './nearest-name.js';
-export { isApprover, isNamed, namedGroups } from './quorum.js';
+export { isApprover, isNamed, mayVeto, namedGroups } from './quorum.js';
 export {
   runPolicyTests,
   type ConditionCoverage,
@@ -14,3 +14,6 @@ export {
   type PolicyTestResult,
   type RuleCoverage,
 } from './tools/run-tests.js';
+export { bundleJsonSchema } from './tools/json-schema.js';
+export { unmetStages, type Member, type Unmet } from './tools/satisfiable.js';
+export { inputOf } from './tools/run-tests.js';

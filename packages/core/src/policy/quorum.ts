@@ -66,9 +66,9 @@ export function mayDecide(current: Progress, groups: readonly string[]): boolean
   return open !== undefined && open.filled.some(({ group, escalated }) => [group, ...escalated].some((name) => groups.includes(name)));
 }
 
-/** Whether a member of these groups is an approver in any stage, open or not, at once or by escalation later. */
-export function isApprover(requirement: Requirement, groups: readonly string[]): boolean {
-  return requirement.stages.some((stage) => stage.all.some((part) => takenBy(part, Number.POSITIVE_INFINITY).some((name) => groups.includes(name))));
+/** Whether a member of these groups is an approver in any stage, open or not, by what has escalated so many seconds after opening; by default by all that may. */
+export function isApprover(requirement: Requirement, groups: readonly string[], elapsedSeconds = Number.POSITIVE_INFINITY): boolean {
+  return requirement.stages.some((stage) => stage.all.some((part) => takenBy(part, elapsedSeconds).some((name) => groups.includes(name))));
 }
 
 /** Whether one denial by a member of these groups denies, at any stage. */
