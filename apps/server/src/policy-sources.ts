@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { comparePolicies, controlLeaf, putInForce } from '@countersign/core/flow';
+import { comparePolicies, loneLeaf, putInForce } from '@countersign/core/flow';
 import { type BundleFile, type CompiledBundle, compileBundle, type PolicyProblem } from '@countersign/core/policy';
 import type { GitPolicy, Logger } from '@countersign/service';
 import { PolicyFileError, problemLine, readPolicy } from './policy-file.js';
@@ -116,7 +116,7 @@ export class PolicySources {
     if (gated && active !== null && active.digest !== bundle.digest) {
       const comparison = await comparePolicies(flow, tenant, await flow.policies.bundle(tenant, active.digest), bundle);
       if (comparison.loosens) {
-        const leaf = await controlLeaf(flow, {
+        const leaf = await loneLeaf(flow, {
           event: 'policy.stored',
           at: flow.clock.now(),
           tenant,

@@ -1,5 +1,14 @@
 import type { EventName } from '@countersign/contracts';
-import type { ActionRequestRecord, DecisionRecord, DeliveryRecord, DirectoryNow, GrantRecord, OutcomeRecord, ReportRecord, SigningKeyStore } from '@countersign/core/ports';
+import type {
+  ActionRequestRecord,
+  DecisionRecord,
+  DeliveryRecord,
+  DirectoryNow,
+  GrantRecord,
+  OutcomeRecord,
+  ReportRecord,
+  SigningKeyStore,
+} from '@countersign/core/ports';
 import pg from 'pg';
 import { readDirectory } from './directory-reads.js';
 import { type AuditedControl, readControl } from './audit-control.js';

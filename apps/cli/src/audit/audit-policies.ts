@@ -8,17 +8,18 @@ export async function auditPolicies(snapshot: AuditSnapshot, tenant: string): Pr
   const { policies, active, leaves } = await snapshot.policies(tenant);
   await loadFactParsers();
   const findings: Finding[] = [];
-  const activations = leaves.flatMap((row) => parsedLeaf(row) ?? []);
+  const known = leaves.flatMap((row) => parsedLeaf(row) ?? []);
+  const activations = known.filter(({ event }) => event === 'policy.activated');
   for (const { digest, canonical } of policies) {
     const compiled = compileCanonical(canonical);
     const place = { table: 'policies', row: digest };
     if (!compiled.ok || compiled.bundle.digest !== digest) findings.push({ ...place, column: 'canonical', problem: 'is not the text that its digest names' });
-    if (!activations.some(({ subject }) => subject === digest))
-      findings.push({ ...place, column: null, problem: 'has no leaf: the ledger never saw it activated' });
+    if (!known.some(({ subject }) => subject === digest))
+      findings.push({ ...place, column: null, problem: 'has no leaf: the ledger never saw it stored or activated' });
   }
-  for (const { id, subject } of activations) {
+  for (const { id, subject, event } of known) {
     if (!policies.some(({ digest }) => digest === subject))
-      findings.push({ table: 'policies', row: subject, column: null, problem: `is missing; leaf ${id} (policy.activated) speaks of it` });
+      findings.push({ table: 'policies', row: subject, column: null, problem: `is missing; leaf ${id} (${event}) speaks of it` });
   }
   const last = activations.at(-1);
   if ((active?.digest ?? null) !== (last?.subject ?? null)) {

@@ -1,3 +1,4 @@
+import { auditControl } from './audit-control.js';
 import { auditDirectory } from './audit-directory.js';
 import { auditEndpoints } from './audit-endpoints.js';
 import { auditPolicies } from './audit-policies.js';
@@ -18,7 +19,8 @@ export async function auditRows(snapshot: AuditSnapshot, tenant: string, openers
   const policies = await auditPolicies(snapshot, tenant);
   const directory = await auditDirectory(snapshot, tenant, openers.sealer);
   const endpoints = await auditEndpoints(snapshot, tenant, openers.sealer);
-  const findings = [...policies.findings, ...directory.findings, ...endpoints.findings];
+  const control = await auditControl(snapshot, tenant, openers.sealer);
+  const findings = [...policies.findings, ...control.findings, ...directory.findings, ...endpoints.findings];
   const rows = {
     action_requests: 0,
     decisions: 0,
@@ -28,6 +30,7 @@ export async function auditRows(snapshot: AuditSnapshot, tenant: string, openers
     delivery_attempts: 0,
     execution_reports: 0,
     policies: policies.policies,
+    ...control.rows,
     ...directory.rows,
     ...endpoints.rows,
   };

@@ -2,7 +2,7 @@ import type { DelegationBody, DelegationView as DelegationAnswer } from '@counte
 import { entriesOf, type Refusal, refusals } from '../decision/index.js';
 import type { DelegationRecord, DelegationStore, DelegationView, DirectoryStore, Person } from '../ports.js';
 import { epochMs, formatInstant, newId } from '../request/index.js';
-import { controlLeaf } from './control-leaf.js';
+import { loneLeaf } from './lone-leaf.js';
 import type { FlowDeps } from './deps.js';
 
 export interface DelegationDeps extends Pick<FlowDeps, 'sealer' | 'clock' | 'entropy' | 'announcer'> {
@@ -40,7 +40,7 @@ export async function delegate(deps: DelegationDeps, by: { tenant: string; perso
     created_at: now,
     ended_at: null,
   };
-  const leaf = await controlLeaf(deps, {
+  const leaf = await loneLeaf(deps, {
     event: 'delegation.created',
     at: now,
     tenant,
@@ -77,7 +77,7 @@ export async function endDelegation(
   if (found === null || (!concerned && !by.administers)) return refusals.notFound();
   if (!own && !by.administers) return refusals.delegationNotAllowed('Only who is away, or an administrator, takes it back.');
   const at = deps.clock.now();
-  const leaf = await controlLeaf(deps, {
+  const leaf = await loneLeaf(deps, {
     event: 'delegation.ended',
     at,
     tenant: by.tenant,

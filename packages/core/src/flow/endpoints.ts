@@ -11,10 +11,11 @@ import type {
   LeafRecord,
   SealContext,
 } from '../ports.js';
-import { base64, base64url, canonicalJson, fromBase64url, fromUtf8, newId, newUuid, utf8 } from '../request/index.js';
+import { base64, canonicalJson, fromUtf8, newId, newUuid, utf8 } from '../request/index.js';
 import type { Applier, Appliers } from './config-change.js';
 import type { FlowDeps } from './deps.js';
 import { loneLeaf } from './lone-leaf.js';
+import { fromPayload } from './prepared-calls.js';
 
 /** What the use cases of endpoints need of the world. */
 export type EndpointDeps = Pick<FlowDeps, 'sealer' | 'clock' | 'entropy' | 'announcer' | 'checkCallback' | 'publicUrl'> & {
@@ -133,28 +134,10 @@ export async function applyEndpointPlan(
 /** How changes of endpoints that a second person has approved are made. */
 export function endpointAppliers(deps: Pick<EndpointDeps, 'endpoints' | 'clock' | 'entropy' | 'sealer'>): Appliers {
   const apply: Applier = async ({ tenant, payload, proposed_by }) => {
-    const outcome = await applyEndpointPlan(deps, tenant, proposed_by.id, planOfPayload(payload));
+    const outcome = await applyEndpointPlan(deps, tenant, proposed_by.id, fromPayload<EndpointPlan>(payload));
     return outcome.kind === 'done' ? { kind: 'applied' } : { kind: 'failed', detail: 'There is no such endpoint any more.' };
   };
   return { 'endpoint.create': apply, 'endpoint.change': apply, 'endpoint.rotate': apply, 'endpoint.delete': apply };
-}
-
-/** A plan as the payload of a change: bytes as base64url under `$bytes`. */
-export function endpointPayload(plan: EndpointPlan): JsonObject {
-  const plain = (value: unknown): unknown => {
-    if (value instanceof Uint8Array) return { $bytes: base64url(value) };
-    if (Array.isArray(value)) return value.map(plain);
-    return value !== null && typeof value === 'object' ? Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, plain(inner)])) : value;
-  };
-  // Plain data: what JSON cannot say of it is bytes alone.
-  return plain(plan) as JsonObject;
-}
-
-function planOfPayload(payload: JsonObject): EndpointPlan {
-  // Sealed by whoever proposed it, and authenticated with its place: endpointPayload's.
-  return JSON.parse(JSON.stringify(payload), (_name, value: { $bytes?: string } | null) =>
-    value !== null && typeof value === 'object' && typeof value.$bytes === 'string' ? fromBase64url(value.$bytes) : value,
-  ) as EndpointPlan;
 }
 
 /** What of an endpoint is recorded, and compared by the auditor; of its secrets and the values of its headers nothing. */

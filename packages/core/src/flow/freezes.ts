@@ -2,7 +2,7 @@ import type { FreezeBody, FreezeScope, FreezeView, JsonObject } from '@countersi
 import { chainOf, entriesOf, linkOf } from '../decision/index.js';
 import type { Caller, CredentialStore, FreezeRecord, FreezeStore, Person } from '../ports.js';
 import { epochMs, formatInstant, type Instant, newId } from '../request/index.js';
-import { controlLeaf } from './control-leaf.js';
+import { loneLeaf } from './lone-leaf.js';
 import type { FlowDeps } from './deps.js';
 
 /** What the kill switch needs of the world. */
@@ -57,7 +57,7 @@ export async function placeFreeze(
   };
   const { holds } = await deps.freezes.place(
     freeze,
-    await controlLeaf(deps, {
+    await loneLeaf(deps, {
       event: 'freeze.placed',
       at,
       tenant: by.tenant,
@@ -96,7 +96,7 @@ export async function liftFreeze(
   if (stateOfFreeze(freeze, deps.clock.now()) !== 'in_force') return not('already_lifted', 'This freeze is not in force any more.');
   const at = deps.clock.now();
   const person = viewOf(by.person);
-  const leaf = await controlLeaf(deps, {
+  const leaf = await loneLeaf(deps, {
     event: 'freeze.lifted',
     at,
     tenant: by.tenant,
@@ -117,7 +117,7 @@ export async function endFreeze(
   { tenant, id }: { tenant: string; id: string },
 ): Promise<boolean> {
   const at = deps.clock.now();
-  const leaf = await controlLeaf(deps, { event: 'freeze.ended', at, tenant, subject: id, facts: {}, details: {} });
+  const leaf = await loneLeaf(deps, { event: 'freeze.ended', at, tenant, subject: id, facts: {}, details: {} });
   const { changed } = await deps.freezes.lift({ tenant, id, at, by: null, reason: null, leaf });
   if (changed) deps.announcer.announce('cards');
   return changed;

@@ -8,7 +8,6 @@ export {
   applyEndpointPlan,
   endpointAppliers,
   type EndpointDeps,
-  endpointPayload,
   type EndpointPlan,
   type EndpointRefusal,
   endpointState,
@@ -40,7 +39,6 @@ export {
   secondPerson,
   settleChanges,
 } from './config-change.js';
-export { controlLeaf, openControlLeaf } from './control-leaf.js';
 export { endFreeze, type FreezeDeps, type FreezeRefusal, freezeView, liftFreeze, placeFreeze } from './freezes.js';
 export { freshGrant, type FreshGrantOutcome } from './fresh-grant.js';
 export { liveGrant } from './grant.js';
@@ -77,3 +75,4 @@ export { finishVoiding, revokedReason, type VoidingDeps, voidRequestsOf } from '
 export { timelineOf } from './timeline.js';
 export { INTENT_SECONDS, stepUpLink, type StepUpPress } from './step-up.js';
 export { reveal, type Revealable, revealables, type RevealInput, type RevealOutcome } from './reveal.js';
+export { type CallerCall, makeCall, type NamedAccount, nameAccount, preparedAppliers, preparedCallers, toPayload } from './prepared-calls.js';

@@ -91,7 +91,7 @@ async function plan(
     action_digest,
     // The store's digest of the policy in force is text; its form was checked when it was stored.
     request_digest: requestDigest(digested as object as Parameters<typeof requestDigest>[0]),
-    view_digest: digestOf({ view, resolved, evaluation, requirement, masked: masked.report } as object as JsonValue),
+    view_digest: digestOf({ view, resolved, evaluation, requirement, masked: masked.report }),
     warnings: [],
     requester,
     chain,

@@ -15,7 +15,7 @@ import type {
   SealContext,
 } from '../ports.js';
 import { addSeconds, canonicalJson, digestOf, fromUtf8, type Instant, newId, utf8 } from '../request/index.js';
-import { controlLeaf } from './control-leaf.js';
+import { loneLeaf } from './lone-leaf.js';
 import type { FlowDeps } from './deps.js';
 import type { leafMaker } from './record-key.js';
 
@@ -32,7 +32,7 @@ function matchKey(of: { submission: Submission; environment: string | undefined;
   return digestOf({
     ...{ action, actor, requester: { type, id }, environment: of.environment ?? null, purpose: purpose ?? null },
     resource: { type: resource.type, id: resource.id, labels: resource.labels ?? {} },
-  } as object as JsonValue); // Absent members of an actor are absent.
+  });
 }
 
 /** The pattern that a settling approval makes; null where it asked for none. Whether policy lets it was judged with the press. */
@@ -81,7 +81,7 @@ export async function patternOf(
     revoked_at: null,
     revoked_by: null,
     document,
-    sealed_pins: await deps.sealer.seal(pinsContext(request.tenant, id), utf8(canonicalJson(pins as object as JsonValue))),
+    sealed_pins: await deps.sealer.seal(pinsContext(request.tenant, id), utf8(canonicalJson(pins))),
   };
   return {
     record,
@@ -215,7 +215,7 @@ export async function revokePattern(
     return { kind: 'not_allowed', code: 'not_found', text: 'There is no such pattern, or you may not see it.' };
   const at = deps.clock.now();
   const person: PersonView = { id: by.person.id, email: by.person.email, name: by.person.name };
-  const leaf = await controlLeaf(deps, {
+  const leaf = await loneLeaf(deps, {
     event: 'pattern.revoked',
     at,
     tenant: by.tenant,

@@ -141,5 +141,10 @@ const same = (a: JsonValue | undefined, b: JsonValue | undefined): boolean =>
 
 function rulesOf(document: JsonObject): Map<string, JsonObject> {
   const { rules } = document;
-  return new Map((Array.isArray(rules) ? rules : []).map((rule) => [String(objectOf(rule)['id']), objectOf(rule)]));
+  return new Map(
+    (Array.isArray(rules) ? rules : []).map((rule) => {
+      const { id } = objectOf(rule);
+      return [typeof id === 'string' ? id : '', objectOf(rule)];
+    }),
+  );
 }

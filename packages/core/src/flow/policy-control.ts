@@ -2,7 +2,7 @@ import { ADMINISTRATORS, type JsonObject, type PersonView, type PolicyActivation
 import { type BundleFile, type CompiledBundle, compileBundle, type PolicyProblem } from '../policy/index.js';
 import type { ConfigChangeRecord, PolicyActivationRecord, PolicyStore } from '../ports.js';
 import { type Applier, type ConfigChangeDeps, gateChange, type ProposedChange, type Proposer } from './config-change.js';
-import { controlLeaf } from './control-leaf.js';
+import { loneLeaf } from './lone-leaf.js';
 import { comparePolicies } from './policy-compare.js';
 
 export type PolicyControlDeps = ConfigChangeDeps & { bundles: PolicyStore };
@@ -16,7 +16,7 @@ export async function storePolicy(
   const compiled = compileBundle(files);
   if (!compiled.ok) return { kind: 'invalid', problems: compiled.problems };
   const { bundle } = compiled;
-  const leaf = await controlLeaf(deps, {
+  const leaf = await loneLeaf(deps, {
     event: 'policy.stored',
     at: deps.clock.now(),
     tenant: by.tenant,
@@ -38,7 +38,7 @@ export async function putInForce(
 ): Promise<{ changed: boolean }> {
   const { digest, canonical, name } = bundle;
   const { by, origin, expect } = from;
-  const leaf = await controlLeaf(deps, {
+  const leaf = await loneLeaf(deps, {
     event: 'policy.activated',
     at: deps.clock.now(),
     tenant,
