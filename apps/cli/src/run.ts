@@ -14,9 +14,14 @@ import { ledgerExport } from './commands/ledger-export.js';
 import { ledgerVerify } from './commands/ledger-verify.js';
 import { list, request, show, wait } from './commands/requests.js';
 import { policyActivate } from './commands/policy/activate.js';
+import { policyCheck } from './commands/policy/check.js';
+import { policyExplain } from './commands/policy/explain.js';
+import { policyFmt } from './commands/policy/fmt.js';
 import { policyHistory } from './commands/policy/history.js';
 import { policyRollback } from './commands/policy/rollback.js';
+import { policySchema } from './commands/policy/schema.js';
 import { policyStatus } from './commands/policy/status.js';
+import { policyTest } from './commands/policy/test.js';
 import { quickstartLink } from './commands/quickstart-link.js';
 import { verify } from './commands/verify.js';
 import { verifyGrant } from './commands/verify-grant.js';
@@ -35,6 +40,11 @@ const COMMANDS: readonly Command[] = [
   freeze,
   unfreeze,
   freezes,
+  policyCheck,
+  policyTest,
+  policyFmt,
+  policyExplain,
+  policySchema,
   policyActivate,
   policyRollback,
   policyHistory,

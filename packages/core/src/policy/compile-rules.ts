@@ -12,7 +12,7 @@ import { parseTemplate, type Template } from './explanation.js';
 import { compileGlob, isPattern, type Glob } from './globs.js';
 import { fold, type CompiledLimit, type CompiledRule } from './judge.js';
 import { recordOf } from './parameter-types.js';
-import { compileEmergency, compileRequirement, seconds, type PartsOf, type RequirementPlan } from './requirement.js';
+import { compileEmergency, compileRequirement, requirementFor, seconds, type PartsOf, type RequirementPlan } from './requirement.js';
 import { compileReveal } from './reveal.js';
 
 /** What a rule is compiled against. */
@@ -91,6 +91,7 @@ function compileRule(rule: RuleDocument, pointer: string, around: RuleSurroundin
         ...(unless?.conjuncts ?? []).map(({ text }) => ({ role: 'unless' as const, text })),
       ],
       cost: [when, unless, ...(plan?.conditions ?? [])].reduce((sum, condition) => sum + (condition?.cost ?? 0), 0),
+      requirement: plan === null ? null : requirementFor(plan, () => false),
       document: rule,
     },
   };

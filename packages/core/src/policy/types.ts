@@ -111,6 +111,8 @@ export interface RuleInfo {
   conditions: readonly { role: ConditionRole; text: string }[];
   /** The static bound of all its conditions together, in steps of about 40 ns. */
   cost: number;
+  /** What people must do where it asks for them, with every conditional stage; null where nobody is asked. */
+  requirement: Requirement | null;
   /** The rule as written. */
   document: RuleDocument;
 }
