@@ -39,7 +39,10 @@ export function timerStore(database: Database): TimerStore {
       const card = `card AS (INSERT INTO card_tasks (tenant, platform, request_id)
         SELECT p.tenant, p.platform, ${request} FROM gate, chat_platforms p WHERE p.tenant = ${tenant}
         ON CONFLICT (tenant, platform, request_id) DO UPDATE SET revision = excluded.revision, attempts = 0, due_at = now())`;
-      const members = [gate, ...noticeMembers(values, tenant, [firing.notice], 'gate'), card, ...leaves.members];
+      // Who is asked has changed, and the posted cards say so: they are brought up to date where the version rose.
+      const moved = `moved AS (UPDATE action_requests r SET version = r.version + 1 FROM gate
+        WHERE ${values.add(timer.kind, 'text')} = 'escalation' AND r.tenant = ${tenant} AND r.id = ${request} AND r.status = 'pending')`;
+      const members = [gate, moved, ...noticeMembers(values, tenant, [firing.notice], 'gate'), card, ...leaves.members];
       const { rows, again } = await database.runCounting<{ fired: boolean }>({
         name: `fire-timer:${firing.while}:${leaves.variant}`,
         text: `WITH ${members.join(',\n')} SELECT EXISTS (SELECT FROM gate) AS fired`,

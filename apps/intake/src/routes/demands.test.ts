@@ -196,7 +196,7 @@ describe('patterns and bulk', () => {
   });
 
   test('C6: several at once are judged each alone, by id and digest, and only where policy says so', async () => {
-    const [one, two, three] = [await ask(world, 'bulk.run'), await ask(world, 'bulk.run'), await ask(world, 'alike.run')];
+    const [one, two, three] = [await ask(world, 'bulk.run'), await ask(world, 'bulk.run'), await ask(world, 'alike.run', { parameters: { format: 'json' } })];
     const decisions = [
       { action_request: one.id, request_digest: one.request_digest, verdict: 'approve' },
       { action_request: two.id, request_digest: one.request_digest, verdict: 'approve' },

@@ -41,7 +41,10 @@ test('C6: reminders, escalation and the word before the end come when they are d
   expect(await fireDue(request)).toBe(1);
   await age(world, request, 300);
   expect(await timersOf(request)).toEqual(['escalation 1']);
+  const before = (await world.store.requests.state('default', request.id))?.request.version ?? 0;
   expect(await fireDue(request)).toBe(1);
+  // Posted cards show another version: they are brought up to date with who may decide now.
+  expect((await world.store.requests.state('default', request.id))?.request.version).toBe(before + 1);
   await age(world, request, 2100);
   expect(await fireDue(request)).toBe(1);
   expect(await fireDue(request)).toBe(0);
