@@ -1,4 +1,4 @@
-import { type Appliers, type ConfigChangeDeps, directoryAppliers, endFreeze, endpointAppliers, policyApplier, settleChanges } from '@countersign/core/flow';
+import { type Appliers, type ConfigChangeDeps, directoryAppliers, endFreeze, endpointAppliers, policyApplier, preparedAppliers, settleChanges } from '@countersign/core/flow';
 import type { Config } from '@countersign/service';
 import type { World } from './world.js';
 
@@ -13,6 +13,7 @@ export function appliers({ flow, store }: World): Appliers {
     'policy.activate': policyApplier({ ...flow, bundles: store.policies }),
     ...directoryAppliers({ ...flow, directory: store.directory, scim: store.scim }),
     ...endpointAppliers({ ...flow, endpoints: store.endpoints }),
+    ...preparedAppliers({ ...flow, callers: store.callers, chatLinks: store.chatLinks }),
   };
 }
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { pendingChangeSchema } from './config-change.js';
 import { idSchema, instantSchema, textSchema } from './primitives.js';
 
 /** A name, or a prefix that ends in `*`; `*` alone is any. */
@@ -166,3 +167,8 @@ export const exchangedTokenSchema = z
     caller: z.strictObject({ id: idSchema('key'), name: z.string() }),
   })
   .meta({ id: 'ExchangedToken' });
+
+/** Key and secret are shown at once, and count from when the change is approved. */
+export const pendingApiKeySchema = pendingChangeSchema
+  .extend({ key: z.string().nullable().optional(), webhook_secret: z.string().nullable().optional() })
+  .meta({ id: 'PendingApiKey' });

@@ -7,9 +7,11 @@ import {
   apiKeyRotationSchema,
   apiKeySchema,
   newApiKeySchema,
+  pendingApiKeySchema,
   revokedApiKeySchema,
   rotatedApiKeySchema,
 } from '@countersign/contracts';
+import { type CallerCall, makeCall, preparedCallers, toPayload } from '@countersign/core/flow';
 import {
   type Administrator,
   type AuthenticatedPerson,
@@ -22,6 +24,7 @@ import {
 } from '@countersign/identity';
 import { cursorOf, readCursor } from '../cursor.js';
 import type { IntakeDeps } from '../deps.js';
+import { gated } from '../http/gated.js';
 import { type Answer, type Route, route } from '../http/route.js';
 import { notFound, trouble, type Trouble } from '../problems.js';
 import { administers, seesOperations } from '../visibility.js';
@@ -45,15 +48,17 @@ export function apiKeyRoutes(deps: IntakeDeps): Route[] {
       summary: 'Make an API key, or a caller by client certificate. Key and webhook secret are shown this once',
       changes: true,
       body: apiKeyBodySchema,
-      answers: { 201: { description: 'Made', schema: newApiKeySchema, headers: { Location: 'Where to read it' } } },
-      problems: ['forbidden'],
+      answers: { 201: { description: 'Made', schema: newApiKeySchema, headers: { Location: 'Where to read it' } }, 202: PENDING },
+      problems: ['forbidden', 'frozen'],
       async handle({ reader, body }) {
         if (!administers(reader)) return notAdministrator();
-        const made = await createKey(world, whoIs(reader), body);
+        const prepared = preparedCallers(callers);
+        const made = await createKey({ ...world, callers: prepared.callers }, whoIs(reader), body);
         if (made.kind === 'invalid') return trouble('invalid_body', 'The key cannot be made so.', { errors: made.errors });
-        flow.announcer.announce('decisions');
+        const { key, webhook_secret } = made;
         const headers = { Location: `${flow.publicUrl}/v1/api-keys/${made.record.id}` };
-        return { status: 201, json: { ...view(made.record), key: made.key, webhook_secret: made.webhook_secret }, headers };
+        const done = (): Answer => ({ status: 201, json: { ...view(made.record), key, webhook_secret }, headers });
+        return change(reader, prepared.call(), { ...body }, done, { key, webhook_secret });
       },
     }),
 
@@ -107,13 +112,17 @@ export function apiKeyRoutes(deps: IntakeDeps): Route[] {
       changes: true,
       parameters: idParameter,
       body: apiKeyPatchSchema,
-      answers: { 200: { description: 'As it is now', schema: apiKeySchema } },
-      problems: ['forbidden'],
+      answers: { 200: { description: 'As it is now', schema: apiKeySchema }, 202: PENDING },
+      problems: ['forbidden', 'frozen'],
       async handle({ reader, params: { id = '' }, body }) {
         if (!administers(reader)) return notAdministrator();
-        const changed = await changeKey(world, whoIs(reader), id, body);
-        flow.announcer.announce('decisions');
-        return changed.kind === 'changed' ? { status: 200, json: view(changed.record) } : refusalOf(changed);
+        const prepared = preparedCallers(callers);
+        const changed = await changeKey({ ...world, callers: prepared.callers }, whoIs(reader), id, body);
+        if (changed.kind !== 'changed') return refusalOf(changed);
+        return change(reader, prepared.call(), { name: changed.record.name, ...body }, async () => {
+          const now = await callers.get(reader.tenant, id);
+          return now === null ? notFound() : { status: 200, json: view(now) };
+        });
       },
     }),
 
@@ -126,14 +135,19 @@ export function apiKeyRoutes(deps: IntakeDeps): Route[] {
       changes: true,
       parameters: idParameter,
       body: apiKeyRotationSchema,
-      answers: { 200: { description: 'Rotated', schema: rotatedApiKeySchema } },
-      problems: ['forbidden'],
+      answers: { 200: { description: 'Rotated', schema: rotatedApiKeySchema }, 202: PENDING },
+      problems: ['forbidden', 'frozen'],
       async handle({ reader, params: { id = '' }, body }) {
         if (!administers(reader)) return notAdministrator();
-        const rotated = await rotateKey(world, whoIs(reader), id, body);
+        const prepared = preparedCallers(callers);
+        const rotated = await rotateKey({ ...world, callers: prepared.callers }, whoIs(reader), id, body);
         if (rotated.kind === 'unknown') return notFound();
-        flow.announcer.announce('decisions');
-        return { status: 200, json: { ...view(rotated.record), key: rotated.key, webhook_secret: rotated.webhook_secret } };
+        const { key, webhook_secret } = rotated;
+        const done = async (): Promise<Answer> => {
+          const now = await callers.get(reader.tenant, id);
+          return now === null ? notFound() : { status: 200, json: { ...view(now), key, webhook_secret } };
+        };
+        return change(reader, prepared.call(), { name: rotated.record.name, ...body }, done, { key, webhook_secret });
       },
     }),
 
@@ -157,7 +171,31 @@ export function apiKeyRoutes(deps: IntakeDeps): Route[] {
       },
     }),
   ];
+
+  /** At once, or once a second person has approved it. */
+  function change(
+    reader: AuthenticatedPerson,
+    call: CallerCall | null,
+    body: object,
+    done: () => Answer | Promise<Answer>,
+    shown: { key?: string | null; webhook_secret?: string | null } = {},
+  ): Promise<Answer> {
+    if (call === null) return Promise.resolve(notFound());
+    const resource = call.method === 'create' ? call.key.id : call.id;
+    const now = async (): Promise<Answer> => {
+      if (!(await makeCall(callers, reader.tenant, call))) return notFound();
+      flow.announcer.announce('decisions');
+      return done();
+    };
+    return gated(deps, reader, { kind: `api_key.${call.method}`, resource, payload: toPayload(call), summary: toPayload(body) }, now, shown);
+  }
 }
+
+const PENDING = {
+  description: 'A second person has to approve it first; what is shown counts from then on',
+  schema: pendingApiKeySchema,
+  headers: { Location: 'The change' },
+};
 
 const whoIs = (reader: AuthenticatedPerson): Administrator => ({ tenant: reader.tenant, by: reader.person.id, via: 'api' });
 

@@ -196,6 +196,29 @@ describe('four eyes on the configuration', () => {
     expect((await world.call('GET', '/v1/agents', as())).json.data.map(({ id }: { id: string }) => id)).toContain('bot');
   });
 
+  test('C4: API keys and chat accounts that administrators name too', async () => {
+    const rights = { actors: ['*'], actions: ['*'], environments: ['*'], callback_hosts: [], redeem: true };
+    const made = await world.call('POST', '/v1/api-keys', { ...as(), body: { name: 'ci', owner: world.people.dana.id, rights } });
+    expect(made).toMatchObject({ status: 202, json: { key: expect.stringMatching(/^cs_key_/), change: { kind: 'api_key.create' } } });
+    const me = (key: string) => world.call('GET', '/v1/me', { as: key });
+    expect((await me(made.json.key)).status).toBe(401);
+    expect(await decided(made.json.change)).toMatchObject({ state: 'applied' });
+    const known = (await me(made.json.key)).json;
+    expect(known).toMatchObject({ type: 'api_key', name: 'ci' });
+    const rotated = await world.call('POST', `/v1/api-keys/${known.id}/rotate`, { ...as(), body: { overlap_seconds: 0, webhook_secret: false } });
+    expect(rotated.status).toBe(202);
+    expect((await me(rotated.json.key)).status).toBe(401);
+    expect(await decided(rotated.json.change)).toMatchObject({ state: 'applied' });
+    expect((await me(rotated.json.key)).status).toBe(200);
+
+    const account = { platform: 'slack', workspace: 'T7', user: 'U7' } as const;
+    const named = await world.call('POST', '/v1/links', { ...as(), body: { person: world.people.carol.id, ...account } });
+    expect(named.status).toBe(202);
+    expect(await world.store.directory.personByAccount({ tenant: 'default', ...account })).toBeNull();
+    expect(await decided(named.json.change)).toMatchObject({ state: 'applied' });
+    expect(await world.store.directory.personByAccount({ tenant: 'default', ...account })).toMatchObject({ id: world.people.carol.id });
+  });
+
   test('C4: nobody gets rid of the second administrator alone, and anybody else is deactivated at once', async () => {
     expect(await world.call('PATCH', `/v1/people/${second}`, { ...as(), body: { active: false } })).toMatchObject({ status: 202 });
     expect(await world.call('PATCH', `/v1/people/${second}`, { ...as(), body: { roles: [] } })).toMatchObject({ status: 202 });

@@ -15,7 +15,6 @@ import {
 } from '@countersign/contracts';
 import {
   applyEndpointPlan,
-  endpointPayload,
   type EndpointPlan,
   type EndpointRefusal,
   endpointView,
@@ -25,6 +24,7 @@ import {
   SECRET_OVERLAP_SECONDS,
   setEndpointState,
   testEndpoint,
+  toPayload,
 } from '@countersign/core/flow';
 import type { EndpointRecord } from '@countersign/core/ports';
 import { addSeconds, coversHost } from '@countersign/core/request';
@@ -242,7 +242,7 @@ export function endpointRoutes(deps: IntakeDeps): Route[] {
       const outcome = await applyEndpointPlan(world, reader.tenant, reader.person.id, plan);
       return outcome.kind === 'done' ? done(outcome.endpoint) : notFound();
     };
-    return gated(deps, reader, { kind: `endpoint.${plan.kind}`, resource, payload: endpointPayload(plan), summary }, now, shown);
+    return gated(deps, reader, { kind: `endpoint.${plan.kind}`, resource, payload: toPayload(plan), summary }, now, shown);
   }
 }
 

@@ -9,13 +9,15 @@ import {
   openLinkBodySchema,
   proveLinkBodySchema,
   provingLinkSchema,
+  pendingChangeSchema,
 } from '@countersign/contracts';
-import { linkCodeHash, linkTokenHash, loneLeaf } from '@countersign/core/flow';
+import { linkCodeHash, linkTokenHash, loneLeaf, nameAccount, toPayload } from '@countersign/core/flow';
 import type { ChatAccount, ChatLinkAttempt, LinkedAccount } from '@countersign/core/ports';
 import { addSeconds, isInstant } from '@countersign/core/request';
 import { type AuthenticatedPerson, type PersonSession, startSignIn } from '@countersign/identity';
 import { z } from 'zod';
 import type { IntakeDeps } from '../deps.js';
+import { gated } from '../http/gated.js';
 import { type Answer, type Route, route } from '../http/route.js';
 import { notFound, trouble, type Trouble } from '../problems.js';
 import { administers } from '../visibility.js';
@@ -152,23 +154,22 @@ export function linkRoutes(deps: IntakeDeps): Route[] {
       who: 'person',
       changes: true,
       body: newLinkBodySchema,
-      answers: { 201: { description: 'Linked', schema: linkViewSchema } },
-      problems: ['forbidden', 'not_found', 'link_not_possible'],
+      answers: {
+        201: { description: 'Linked', schema: linkViewSchema },
+        202: { description: 'A second person has to approve it first', schema: pendingChangeSchema },
+      },
+      problems: ['forbidden', 'not_found', 'link_not_possible', 'frozen'],
       async handle({ reader, body: { person: personId, ...account } }) {
         if (!administers(reader)) return trouble('forbidden', 'Only administrators name accounts of others.');
         if (personId === reader.person.id) return trouble('forbidden', 'Nobody names an account of their own. Prove it, or let another administrator name it.');
         const person = await directory.person(reader.tenant, personId);
         if (person === null || !person.active) return notFound('The directory has no such active person.');
-        const leaf = await loneLeaf(flow, {
-          tenant: reader.tenant,
-          event: 'account.linked',
-          subject: personId,
-          at: flow.clock.now(),
-          facts: { kind: 'chat', platform: account.platform, how: 'administrator' },
-          details: { person: personId, workspace: account.workspace, user: account.user, by: reader.person.id },
-        });
-        const done = await chatLinks.linkAccount({ tenant: reader.tenant, ...account, person_id: personId, how: 'administrator' }, leaf);
-        return done === 'linked' ? linked(reader.tenant, account) : obstacle(done);
+        const named = { person_id: personId, ...account };
+        const now = async (): Promise<Answer> => {
+          const done = await nameAccount({ ...flow, chatLinks }, reader.tenant, reader.person.id, named);
+          return done === 'linked' ? linked(reader.tenant, account) : obstacle(done);
+        };
+        return gated(deps, reader, { kind: 'account.link', resource: personId, payload: toPayload(named), summary: { person: person.email, ...account } }, now);
       },
     }),
 

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { readFile } from 'node:fs/promises';
 import type { Requirement } from '@countersign/contracts';
 import { createPolicySource, type FlowDeps, type PolicySource, type FourEyes, leafMaker } from '@countersign/core/flow';
-import { type Appliers, directoryAppliers, endpointAppliers, loadDirectory, policyApplier, settleChanges } from '@countersign/core/flow';
+import { type Appliers, directoryAppliers, endpointAppliers, loadDirectory, policyApplier, preparedAppliers, settleChanges } from '@countersign/core/flow';
 import { integrate } from '@countersign/core/ledger';
 import { maskText } from '@countersign/core/masking';
 import { compileBundle, loadFactParsers } from '@countersign/core/policy';
@@ -227,6 +227,7 @@ export async function createApiWorld(
     'policy.activate': policyApplier({ ...flow, bundles: store.policies }),
     ...directoryAppliers({ ...flow, directory: store.directory, scim: store.scim }),
     ...endpointAppliers({ ...flow, endpoints: store.endpoints }),
+    ...preparedAppliers({ ...flow, callers: store.callers, chatLinks: store.chatLinks }),
   };
   let origins: readonly string[] = [url];
   const intake = createIntake({
