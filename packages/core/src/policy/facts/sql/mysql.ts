@@ -7,13 +7,21 @@ import { addTable, noFindings, type Findings } from './statement.js';
 type Node = { readonly [member: string]: unknown };
 type Scope = ReadonlySet<string>;
 
-const READ_ONLY = new Set(['select', 'show', 'explain', 'describe', 'desc', 'use', 'transaction']);
+const READ_ONLY = new Set(['select', 'show', 'explain', 'describe', 'desc', 'transaction']);
 const SCHEMA = new Set(['create', 'drop', 'alter', 'rename']);
 /** Reserved words (so never bare names) that stand at the head of what writes, and what may follow where they do not. */
 const WRITING =
   /^(?:insert|update|delete|replace|drop|alter|create|truncate|grant|revoke|rename|load|call|lock|unlock|handler|execute|prepare|deallocate|do|set|install|uninstall|import|kill|flush|reset|purge|change|start|stop|shutdown|restart|clone|binlog|into|outfile|dumpfile|xa|signal|resignal|optimize|repair|analyze|cache)$/;
 const RESERVED_WRITING =
   /^(?:insert|update|delete|replace|drop|alter|create|grant|revoke|load|call|lock|into|outfile|kill|purge|change|signal|resignal|optimize|set)$/;
+
+/** Words that a bracket may follow without their being functions. */
+const BEFORE_BRACKETS = new Set(
+  (
+    'select from where having on using join as in any some all exists and or not xor when then else case between like regexp rlike is limit offset union except intersect distinct ' +
+    'values row over partition by order group window with recursive force use ignore index key char varchar binary varbinary decimal dec numeric float double time datetime timestamp signed unsigned div mod against match separator'
+  ).split(' '),
+);
 
 /**
  * Reads MySQL with a parser of its grammar, and its words apart from it. What one of the two finds and the other does not is an error: a parser that
@@ -61,7 +69,18 @@ function holdAgainst(tokens: readonly MysqlToken[], found: Findings): void {
   const first = head?.text ?? '';
   if (WRITING.test(first) && !found.writes) doubt();
   const known = new Set([...found.tables, ...found.ctes].map((name) => name.toLowerCase()));
+  const called = new Set([...found.functions, ...found.ctes].map((name) => name.slice(name.lastIndexOf('.') + 1)));
   tokens.forEach(({ kind, text }, index) => {
+    // Whatever is called like a function must have been found as one, unless it is known to be harmless.
+    const opens = tokens[index + 1]?.kind === 'mark' && tokens[index + 1]?.text === '(';
+    if (
+      !found.writes &&
+      opens &&
+      (kind === 'quoted' || kind === 'word') &&
+      !called.has(text.toLowerCase()) &&
+      (kind === 'quoted' || (!BEFORE_BRACKETS.has(text) && !HARMLESS.mysql.has(text)))
+    )
+      doubt();
     if (kind !== 'word') return;
     const [before, next, after] = [tokens[index - 1], tokens[index + 1], tokens[index + 2]];
     if (!found.writes && RESERVED_WRITING.test(text) && !(next?.text === '(' && /^(?:insert|replace)$/.test(text)) && before?.text !== '.' && text !== 'set')
@@ -201,6 +220,8 @@ class Reader {
       .filter((part) => part !== '')
       .map((part) => part.toLowerCase());
     const name = parts.join('.');
+    // The parser takes EXISTS (SELECT …) for a call; in backticks it would be one, and holdAgainst finds it missing.
+    if (name === 'exists') return;
     found.functions.add(name);
     if (OUTSIDE.has(parts.at(-1) ?? '')) found.outside = true;
     if (HARMLESS.mysql.has(name)) return;

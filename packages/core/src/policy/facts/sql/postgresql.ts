@@ -206,6 +206,17 @@ class Reader {
       case 'FuncCall':
         this.#function(node);
         return false;
+      case 'A_Expr': {
+        const [schema, operator] = namesOf(node['name']);
+        // An operator that is named with its schema is somebody's own, and runs its function.
+        if (operator !== undefined && schema !== 'pg_catalog') this.#unknown(`operator ${schema ?? ''}.${operator}`);
+        return false;
+      }
+      case 'RangeTableSample': {
+        const method = namesOf(node['method']).join('.').toLowerCase();
+        if (!/^(?:pg_catalog\.)?(?:bernoulli|system)$/.test(method)) this.#unknown(method);
+        return false;
+      }
       case 'ColumnRef':
         this.#column(node);
         return false;
@@ -240,7 +251,11 @@ class Reader {
     this.#found.functions.add(builtIn ? name : parts.join('.'));
     if (OUTSIDE.has(name)) this.#found.outside = true;
     if (builtIn && HARMLESS.postgresql.has(name)) return;
-    this.#found.unknownFunctions.add(builtIn ? name : parts.join('.'));
+    this.#unknown(builtIn ? name : parts.join('.'));
+  }
+
+  #unknown(name: string): void {
+    this.#found.unknownFunctions.add(name);
     this.#found.writes = true;
   }
 

@@ -138,6 +138,7 @@ describe('what a statement does', () => {
     });
     expect(facts('SELECT A FROM Users', 'mysql')['tables']).toEqual(['users']);
     expect(facts('delete from t limit 5', 'mysql')).toMatchObject({ unfiltered: true });
+    expect(facts('select a from t where exists (select 1 from u where u.a = t.a)', 'mysql')).toMatchObject({ writes: false, functions: [] });
     expect(facts('select sleep(5)', 'mysql')).toMatchObject({ unknown_functions: ['sleep'], writes: true });
     expect(facts('select a from t where a = 1 || 1 = 1', 'mysql')).toMatchObject({ writes: false });
     expect(facts('delete from t where a = 1 || 1 = 1', 'mysql')).toMatchObject({ unfiltered: true });
@@ -185,6 +186,8 @@ describe('a change that hides', () => {
       'begin; drop table t; rollback',
       "copy t from program 'x'",
       'lock table t',
+      'select 1 operator(public.@@) 2',
+      'select * from t tablesample public.wipe(1)',
       'notify x',
       'create rule r as on select to t do instead delete from u',
       'select 1\u0000; drop table t',
@@ -219,6 +222,22 @@ describe('a change that hides', () => {
       'select 1 union select wipe()',
       'select * from t into dumpfile "/x"',
       'select 1;drop table t',
+      'select `wipe`(1)',
+      'select `exists`(1)',
+      'select d.wipe(1)',
+      'select `d`.`wipe`(1)',
+      'select a from t order by wipe(1)',
+      'select a from t group by wipe(1)',
+      'select a from t limit 1 offset wipe(1)',
+      'select count(wipe(1)) over (partition by wipe(2)) from t',
+      'select case wipe(1) when 1 then 2 end',
+      'select a from t join u on wipe(1)',
+      'select 1 in (wipe(1))',
+      'select interval wipe(1) day + now()',
+      'select date_add(now(), interval wipe(1) day)',
+      'select match (a) against (wipe(1)) from t',
+      'select cast(wipe(1) as char(3))',
+      'use other',
       'select 1 procedure analyse(wipe())',
       'handler t open',
       'do wipe()',
