@@ -2,6 +2,7 @@ import { useEffect, useState } from 'react';
 import { account } from './account-api.js';
 import { AccountPage } from './account-page.js';
 import { api, ApiError, type Me } from './api.js';
+import { ControlPage } from './control-page.js';
 import { Inbox } from './inbox.js';
 import { keepLinkToken, LinkPage } from './link-page.js';
 import { PasskeysPage } from './passkeys-page.js';
@@ -93,6 +94,8 @@ export function App() {
         <StandInsPage />
       ) : pathname === '/reviews' ? (
         <ReviewsPage />
+      ) : pathname === '/control' ? (
+        <ControlPage seesAll={person?.roles.some((role) => role === 'administrator' || role === 'auditor') ?? false} go={go} />
       ) : requestId === undefined ? (
         <Inbox go={go} />
       ) : (
@@ -129,6 +132,9 @@ function Shell({ children, who, onHome, onSignOut }: { children: React.ReactNode
             <a href="/account">{who}</a>{' '}
             <a href="/reviews" className="quiet">
               Reviews
+            </a>{' '}
+            <a href="/control" className="quiet">
+              Control
             </a>{' '}
             <a href="/stand-ins" className="quiet">
               Stand-ins
