@@ -10,6 +10,7 @@ import { needs } from '@countersign/dev-env/needs';
 import { type FakeSlack, startFakeSlack } from '@countersign/dev-env/slack';
 import type { Browser, CDPSession, Page } from 'playwright-core';
 import { EXPORT } from './support/api.js';
+import { verifyByCommand } from './support/ledger-check.js';
 import { root, type RunningServer, startServer } from './support/running-server.js';
 import { until } from './support/until.js';
 
@@ -245,6 +246,10 @@ const ADDRESS = 'quentin.quimby@customer.example';
     expect(JSON.stringify(data)).not.toContain(ADDRESS);
     expect(server.output()).not.toContain(ADDRESS);
     expect(alice.faults).toEqual([]);
+  });
+
+  test('E2: after all of that the full check of the ledger finds nothing wrong', async () => {
+    expect(await verifyByCommand(home)).toMatchObject({ findings: [] });
   });
 
   const command = (...args: string[]): Promise<{ stdout: string }> =>
