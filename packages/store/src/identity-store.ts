@@ -95,21 +95,29 @@ export function identityStore(database: Database): IdentityStore {
           values: [tenant, personId, but],
         })
       ).length,
-    endSessionsAt: async (issuer, of) =>
+    endSessionsAt: async (tenant, issuer, of) =>
       (
         await database.run<{ id: string }>(
           'sid' in of
-            ? { name: 'end-sessions-sid', text: 'DELETE FROM sessions WHERE issuer = $1 AND provider_sid = $2 RETURNING id', values: [issuer, of.sid] }
-            : { name: 'end-sessions-sub', text: 'DELETE FROM sessions WHERE issuer = $1 AND subject = $2 RETURNING id', values: [issuer, of.subject] },
+            ? {
+                name: 'end-sessions-sid',
+                text: 'DELETE FROM sessions WHERE tenant = $1 AND issuer = $2 AND provider_sid = $3 RETURNING id',
+                values: [tenant, issuer, of.sid],
+              }
+            : {
+                name: 'end-sessions-sub',
+                text: 'DELETE FROM sessions WHERE tenant = $1 AND issuer = $2 AND subject = $3 RETURNING id',
+                values: [tenant, issuer, of.subject],
+              },
         )
       ).length,
-    firstUseOfLogoutToken: async (issuer, jti, expiresAt) =>
+    firstUseOfLogoutToken: async (tenant, issuer, jti, expiresAt) =>
       (
         await database.once<{ jti: string }>({
           name: 'logout-token',
           text: `WITH gone AS (DELETE FROM logout_token_uses WHERE expires_at < clock_timestamp())
-            INSERT INTO logout_token_uses (issuer, jti, expires_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING RETURNING jti`,
-          values: [issuer, jti, expiresAt],
+            INSERT INTO logout_token_uses (tenant, issuer, jti, expires_at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING RETURNING jti`,
+          values: [tenant, issuer, jti, expiresAt],
         })
       ).length > 0,
     touchSession: async (hash, at) => {

@@ -46,11 +46,12 @@ CREATE TABLE "sign_in_attempts" (
 CREATE INDEX "sign_in_attempts_expires_at_idx" ON "sign_in_attempts"("expires_at");
 
 CREATE TABLE "logout_token_uses" (
+    "tenant" TEXT NOT NULL,
     "issuer" TEXT NOT NULL,
     "jti" TEXT NOT NULL,
     "expires_at" TIMESTAMPTZ(3) NOT NULL,
 
-    CONSTRAINT "logout_token_uses_pkey" PRIMARY KEY ("issuer","jti")
+    CONSTRAINT "logout_token_uses_pkey" PRIMARY KEY ("tenant","issuer","jti")
 );
 
 CREATE TABLE "chat_link_attempts" (

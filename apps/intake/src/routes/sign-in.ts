@@ -172,7 +172,7 @@ export function signInRoutes(deps: IntakeDeps): Route[] {
       async handle({ params, body: { logout_token } }) {
         const provider = people.find(({ config }) => config.id === params['provider']);
         if (provider === undefined) return notFound('There is no such identity provider here.');
-        const ended = await backChannelLogout({ identities }, provider, logout_token);
+        const ended = await backChannelLogout({ identities }, tenant, provider, logout_token);
         // Section 2.8: 400 where the token does not count.
         return ended === null
           ? { status: 400, json: { error: 'invalid_request', error_description: 'The logout token does not count.' } }

@@ -59,9 +59,9 @@ export interface IdentityStore {
   /** Ends every session of the person, but the one of that id; how many. */
   endSessionsOf(tenant: string, person_id: string, but: string | null): Promise<number>;
   /** Ends what the provider logged out: by its session, else all of the subject; how many. */
-  endSessionsAt(issuer: string, of: { sid: string } | { subject: string }): Promise<number>;
+  endSessionsAt(tenant: string, issuer: string, of: { sid: string } | { subject: string }): Promise<number>;
   /** Whether this logout token comes for the first time. */
-  firstUseOfLogoutToken(issuer: string, jti: string, expires_at: string): Promise<boolean>;
+  firstUseOfLogoutToken(tenant: string, issuer: string, jti: string, expires_at: string): Promise<boolean>;
   touchSession(hash: Uint8Array, at: string): Promise<void>;
 
   insertToken(token: PersonalTokenRecord, leaf: LeafRecord): Promise<void>;

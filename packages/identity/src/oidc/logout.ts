@@ -19,6 +19,7 @@ const LOGOUT_TOKEN_SECONDS = 300;
  */
 export async function backChannelLogout(
   world: { identities: Pick<IdentityStore, 'endSessionsAt' | 'firstUseOfLogoutToken'> },
+  tenant: string,
   provider: OidcProvider,
   token: string,
 ): Promise<number | null> {
@@ -46,8 +47,8 @@ export async function backChannelLogout(
   const of = typeof sid === 'string' ? { sid } : typeof sub === 'string' ? { subject: sub } : null;
   if (of === null) return null;
   const keptUntil = new Date((exp + 60) * 1000).toISOString();
-  if (!(await world.identities.firstUseOfLogoutToken(issuer, jti, keptUntil))) return null;
-  return world.identities.endSessionsAt(issuer, of);
+  if (!(await world.identities.firstUseOfLogoutToken(tenant, issuer, jti, keptUntil))) return null;
+  return world.identities.endSessionsAt(tenant, issuer, of);
 }
 
 /**
