@@ -24,6 +24,7 @@ export function toPayload(value: object): JsonObject {
 }
 
 /** What toPayload was given. Payloads are sealed by whoever proposes, and authenticated with their place: their shape is ours. */
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the caller says what it gave
 export function fromPayload<Value>(payload: JsonObject): Value {
   return JSON.parse(JSON.stringify(payload), (_name, value: { $bytes?: unknown } | null) =>
     value !== null && typeof value === 'object' && typeof value.$bytes === 'string' ? fromBase64url(value.$bytes) : value,
