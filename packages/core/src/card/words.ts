@@ -1,4 +1,4 @@
-import type { OutcomeStatus } from '@countersign/contracts';
+import { ADMINISTRATORS, type OutcomeStatus } from '@countersign/contracts';
 import type { Progress } from '../policy/quorum.js';
 import type { DecisionRecord, RequestState } from '../ports.js';
 
@@ -8,12 +8,15 @@ export function waitingFor(progress: Progress): string | null {
   if (open === undefined) return null;
   const missing = open.filled
     .filter(({ quorum, filled }) => filled < quorum)
-    .map(({ group, quorum, filled, escalated }) => `${quorum - filled} of ${group}${escalated.length === 0 ? '' : ` (or ${escalated.join(', ')})`}`);
+    .map(({ group, quorum, filled, escalated }) => `${quorum - filled} of ${groupName(group)}${escalated.length === 0 ? '' : ` (or ${escalated.join(', ')})`}`);
   const places = open.stage.all.reduce((sum, { quorum }) => sum + quorum, 0);
   const extra = Math.max(0, open.stage.distinct_humans - places) - Math.max(0, open.distinct - places);
   if (missing.length === 0 && extra > 0) missing.push(`${extra} more ${extra === 1 ? 'person' : 'people'}`);
   return missing.join(' and ');
 }
+
+/** A group as people read it. */
+export const groupName = (group: string): string => (group === ADMINISTRATORS ? 'the administrators' : group);
 
 /** What became of a request, in one sentence. */
 export function outcomeText(state: RequestState): string | null {

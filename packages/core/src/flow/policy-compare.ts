@@ -45,7 +45,32 @@ const LETS_PAST = ['exempts', 'break_glass', 'limit'];
  * at all counts as removed: nobody has shown that it is not weaker.
  */
 export function onlyTightens(current: string, next: string): string[] {
-  const [before, after] = [parsed(current), parsed(next)];
+  const [before, after] = [bundlesOf(parsed(current)), bundlesOf(parsed(next))];
+  const reasons: string[] = [];
+  for (const [name, bundle] of before) {
+    const now = after.get(name);
+    const prefix = before.size === 1 ? '' : `${name}: `;
+    if (now === undefined) reasons.push(`The bundle ${name} was removed.`);
+    else reasons.push(...loosenings(bundle, now).map((reason) => `${prefix}${reason}`));
+  }
+  // Another bundle has defaults of its own, and may widen what is declared.
+  for (const name of after.keys()) if (!before.has(name)) reasons.push(`The bundle ${name} is new.`);
+  return reasons;
+}
+
+/** By name; a policy of one bundle is a set of one, whatever its name. */
+function bundlesOf(document: JsonObject): Map<string, JsonObject> {
+  const { bundles } = document;
+  if (!Array.isArray(bundles)) return new Map([['', document]]);
+  return new Map(
+    bundles.map((bundle) => {
+      const { name } = objectOf(objectOf(bundle)['metadata']);
+      return [typeof name === 'string' ? name : '', objectOf(bundle)];
+    }),
+  );
+}
+
+function loosenings(before: JsonObject, after: JsonObject): string[] {
   const reasons: string[] = [];
   for (const member of new Set([...Object.keys(before), ...Object.keys(after)])) {
     if (!NO_EFFECT.has(member) && !same(before[member], after[member])) reasons.push(`${member} differs.`);
@@ -62,11 +87,15 @@ export function onlyTightens(current: string, next: string): string[] {
     for (const name of Object.keys(old)) if (!same(old[name], now[name])) reasons.push(`${member}: ${name} was changed or removed.`);
   }
   const [oldRules, newRules] = [rulesOf(before), rulesOf(after)];
+  // A rule that matches takes the place of the default.
+  const { outcome } = objectOf(before['defaults']);
   for (const [id, rule] of oldRules) if (!same(rule, newRules.get(id))) reasons.push(`The rule ${id} was ${newRules.has(id) ? 'changed' : 'removed'}.`);
   for (const [id, rule] of newRules) {
     if (oldRules.has(id)) continue;
     const past = LETS_PAST.filter((member) => member in rule);
     if (rule['effect'] !== 'deny' && rule['effect'] !== 'require') reasons.push(`The rule ${id} is new and allows.`);
+    else if (rule['effect'] === 'require' && outcome !== 'allow')
+      reasons.push(`The rule ${id} is new and asks where the default, which is stricter than to allow, would have spoken.`);
     else if (past.length > 0) reasons.push(`The rule ${id} is new and has ${past.join(', ')}.`);
   }
   return reasons;
