@@ -100,3 +100,23 @@ test('C4: a newly linked account waits where the operator wants it to; one that 
   expect(mine === null ? null : links.waitsUntil(mine.link)).toMatch(/Z$/);
   expect(named === null ? 'none' : links.waitsUntil(named.link)).toBeNull();
 });
+
+test('C5: an account that an address linked decides while addresses count and the address is the same, and no longer', async () => {
+  const { world, slack } = made;
+  await made.restart({ linkMode: 'email' });
+  slack.changeUser(MALLORY, { profile: { email: 'carol@example.com' } });
+  const first = await pressedBy(MALLORY);
+  expect(slack.ephemeral(MALLORY).at(-1)?.text).toContain('not an approver');
+  expect((await world.state(first)).decisions).toEqual([]);
+  expect(await world.store.chatLinks.account({ tenant: world.tenant, platform: 'slack', workspace: slack.teamId, user: MALLORY })).toMatchObject({
+    link: { how: 'email' },
+  });
+
+  // Its owner gives the profile another person's address: nobody becomes anybody by that.
+  slack.changeUser(MALLORY, { profile: { email: 'alice@example.com' } });
+  await made.restart({ linkMode: 'email' });
+  const second = await pressedBy(MALLORY);
+  await slack.wire.until(() => slack.ephemeral(MALLORY).length === 2, 'the second word');
+  expect(slack.ephemeral(MALLORY).at(-1)?.text).toContain('does not count any more');
+  expect((await world.state(second)).decisions).toEqual([]);
+});

@@ -30,13 +30,22 @@ export async function personOf(
   if (!facts.active) return refuse('account_inactive', `This ${name} account is deactivated.`);
   const account = { platform: options.platform, workspace: facts.workspace, user: facts.user };
   const linked = await world.links.find(account);
-  if (linked !== null) return personOfLink(world.links, linked);
+  const counts = (link: LinkedAccount, person: Person): boolean =>
+    link.how !== 'email' || (options.mode === 'email' && facts.email !== null && facts.email.toLowerCase() === person.email.toLowerCase());
+  if (linked !== null && counts(linked.link, linked.person)) return personOfLink(world.links, linked);
+  const offer = async (words: string): Promise<AccountRefusal> => {
+    const url = await world.links.startLink(account, facts.label ?? null);
+    return { ...refuse('account_not_linked', words), link: { label: LINK_BUTTON, url } };
+  };
+  // What an address said counts while the operator vouches for addresses, and the address is the same.
+  if (linked !== null)
+    return offer(`This ${name} account was linked by an e-mail address that does not count any more, so nothing was decided. Link it again, by proof.`);
   const wanted = options.mode === 'email' ? (facts.email?.toLowerCase() ?? null) : null;
   const named = wanted === null ? undefined : (await world.directory.people(options.tenant, [wanted])).find((person) => person.email.toLowerCase() === wanted);
   if (named === undefined) {
-    const url = await world.links.startLink(account, facts.label ?? null);
-    const words = `This ${name} account belongs to nobody in the directory yet, so nothing was decided. Link it to yourself: the link works once, for ten minutes.`;
-    return { ...refuse('account_not_linked', words), link: { label: LINK_BUTTON, url } };
+    return offer(
+      `This ${name} account belongs to nobody in the directory yet, so nothing was decided. Link it to yourself: the link works once, for ten minutes.`,
+    );
   }
   if (!named.active) return refusals.accountInactive();
   if ((await world.links.linkByEmail(account, named)) === 'second')

@@ -102,7 +102,14 @@ export const STEP_UP_TEXT = 'Nothing is decided yet: policy asks for your passke
 export const STEP_UP_BUTTON = 'Confirm with passkey';
 
 /** Refusals of a press that the request's page makes good: it asks for what a button cannot. */
-const MORE_IS_ASKED: ReadonlySet<Refusal['code']> = new Set(['ticket_required', 'acknowledgement_required', 'must_open', 'via_not_allowed', 'not_break_glass', 'step_up_required']);
+const MORE_IS_ASKED: ReadonlySet<Refusal['code']> = new Set([
+  'ticket_required',
+  'acknowledgement_required',
+  'must_open',
+  'via_not_allowed',
+  'not_break_glass',
+  'step_up_required',
+]);
 const OPEN_BUTTON = 'Open the request';
 
 /** The words for a fault: nothing was decided. */

@@ -1,6 +1,7 @@
 import type { ChatAccount, ChatLinkAttempt, ChatLinkStore, LeafRecord, LinkedAccount, Person } from '@countersign/core/ports';
 import { leafMembers } from './commits.js';
 import { type Database, Values } from './database.js';
+import { StoreError } from './errors.js';
 import { gated, wasWritten } from './identity-store.js';
 import { instant, instantOrNull, PERSON_JSON, type PersonJson, personOf } from './rows.js';
 
@@ -110,12 +111,13 @@ const LIVE = 'spent_at IS NULL AND expires_at > clock_timestamp()';
 
 /**
  * Who has the account now, and whether the person has another one in its workspace: `taken` and `second`.
- * @param counting an SQL condition on the other link `o`
+ * @param counting an SQL condition on the other link `o` that makes it a second one
+ * @param free a condition under which the link that is there gives way
  */
-function obstacles(account: Record<'tenant' | 'platform' | 'workspace' | 'user' | 'person', string>, counting = 'true'): string {
+function obstacles(account: Record<'tenant' | 'platform' | 'workspace' | 'user' | 'person', string>, counting = 'true', free = 'false'): string {
   const here = `o.tenant = ${account.tenant} AND o.platform = ${account.platform} AND o.workspace = ${account.workspace}`;
-  return `EXISTS (SELECT FROM chat_account_links o WHERE ${here} AND o."user" = ${account.user}) AS taken,
-    EXISTS (SELECT FROM chat_account_links o WHERE ${here} AND o.person_id = ${account.person} AND ${counting}) AS second`;
+  return `EXISTS (SELECT FROM chat_account_links o WHERE ${here} AND o."user" = ${account.user} AND NOT (${free})) AS taken,
+    EXISTS (SELECT FROM chat_account_links o WHERE ${here} AND o.person_id = ${account.person} AND o."user" <> ${account.user} AND ${counting}) AS second`;
 }
 
 async function finishLink(
@@ -127,21 +129,26 @@ async function finishLink(
   const values = new Values();
   const [key, session, person] = [values.add(hash, 'bytea'), values.add(by.session_id, 'text'), values.add(by.person_id, 'text')];
   const leaves = leafMembers(values, '(SELECT tenant FROM gate)', [leaf], 'gate');
-  const { rows, again } = await database.runCounting<{ linked: boolean; taken: boolean; second: boolean; tenant: string | null }>({
+  const tried = database.runCounting<{ linked: boolean; taken: boolean; second: boolean; tenant: string | null }>({
     name: 'finish-link',
-    text: `WITH found AS (SELECT a.*, ${obstacles({ tenant: 'a.tenant', platform: 'a.platform', workspace: 'a.workspace', user: 'a."user"', person: 'a.person_id' })}
+    text: `WITH found AS (SELECT a.*, ${obstacles({ tenant: 'a.tenant', platform: 'a.platform', workspace: 'a.workspace', user: 'a."user"', person: 'a.person_id' }, 'true', `o.person_id = a.person_id AND o.how = 'email'`)}
         FROM chat_link_attempts a WHERE hash = ${key} AND session_id = ${session} AND person_id = ${person} AND proof IS NOT NULL AND ${LIVE}),
       spent AS (UPDATE chat_link_attempts a SET spent_at = clock_timestamp() FROM found f
         WHERE a.hash = f.hash AND a.spent_at IS NULL AND NOT f.taken AND NOT f.second RETURNING a.*),
       gate AS (INSERT INTO chat_account_links (tenant, platform, workspace, "user", person_id, how, linked_at)
         SELECT tenant, platform, workspace, "user", person_id, 'proof', clock_timestamp() FROM spent
         WHERE EXISTS (SELECT FROM directory_people p WHERE p.tenant = spent.tenant AND p.id = spent.person_id AND p.active)
-        ON CONFLICT DO NOTHING RETURNING tenant),
+        ON CONFLICT (tenant, platform, workspace, "user") DO UPDATE SET how = excluded.how, linked_at = excluded.linked_at
+          WHERE chat_account_links.person_id = excluded.person_id AND chat_account_links.how = 'email' RETURNING tenant),
       ${leaves.members.join(', ')}
       SELECT EXISTS (SELECT FROM gate) AS linked, coalesce((SELECT taken FROM found), false) AS taken, coalesce((SELECT second FROM found), false) AS second,
         (SELECT tenant FROM chat_link_attempts WHERE hash = ${key}) AS tenant`,
     values: values.values,
   });
+  // Of two accounts that reach for one person at once, the index lets one through; the other attempt is not spent.
+  const done = await tried.catch((error: unknown) => (error instanceof StoreError && error.code === 'refused' ? null : Promise.reject(error)));
+  if (done === null) return 'second';
+  const { rows, again } = done;
   const [row] = rows;
   if (row === undefined) return 'over';
   if (row.linked || (again && row.tenant !== null && (await wasWritten(database, row.tenant, leaf.id)))) return 'linked';

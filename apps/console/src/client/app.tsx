@@ -4,7 +4,7 @@ import { AccountPage } from './account-page.js';
 import { api, ApiError, type Me } from './api.js';
 import { ControlPage } from './control-page.js';
 import { Inbox } from './inbox.js';
-import { keepLinkToken, LinkPage } from './link-page.js';
+import { hasLinkToken, keepLinkToken, LinkPage } from './link-page.js';
 import { PasskeysPage } from './passkeys-page.js';
 import { RequestPage } from './request-page.js';
 import { ReviewsPage } from './reviews-page.js';
@@ -47,8 +47,9 @@ export function App() {
         <SignIn
           onDone={(me) => {
             setSession({ state: 'in', me });
-            window.history.replaceState(null, '', '/');
-            setPathname('/');
+            const next = hasLinkToken() ? '/link' : '/';
+            window.history.replaceState(null, '', next);
+            setPathname(next);
           }}
         />
       </Shell>

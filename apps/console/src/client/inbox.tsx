@@ -1,6 +1,6 @@
-import type { ActionRequest } from '@countersign/contracts';
+import type { ActionRequest, FreezeView } from '@countersign/contracts';
 import { useCallback, useEffect, useState } from 'react';
-import { api } from './api.js';
+import { api, call } from './api.js';
 import { onChange } from './changes.js';
 import { Deadline, Moment } from './moments.js';
 
@@ -8,8 +8,14 @@ import { Deadline, Moment } from './moments.js';
 export function Inbox({ go }: { go: (to: string) => void }) {
   const [requests, setRequests] = useState<ActionRequest[] | null>(null);
   const [problem, setProblem] = useState<string | null>(null);
+  const [frozen, setFrozen] = useState<FreezeView[]>([]);
 
   const load = useCallback(() => {
+    // Each held request says so itself; this is for who looks at none.
+    call<{ data: FreezeView[] }>('GET', '/v1/freezes').then(
+      ({ data }) => setFrozen(data),
+      () => setFrozen([]),
+    );
     api.list(null).then(
       ({ data }) => {
         setRequests(data);
@@ -33,6 +39,11 @@ export function Inbox({ go }: { go: (to: string) => void }) {
           {problem}
         </p>
       )}
+      {frozen.map(({ id, reason }) => (
+        <p key={id} className="problem" role="status">
+          Frozen: {reason} <a href="/control">Look</a>
+        </p>
+      ))}
       <h1>
         Waiting <span className="count">{waiting.length}</span>
       </h1>

@@ -13,6 +13,9 @@ export function keepLinkToken(): void {
   window.history.replaceState(null, '', '/link');
 }
 
+/** Whether this tab was on its way to link an account. */
+export const hasLinkToken = (): boolean => window.sessionStorage.getItem(KEPT) !== null;
+
 const platforms = { slack: 'Slack', teams: 'Teams' } as const;
 
 /** Ties a chat account to the person who is signed in: both are shown, both are proved, and the person confirms. */

@@ -138,6 +138,22 @@ describe('linking by a code that the bot sends', () => {
     expect((await world.as(olivia, 'POST', '/v1/links', { ...second, person: world.api.people.bob.id })).status).toBe(409);
   });
 
+  test('C5: what an address linked gives way to its own person’s proof, and to nobody else’s', async () => {
+    const links = linksOf(world);
+    const account = slackAccount();
+    expect(await links.linkByEmail(account, world.api.people.dana)).toBe('second');
+    await world.api.sql(`DELETE FROM chat_account_links WHERE person_id = '${world.api.people.dana.id}'`);
+    expect(await links.linkByEmail(account, world.api.people.dana)).toBe('linked');
+    const prove = async (browser: CookieBrowser) => {
+      const token = tokenIn(await links.startLink(account, null));
+      await open(browser, token);
+      await wantCode(browser, token);
+      return confirm(browser, token, (await codesSent(world)).get(account.user)?.code ?? '');
+    };
+    expect((await prove(await world.signedIn('carol'))).status).toBe(409);
+    expect((await prove(await world.signedIn('dana'))).json).toMatchObject({ how: 'proof', person: world.api.people.dana.id });
+  });
+
   test('C4: no token, and no session but one of the identity provider, links an account', async () => {
     const token = tokenIn(await linksOf(world).startLink(slackAccount(), null));
     for (const as of [world.api.tokens.alice, world.api.key])
