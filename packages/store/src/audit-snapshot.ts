@@ -2,6 +2,7 @@ import type { EventName } from '@countersign/contracts';
 import type {
   ActionRequestRecord,
   DecisionRecord,
+  DelegationRecord,
   DeliveryRecord,
   DirectoryNow,
   GrantRecord,
@@ -14,6 +15,7 @@ import { readDirectory } from './directory-reads.js';
 import { type AuditedControl, readControl } from './audit-control.js';
 import { type AuditedFollowUps, FOLLOW_UP_PLACES, readFollowUps } from './audit-follow-ups.js';
 import { StoreError } from './errors.js';
+import { type DelegationJson, delegationOf } from './follow-up-rows.js';
 import type { Given } from './given.js';
 import { instant, instantOrNull, LEAF_PRIVATE, type RequestRow, requestOf } from './rows.js';
 
@@ -37,6 +39,8 @@ export interface AuditSnapshot {
   /** The leaves of events that belong to no request, in the log's order; those that wait come last. */
   standing(tenant: string, events: readonly EventName[]): Promise<AuditedLeaf[]>;
   control(tenant: string): Promise<AuditedControl>;
+  /** Who stands in for whom. */
+  delegations(tenant: string): Promise<DelegationRecord[]>;
   signingKeys: Pick<SigningKeyStore, 'list'>;
   close(): Promise<void>;
 }
@@ -164,6 +168,7 @@ export async function openAuditSnapshot(url: string): Promise<AuditSnapshot> {
     requests: (tenant) => requests(rows, tenant),
     policies: (tenant) => policies(rows, tenant),
     control: (tenant) => readControl(rows, tenant),
+    delegations: async (tenant) => (await rows<DelegationJson>('SELECT * FROM delegations WHERE tenant = $1 ORDER BY id', [tenant])).map(delegationOf),
     directory: (tenant) => directory(rows, tenant),
     endpoints: (tenant) => endpoints(rows, tenant),
     standing: async (tenant, events) =>

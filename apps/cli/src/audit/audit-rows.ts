@@ -1,3 +1,4 @@
+import { auditDelegations } from './audit-delegations.js';
 import { auditControl } from './audit-control.js';
 import { auditDirectory } from './audit-directory.js';
 import { auditEndpoints } from './audit-endpoints.js';
@@ -20,7 +21,8 @@ export async function auditRows(snapshot: AuditSnapshot, tenant: string, openers
   const directory = await auditDirectory(snapshot, tenant, openers.sealer);
   const endpoints = await auditEndpoints(snapshot, tenant, openers.sealer);
   const control = await auditControl(snapshot, tenant, openers.sealer);
-  const findings = [...policies.findings, ...control.findings, ...directory.findings, ...endpoints.findings];
+  const standIns = await auditDelegations(snapshot, tenant, openers.sealer);
+  const findings = [...policies.findings, ...control.findings, ...directory.findings, ...endpoints.findings, ...standIns.findings];
   const rows = {
     action_requests: 0,
     decisions: 0,
@@ -30,6 +32,11 @@ export async function auditRows(snapshot: AuditSnapshot, tenant: string, openers
     delivery_attempts: 0,
     execution_reports: 0,
     policies: policies.policies,
+    reviews: 0,
+    questions: 0,
+    proposals: 0,
+    card_openings: 0,
+    delegations: standIns.delegations,
     ...control.rows,
     ...directory.rows,
     ...endpoints.rows,
@@ -46,6 +53,10 @@ export async function auditRows(snapshot: AuditSnapshot, tenant: string, openers
     rows.deliveries += audited.deliveries.length;
     rows.execution_reports += audited.reports.length;
     rows.delivery_attempts += audited.attempts.length;
+    rows.reviews += audited.followUps.reviews.length;
+    rows.questions += audited.followUps.questions.length;
+    rows.proposals += audited.followUps.proposals.length;
+    rows.card_openings += audited.followUps.openings.length;
   }
   return { findings, rows, unopened };
 }
