@@ -18,6 +18,7 @@ export function checkReferences(bundles: readonly PlacedBundle[], rules: readonl
       else if (own !== undefined) byId.set(id, own);
     });
   }
+  const components = exemptionCycles(byId.values(), byId);
   for (const { document, report, name } of bundles) {
     (document.rules ?? []).forEach((rule, index) => {
       const pointer = childPointer('/rules', index);
@@ -30,7 +31,7 @@ export function checkReferences(bundles: readonly PlacedBundle[], rules: readonl
         else if (target === own) report(place, 'a rule does not exempt from itself', { hint: 'write unless' });
         else if (target.effect === 'allow') report(place, `the rule "${id}" allows; there is nothing to be exempted from`);
         else if (target.tier < own.tier) report(place, `the rule "${id}" is of a higher tier; a lower one only tightens`);
-        else if (reaches(target, own, byId)) report(place, `the rules "${rule.id}" and "${id}" exempt from each other`);
+        else if (components.get(target.id) === components.get(own.id)) report(place, `the rules "${rule.id}" and "${id}" exempt from each other`);
       });
       const beyond = rule.limit?.exceed_rule;
       if (beyond === undefined) return;
@@ -42,15 +43,43 @@ export function checkReferences(bundles: readonly PlacedBundle[], rules: readonl
   }
 }
 
-/** Whether `from` exempts from `to`, directly or by way of others. */
-function reaches(from: CompiledRule, to: CompiledRule, byId: ReadonlyMap<string, CompiledRule>): boolean {
-  const seen = new Set<CompiledRule>();
-  const todo = [from];
-  for (let rule = todo.pop(); rule !== undefined; rule = todo.pop()) {
-    if (rule === to) return true;
-    if (seen.has(rule)) continue;
-    seen.add(rule);
-    todo.push(...rule.exempts.flatMap((id) => byId.get(id) ?? []));
+/** The rules that exempt from each other, directly or by way of others: those on a cycle are each in the component of the other (Tarjan). */
+function exemptionCycles(rules: Iterable<CompiledRule>, byId: ReadonlyMap<string, CompiledRule>): ReadonlyMap<string, number> {
+  const order = new Map<string, number>();
+  const low = new Map<string, number>();
+  const component = new Map<string, number>();
+  const stack: string[] = [];
+  let components = 0;
+  for (const start of rules) {
+    if (order.has(start.id)) continue;
+    // Without recursion: a chain may be as long as there are rules.
+    const path: { id: string; next: number }[] = [];
+    const enter = (id: string): void => {
+      order.set(id, order.size);
+      low.set(id, order.size - 1);
+      stack.push(id);
+      path.push({ id, next: 0 });
+    };
+    enter(start.id);
+    for (let top = path.at(-1); top !== undefined; top = path.at(-1)) {
+      const { id } = top;
+      const target = byId.get(id)?.exempts[top.next++];
+      if (target !== undefined) {
+        if (!byId.has(target)) continue;
+        if (!order.has(target)) enter(target);
+        else if (!component.has(target)) low.set(id, Math.min(low.get(id) ?? 0, order.get(target) ?? 0));
+        continue;
+      }
+      path.pop();
+      const above = path.at(-1);
+      if (above !== undefined) low.set(above.id, Math.min(low.get(above.id) ?? 0, low.get(id) ?? 0));
+      if (low.get(id) !== order.get(id)) continue;
+      for (let popped = stack.pop(); popped !== undefined; popped = stack.pop()) {
+        component.set(popped, components);
+        if (popped === id) break;
+      }
+      components++;
+    }
   }
-  return false;
+  return component;
 }

@@ -48,23 +48,24 @@ export interface Judged {
   readonly verdict: Verdict;
 }
 
-const RANK: Readonly<Record<Effect, number>> = { allow: 0, require: 1, deny: 2 };
+export const RANK: Readonly<Record<Effect, number>> = { allow: 0, require: 1, deny: 2 };
 
 /** Takes out the rules that others exempt. Exemptions go no round (checked when the bundle loads), and who is exempted exempts nobody. */
 export function settle(judged: readonly Judged[], circumstances: Circumstances, of: TruthOf = truthOf): Judged[] {
   const exempting = judged.filter(({ rule, verdict }) => !rule.shadow && exemptsNow(rule, verdict, circumstances, of));
   if (exempting.length === 0) return [...judged];
-  const byRule = new Map<string, string>();
-  const isExempt = (id: string): boolean => {
-    const by = exempting.find(({ rule }) => rule.exempts.includes(id) && !isExempt(rule.id));
-    if (by !== undefined) byRule.set(id, by.rule.id);
-    return by !== undefined;
+  const exemptedBy = new Map<string, string | null>();
+  const exempter = (id: string): string | null => {
+    const known = exemptedBy.get(id);
+    if (known !== undefined) return known;
+    const by = exempting.find(({ rule }) => rule.exempts.includes(id) && exempter(rule.id) === null)?.rule.id ?? null;
+    exemptedBy.set(id, by);
+    return by;
   };
-  return judged.map((each) =>
-    counts(each.rule, each.verdict) && isExempt(each.rule.id)
-      ? { rule: each.rule, verdict: { result: 'not_matched', reason: `exempted by the rule ${byRule.get(each.rule.id) ?? ''}` } }
-      : each,
-  );
+  return judged.map((each) => {
+    const by = counts(each.rule, each.verdict) ? exempter(each.rule.id) : null;
+    return by === null ? each : { rule: each.rule, verdict: { result: 'not_matched', reason: `exempted by the rule ${by}` } };
+  });
 }
 
 export interface Decision {
@@ -121,6 +122,12 @@ export function strictest(says: readonly Say[]): Effect {
 /** Whether a rule that came out so has a say. */
 export function counts(rule: CompiledRule, { result }: Verdict): boolean {
   return result === 'matched' || (result === 'indeterminate' && rule.effect !== 'allow');
+}
+
+/** The effect of a rule that has a say: its own, unless its limit is used up or it has a glass to break. */
+export function effectOfRule(rule: CompiledRule, verdict: Verdict, { input }: Circumstances): Effect {
+  if (rule.limit !== undefined && verdict.result === 'matched' && input.exceeded?.includes(rule.id) === true) return rule.limit.on_exceed;
+  return rule.plan === null ? rule.effect : 'require';
 }
 
 function sayOf(rule: CompiledRule, verdict: Verdict, rules: RuleSet, circumstances: Circumstances): Say {

@@ -1,10 +1,10 @@
-import type { JsonValue } from '@countersign/contracts';
+import type { Effect, JsonValue } from '@countersign/contracts';
 import { childPointer, type JsonPointer } from '../request/index.js';
 import { valueAt } from './catalogue.js';
 import { conjunction, type Condition, type Conjunct } from './condition/condition.js';
 import { writePath, type ReadPath } from './condition/paths.js';
 import type { Bindings } from './condition/bindings.js';
-import { counts, decide, saysOf, settle, strictest, type Judged, type RuleSet, type Say } from './combine.js';
+import { counts, effectOfRule, RANK, saysOf, settle, strictest, type Judged, type RuleSet, type Say } from './combine.js';
 import { pathTokens } from './explanation.js';
 import { judge, outsideScope, sightOf, unlessBindings, whenBindings, type Circumstances, type CompiledRule, type Sight, type TruthOf } from './judge.js';
 import type { ConditionDetail, ConditionRole, EvaluationDetails, ReadValue, RuleDetail, RuleTrace, Truth } from './types.js';
@@ -35,7 +35,7 @@ export function traceOf(rules: RuleSet, circumstances: Circumstances, judged: re
 }
 
 /** How many conditions are tried the other way round; beyond it an explanation only says what was true. */
-const MAX_FLIPS = 400;
+const MAX_FLIPS = 200;
 
 /** Everything about an evaluation: what each condition read, what it was, and what would have come of it otherwise. */
 export function detailsOf(rules: RuleSet, circumstances: Circumstances, judged: readonly Judged[], deciding: readonly Say[]): EvaluationDetails {
@@ -50,18 +50,18 @@ export function detailsOf(rules: RuleSet, circumstances: Circumstances, judged: 
   };
   const raw = judged.map(({ rule }): Judged => ({ rule, verdict: judge(rule, circumstances, known) }));
   const taken = (rule: CompiledRule): boolean => !rule.shadow;
-  const { effect } = decide(settle(raw, circumstances, known), rules, circumstances, taken);
   const decided = new Set(deciding.map(({ rule }) => rule?.id));
+  const effectIf = whatIf(raw, rules, circumstances, known);
+  const unchanged = new Map<CompiledRule, Effect>();
   let flips = 0;
 
   const otherwise = (rule: CompiledRule, conjunct: Conjunct, truth: 'true' | 'false'): ConditionDetail['otherwise'] => {
     if (++flips > MAX_FLIPS) return undefined;
     const flipped: TruthOf = (each, bindings) => (each === conjunct ? truth : known(each, bindings));
-    const again = raw.map((each): Judged => (each.rule === rule ? { rule, verdict: judge(rule, circumstances, flipped) } : each));
-    const result = decide(settle(again, circumstances, flipped), rules, circumstances, (each) => !each.shadow || each === rule).effect;
-    // A rule in shadow mode is compared with the effect that it would have.
-    const before = rule.shadow ? decide(settle(raw, circumstances, known), rules, circumstances, (each) => !each.shadow || each === rule).effect : effect;
-    return result === before ? undefined : { truth, effect: result };
+    const effect = effectIf(rule, flipped);
+    const asIs = unchanged.get(rule) ?? effectIf(rule, known);
+    unchanged.set(rule, asIs);
+    return effect === asIs ? undefined : { truth, effect };
   };
 
   const details = judged.map(({ rule, verdict }): RuleDetail => {
@@ -109,6 +109,42 @@ export function detailsOf(rules: RuleSet, circumstances: Circumstances, judged: 
       decided: say.effect === worst,
     }));
   return { rules: details, other_rules: rules.all.length - judged.length, beside };
+}
+
+/**
+ * The effect of the whole policy if the conditions of one rule were as `of` says; a rule in shadow mode is taken as if it were
+ * enforced. Without exemptions between rules it is counted, not evaluated again: rules may be many, and conditions more.
+ */
+function whatIf(raw: readonly Judged[], rules: RuleSet, circumstances: Circumstances, known: TruthOf): (rule: CompiledRule, of: TruthOf) => Effect {
+  if (raw.some(({ rule }) => rule.exempts.length > 0)) {
+    return (rule, of) => {
+      const again = raw.map((each): Judged => (each.rule === rule ? { rule, verdict: judge(rule, circumstances, of) } : each));
+      return strictest(saysOf(settle(again, circumstances, of), rules, circumstances, (each) => !each.shadow || each === rule));
+    };
+  }
+  const byEffect: Record<Effect, number> = { allow: 0, require: 0, deny: 0 };
+  const spoken = rules.defaults.map(() => 0);
+  const count = ({ rule, verdict }: Judged, by: 1 | -1): void => {
+    if (!counts(rule, verdict)) return;
+    byEffect[effectOfRule(rule, verdict, circumstances)] += by;
+    if (verdict.result === 'matched') spoken[rule.tier] = (spoken[rule.tier] ?? 0) + by;
+  };
+  for (const each of raw) if (!each.rule.shadow) count(each, 1);
+  const beside = strictest(saysOf([], { ...rules, defaults: rules.defaults.map((own) => ({ ...own, outcome: 'allow' })) }, circumstances, () => false));
+  const verdicts = new Map(raw.map((each) => [each.rule, each]));
+  return (rule, of) => {
+    const before = rule.shadow ? undefined : verdicts.get(rule);
+    const now: Judged = { rule, verdict: judge(rule, circumstances, of) };
+    if (before !== undefined) count(before, -1);
+    count(now, 1);
+    const effects = (['allow', 'require', 'deny'] as const).filter((effect) => byEffect[effect] > 0);
+    rules.defaults.forEach(({ outcome }, tier) => {
+      if ((spoken[tier] ?? 0) === 0) effects.push(outcome);
+    });
+    count(now, -1);
+    if (before !== undefined) count(before, 1);
+    return [...effects, beside].reduce<Effect>((worst, effect) => (RANK[effect] > RANK[worst] ? effect : worst), 'allow');
+  };
 }
 
 /** The value at a path that a condition read: where it stands in the request, or, if the request does not say it, what it is. */

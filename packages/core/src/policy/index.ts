@@ -1,8 +1,9 @@
 /** Policy: bundles are compiled once, and say of each request whether it may pass, may not, or needs people. */
 export type * from './types.js';
 export { compileBundle, compileCanonical } from './compile.js';
-export { loadFactParsers } from './facts/index.js';
+export { factKinds, loadFactParsers } from './facts/index.js';
 export { mergeRequirements } from './merge-requirements.js';
+export { inputOfTest } from './test-input.js';
 export { nearestName } from './nearest-name.js';
 export { isApprover, isNamed, mayVeto, namedGroups } from './quorum.js';
 export {
@@ -17,3 +18,4 @@ export {
 export { bundleJsonSchema } from './tools/json-schema.js';
 export { unmetStages, type Member, type Unmet } from './tools/satisfiable.js';
 export { inputOf } from './tools/run-tests.js';
+export { analyze, type Analysis } from './tools/analyze/analyze.js';

@@ -1,8 +1,13 @@
+/** A hint is not worth more time than the check itself. */
+const MAX_CANDIDATES = 300;
+
 /** The known name that was probably meant by `name`, or undefined where none is near. */
 export function nearestName(name: string, known: Iterable<string>): string | undefined {
   const wanted = name.slice(0, 64).toLowerCase();
   let best: { name: string; distance: number } | undefined;
+  let tried = 0;
   for (const candidate of known) {
+    if (++tried > MAX_CANDIDATES) break;
     const distance = editDistance(wanted, candidate.slice(0, 64).toLowerCase());
     if (best === undefined || distance < best.distance) best = { name: candidate, distance };
   }

@@ -7,6 +7,8 @@ export const MAX_DEPTH = 24;
 export const MAX_TOKENS = 600_000;
 export const MAX_RULES = 2_000;
 export const MAX_CATALOGUE_ENTRIES = 10_000;
+/** Of one action. */
+export const MAX_PARAMETERS = 500;
 export const MAX_TESTS = 5_000;
 /** Bundles in force together. */
 export const MAX_BUNDLES = 50;

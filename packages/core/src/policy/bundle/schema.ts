@@ -1,6 +1,6 @@
 import { digestSchema, effectSchema, reversibilitySchema } from '@countersign/contracts';
 import { z } from 'zod';
-import { MAX_CATALOGUE_ENTRIES, MAX_RULES, MAX_TESTS } from './limits.js';
+import { MAX_CATALOGUE_ENTRIES, MAX_PARAMETERS, MAX_RULES, MAX_TESTS } from './limits.js';
 import { parseParameterType, type ParameterDocument } from '../parameter-types.js';
 import { channels, delegation, oneTtl, require, TWO_TTLS, usage, via } from './schema-require.js';
 import { condition, duration, group, identifier, instant, MAX_TIMEOUT_SECONDS, name, pattern, patterns, text } from './schema-parts.js';
@@ -53,7 +53,10 @@ const parameterType: z.ZodType<ParameterDocument> = z.lazy(() =>
 const action = z
   .strictObject({
     reversibility: reversibilitySchema.optional(),
-    parameters: z.record(z.string().min(1).max(128), parameterType).optional(),
+    parameters: z
+      .record(z.string().min(1).max(128), parameterType)
+      .refine((written) => Object.keys(written).length <= MAX_PARAMETERS, `an action declares at most ${MAX_PARAMETERS} parameters`)
+      .optional(),
     /** Kind of facts → from where they are computed; the kinds check the rest. */
     facts: z.record(z.string().min(1).max(64), z.record(z.string().max(64), z.json())).optional(),
     definition_digest: digestSchema.optional(),
