@@ -31,17 +31,18 @@ export function watchDirectoryFile(
   let looking = Promise.resolve();
   const look = async (): Promise<void> => {
     const stamp = await stampOf(path);
-    if (seen === null || stamp === seen) return void (seen ??= stamp);
+    // The first look reads it too: it may have changed since the start did.
+    if (stamp === seen) return;
     seen = stamp;
     try {
       const { changed } = await loadDirectoryFile(world, tenant, path);
       world.flow.announcer.announce('decisions');
-      log.info({ file: path, changed }, 'The directory was read again');
+      if (changed > 0) log.info({ file: path, changed }, 'The directory was read again');
     } catch (error) {
       log.error({ err: error, file: path }, 'The directory was changed and cannot be used: the one before stays in force');
     }
   };
-  void (looking = look());
+  looking = look();
   const timer = setInterval(() => void (looking = looking.then(look)), LOOK_MS);
   shutdown.add('directory', async () => {
     clearInterval(timer);
