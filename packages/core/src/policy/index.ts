@@ -3,7 +3,6 @@ export type * from './types.js';
 export { compileBundle, compileCanonical } from './compile.js';
 export { factKinds, loadFactParsers } from './facts/index.js';
 export { mergeRequirements } from './merge-requirements.js';
-export { inputOfTest } from './test-input.js';
 export { nearestName } from './nearest-name.js';
 export { isApprover, isNamed, mayVeto, namedGroups } from './quorum.js';
 export {

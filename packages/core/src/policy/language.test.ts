@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { compileBundle, compileCanonical, inputOfTest, type BundleFile, type CompiledBundle, type Evaluation, type PolicyInput, type PolicyProblem } from './index.js';
+import { compileBundle, compileCanonical, inputOf, type BundleFile, type CompiledBundle, type Evaluation, type PolicyInput, type PolicyProblem } from './index.js';
 import { progress } from './quorum.js';
 
 const HEAD = 'apiVersion: countersign.dev/v1\nkind: PolicyBundle\n';
@@ -656,7 +656,7 @@ test('tests stand in the bundle, and do not make it another one', () => {
   expect(tested.coverage).toEqual({ min_rules: '100%', min_conditions: 90 });
   expect(tested.digest).toBe(compiled(file(body)).digest);
   const [first] = tested.tests;
-  expect(first && tested.evaluate(inputOfTest(first))).toMatchObject({ effect: 'deny', rules: ['r'] });
+  expect(first && tested.evaluate(inputOf(first))).toMatchObject({ effect: 'deny', rules: ['r'] });
 });
 
 describe('D3: an evaluation can say what it went by', () => {
