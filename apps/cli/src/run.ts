@@ -14,6 +14,7 @@ import { ledgerExport } from './commands/ledger-export.js';
 import { ledgerVerify } from './commands/ledger-verify.js';
 import { list, request, show, wait } from './commands/requests.js';
 import { policyActivate } from './commands/policy/activate.js';
+import { policyAnalyze } from './commands/policy/analyze.js';
 import { policyCheck } from './commands/policy/check.js';
 import { policyExplain } from './commands/policy/explain.js';
 import { policyFmt } from './commands/policy/fmt.js';
@@ -44,6 +45,7 @@ const COMMANDS: readonly Command[] = [
   policyTest,
   policyFmt,
   policyExplain,
+  policyAnalyze,
   policySchema,
   policyActivate,
   policyRollback,

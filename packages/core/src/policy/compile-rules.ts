@@ -87,8 +87,8 @@ function compileRule(rule: RuleDocument, pointer: string, around: RuleSurroundin
       actions: rule.actions,
       bundle: around.bundle,
       conditions: [
-        ...(when?.conjuncts ?? []).map(({ text }) => ({ role: 'when' as const, text })),
-        ...(unless?.conjuncts ?? []).map(({ text }) => ({ role: 'unless' as const, text })),
+        ...(when?.conjuncts ?? []).map(({ text, expr }) => ({ role: 'when' as const, text, expr })),
+        ...(unless?.conjuncts ?? []).map(({ text, expr }) => ({ role: 'unless' as const, text, expr })),
       ],
       cost: [when, unless, ...(plan?.conditions ?? [])].reduce((sum, condition) => sum + (condition?.cost ?? 0), 0),
       requirement: plan === null ? null : requirementFor(plan, () => false),

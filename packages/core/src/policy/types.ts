@@ -1,3 +1,4 @@
+import type { Expr } from '@bufbuild/cel-spec/cel/expr/syntax_pb.js';
 import type { Effect, JsonObject, JsonValue, Requirement, Reversibility } from '@countersign/contracts';
 import type { CoverageDocument, PolicyTest, Tier } from './bundle/schema.js';
 import type { RuleDocument } from './bundle/schema-rule.js';
@@ -108,7 +109,7 @@ export interface RuleInfo {
   /** The bundle that it stands in. */
   bundle: string;
   /** Every conjunct of its `when` and its `unless`, as written: what coverage counts. */
-  conditions: readonly { role: ConditionRole; text: string }[];
+  conditions: readonly { role: ConditionRole; text: string; expr: Expr }[];
   /** The static bound of all its conditions together, in steps of about 40 ns. */
   cost: number;
   /** What people must do where it asks for them, with every conditional stage; null where nobody is asked. */
