@@ -29,7 +29,7 @@ export async function openingContext(
       SELECT (SELECT digest FROM active_policies WHERE tenant = $1) AS active_policy,
         (SELECT ${AGENT_JSON} FROM agent a) AS agent,
         (SELECT json_agg(${PERSON_JSON}) FROM directory_people p
-          WHERE p.tenant = $1 AND (p.id = ANY ($3::text[]) OR p.id = (SELECT owner FROM agent) OR p.mailboxes && $4::text[] OR p.former && $4::text[])) AS people,
+          WHERE p.tenant = $1 AND (p.id = ANY ($3::text[]) OR p.id = (SELECT owner FROM agent) OR p.mailboxes && ARRAY[(SELECT countersign_fold(owner) FROM agent)] OR p.mailboxes && $4::text[] OR p.former && $4::text[])) AS people,
         (SELECT json_agg(m.person_id ORDER BY m.person_id) FROM directory_memberships m, agent a WHERE m.tenant = $1 AND m.group_name = a.owner_group) AS owner_group,
         (SELECT CASE WHEN bool_or(c.class = 'irreversible') THEN 'irreversible' WHEN bool_or(c.class = 'recoverable') THEN 'recoverable' ELSE max(c.class) END
           FROM (SELECT r.document->'resolved'->>'reversibility' AS class FROM action_requests r WHERE r.tenant = $1 AND r.chain_key = $5) c) AS chain`,

