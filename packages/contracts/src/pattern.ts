@@ -9,7 +9,7 @@ export const patternUseSchema = z
     /** The request that was approved with the pattern. */
     action_request: idSchema('ar'),
     approved_by: z.array(personViewSchema),
-    /** The how manyth use of how many this was, as planned. */
+    /** The how manyth use of how many this was. */
     use: z.int(),
     uses: z.int(),
   })

@@ -26,7 +26,9 @@ export function limitsUsed(values: Values, tenant: string, { limits = [] }: Open
 
 /** Whether the pattern by which a request is approved may be used; true where there is none. */
 export function patternLive(values: Values, tenant: string, { pattern_use }: OpenCommit): string {
-  return pattern_use === undefined ? 'true' : `countersign_pattern_live(${tenant}, ${values.add(pattern_use, 'text')})`;
+  return pattern_use === undefined
+    ? 'true'
+    : `countersign_pattern_live(${tenant}, ${values.add(pattern_use.id, 'text')}, ${values.add(pattern_use.used, 'int')})`;
 }
 
 /** What a request that is opened uses: its limits once each, and its pattern. */
@@ -48,7 +50,7 @@ export function countedMembers(
       ...(pattern_use === undefined
         ? []
         : [
-            `pattern_used AS (UPDATE patterns SET used = patterns.used + 1 FROM gate WHERE patterns.tenant = ${tenant} AND patterns.id = ${values.add(pattern_use, 'text')})`,
+            `pattern_used AS (UPDATE patterns SET used = patterns.used + 1 FROM gate WHERE patterns.tenant = ${tenant} AND patterns.id = ${values.add(pattern_use.id, 'text')})`,
           ]),
     ],
   };

@@ -22,10 +22,10 @@ BEGIN
 END
 $$;
 
--- Whether a pattern may be used once more; its row stays locked until the transaction ends.
-CREATE FUNCTION "countersign_pattern_live"(of_tenant text, of_id text) RETURNS boolean LANGUAGE plpgsql VOLATILE AS $$
+-- Whether a pattern may be used once more, and was used so often until now; its row stays locked until the transaction ends.
+CREATE FUNCTION "countersign_pattern_live"(of_tenant text, of_id text, of_used int) RETURNS boolean LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
   PERFORM 1 FROM patterns WHERE tenant = of_tenant AND id = of_id FOR UPDATE;
-  RETURN EXISTS (SELECT FROM patterns WHERE tenant = of_tenant AND id = of_id AND used < uses AND revoked_at IS NULL AND expires_at > clock_timestamp());
+  RETURN EXISTS (SELECT FROM patterns WHERE tenant = of_tenant AND id = of_id AND used = of_used AND used < uses AND revoked_at IS NULL AND expires_at > clock_timestamp());
 END
 $$;

@@ -152,6 +152,31 @@ describe('A6: the kill switch', () => {
   });
 });
 
+describe('A6: cards in chat', () => {
+  test('A6: placing and lifting bring the cards of what is held up to date, and of nothing else', async () => {
+    const own = await createApiWorld();
+    try {
+      await own.store.cards.connect('default', 'slack');
+      const due = async (): Promise<string[]> => {
+        const tasks = await own.store.cards.claim('slack', 50, 60);
+        for (const task of tasks) await own.store.cards.finish(task);
+        return tasks.map(({ request_id }) => request_id);
+      };
+      const held = await own.pending();
+      await own.pending({ actor: { type: 'agent', id: 'another' } });
+      await due();
+      const placed = await own.call('POST', '/v1/freezes', { as: own.tokens.olivia, body: { scope: { actor: 'retrainer' }, reason: 'x' } });
+      expect(placed.json.holds).toBe(1);
+      expect(await due()).toEqual([held.id]);
+      await own.sql(`INSERT INTO directory_memberships (tenant, group_name, person_id) VALUES ('default', 'freeze_lifters', '${own.people.bob.id}')`);
+      expect((await own.call('DELETE', `/v1/freezes/${placed.json.id}`, { as: own.tokens.bob })).status).toBe(200);
+      expect(await due()).toEqual([held.id]);
+    } finally {
+      await own.close();
+    }
+  });
+});
+
 describe('A6: who freezes and who lifts', () => {
   test('A6: administrators and freezers place; others do not, and no API key does', async () => {
     expect(codeOf(await freeze({ everything: true }, world.tokens.carol))).toBe('201');

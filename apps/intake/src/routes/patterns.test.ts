@@ -96,6 +96,8 @@ describe('B6: approving alike', () => {
     const replies = await Promise.all(Array.from({ length: 9 }, () => again()));
     expect(replies.filter(({ json }) => json.status === 'approved')).toHaveLength(3);
     expect(replies.filter(({ json }) => json.status === 'pending')).toHaveLength(6);
+    // Each use is another one.
+    expect(replies.flatMap(({ json }) => json.pattern?.use ?? []).toSorted()).toEqual([1, 2, 3]);
   });
 
   test.each([

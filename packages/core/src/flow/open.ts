@@ -91,7 +91,7 @@ export async function open(deps: FlowDeps, input: OpenInput): Promise<OpenOutcom
   ];
   const chain_key = chainKeyOf(caller, submission);
   /** What was found while committing, and has to be planned with. */
-  const met: Met = { exceeded: [], withoutPatterns: false };
+  const met: Met = { exceeded: [] };
   for (let plans = 0; plans < MAX_PLANS; plans++) {
     const context = await deps.requests.openingContext({
       tenant: caller.tenant,
@@ -122,8 +122,6 @@ export async function open(deps: FlowDeps, input: OpenInput): Promise<OpenOutcom
         met.exceeded = [...new Set([...met.exceeded, ...result.rules])].toSorted();
         continue;
       case 'pattern_over':
-        met.withoutPatterns = true;
-        continue;
       case 'policy_changed':
         continue;
     }
@@ -143,10 +141,9 @@ async function endpointProblem(deps: FlowDeps, caller: Caller, { callback }: Sub
 
 type Plan = { kind: 'planned'; commit: OpenCommit; state: RequestState } | NotAllowed;
 
-/** What earlier plans of the same request met: rules whose limits are used up; a pattern that was over. */
+/** What earlier plans of the same request met: rules whose limits are used up. */
 interface Met {
   exceeded: string[];
-  withoutPatterns: boolean;
 }
 
 /** The chain of actions that a caller says the request belongs to: of this caller alone, and nothing that tells its name. */
@@ -191,7 +188,7 @@ async function planOpen(
   const chain = chainOf(submission, caller, context);
   const { requirement, resolved } = judged.evaluation;
   const asked = { submission, environment: resolved.environment, requester, chain };
-  const pattern = requirement === null || met.withoutPatterns ? null : await fittingPattern(deps, tenant, { ...asked, requirement });
+  const pattern = requirement === null ? null : await fittingPattern(deps, tenant, { ...asked, requirement });
   const timeout = Math.min(
     submission.timeout_seconds ?? Number.POSITIVE_INFINITY,
     requirement?.timeout_seconds ?? bundle.defaults.timeout_seconds ?? deps.defaultTimeoutSeconds,
@@ -250,6 +247,7 @@ async function planOpen(
           pattern: { id: pattern.id, action_request: pattern.request_id, approved_by: pattern.document.approved_by, use: pattern.used + 1, uses: pattern.uses },
         }),
     grant_audience,
+    ...(submission.grant_jkt === undefined ? {} : { grant_jkt: submission.grant_jkt }),
     sealed_payload: await sealPayload(deps.sealer, tenant, id, payload),
   };
   const leaf = leafMaker(deps, { tenant, subject: id, recordKey });
@@ -291,7 +289,7 @@ async function planOpen(
     },
     ...(judged.evaluation.limits.length === 0 ? {} : { limits: judged.evaluation.limits }),
     ...(met.chain_key === null ? {} : { chain_key: met.chain_key }),
-    ...(pattern === null ? {} : { pattern_use: pattern.id }),
+    ...(pattern === null ? {} : { pattern_use: { id: pattern.id, used: pattern.used } }),
     cards: request.status === 'pending',
     ...settled,
     deliveries: [...(told === null ? [] : [told]), ...(settled?.deliveries ?? [])],
@@ -371,7 +369,7 @@ interface Shown {
 
 /** The submission as people see it; tokens are equal within one request alone. */
 export function maskSubmission(submission: Submission, evaluation: Pick<Evaluation, 'maskPaths'>, key: Uint8Array): Shown {
-  const { callback: _callback, grant_audience: _audience, timeout_seconds: _timeout, ...seen } = submission;
+  const { callback: _callback, grant_audience: _audience, grant_jkt: _jkt, timeout_seconds: _timeout, ...seen } = submission;
   const result = maskValue(seen as JsonValue, { paths: evaluation.maskPaths, key, keep: ALWAYS_SHOWN });
   // The masker replaces values by text and keeps the shape; members that were masked whole are text where the type says object.
   return { view: result.masked as MaskedSubmission, result };

@@ -53,8 +53,8 @@ export interface OpenCommit extends CommitParts {
   limits?: { rule: string; key: string; count: number; per_seconds: number }[];
   /** The chain of actions of its caller that it belongs to. */
   chain_key?: string;
-  /** The pattern by which it is approved: it must be live when the commit happens, and is used once by it. */
-  pattern_use?: string;
+  /** The pattern by which it is approved: it must be live when the commit happens, and used so often; it is used once by it. */
+  pattern_use?: { id: string; used: number };
 }
 
 /** A commit on an existing request: compare-and-set on its version and status. */
@@ -84,7 +84,7 @@ export type OpenResult =
   | { kind: 'key_inactive' }
   /** The limits of these rules are used up: evaluate again. */
   | { kind: 'limits'; rules: string[] }
-  /** The pattern is used up, over or revoked: plan again without it. */
+  /** The pattern was used, revoked, or is over: look again. */
   | { kind: 'pattern_over' }
   /** Nothing opens while a freeze holds it. */
   | { kind: 'frozen'; freeze: FreezeNotice };
