@@ -45,6 +45,7 @@ export const problemTable: Readonly<Record<ProblemCode, { status: number; title:
   already_reviewed: { status: 409, title: 'Reviewed already' },
   already_answered: { status: 409, title: 'Answered already' },
   too_many: { status: 409, title: 'Too many of these' },
+  invalid_dpop_proof: { status: 401, title: 'No proof of the key that the grant is bound to' },
   invalid_grant: { status: 401, title: 'Not a grant of ours' },
   grant_tenant_mismatch: { status: 403, title: 'A grant of another tenant' },
   grant_audience_mismatch: { status: 403, title: 'A grant for somebody else' },

@@ -3,6 +3,7 @@ import { maskText } from '@countersign/core/masking';
 import type { Announcer, Clock } from '@countersign/core/ports';
 import { type CallbackPolicy, checkCallbackUrl, parseCallbackAllow } from '@countersign/delivery';
 import { EnvelopeSealer, grantVerifier, Keyring, loadOrCreateMasterKeyring, parseMasterKeys } from '@countersign/keys';
+import { checkProof } from '@countersign/identity';
 import type { Config, Shutdown } from '@countersign/service';
 import type { Store } from '@countersign/store';
 import { Waiters, watchedStore } from '@countersign/intake';
@@ -49,6 +50,10 @@ export async function createWorld(config: Config, store: Store, announcer: Annou
     sealer,
     signer: () => keyring.signer('outcome'),
     verifyGrant: grantVerifier(keyring),
+    checkProof: async ({ text, ...target }) => {
+      const checked = await checkProof({ callers: store.callers, clock, publicUrl: config.http.publicUrl }, text, target);
+      return 'problem' in checked ? checked.problem : null;
+    },
     passkeys: store.passkeys,
     clock,
     entropy: systemEntropy,

@@ -55,8 +55,8 @@ export interface Client {
   withdraw(id: string): Promise<Withdrawal>;
   /** A fresh grant, while the approval lasts and nothing was redeemed. */
   grant(id: string): Promise<string>;
-  /** Spends a grant with the action exactly as it will run. The answer's digest was compared with the action's. */
-  redeem(grant: string, action: Action): Promise<RedeemAnswer>;
+  /** Spends a grant with the action exactly as it will run; `dpop` is the proof that a grant bound to a key needs. The answer's digest was compared with the action's. */
+  redeem(grant: string, action: Action, options?: { dpop?: string }): Promise<RedeemAnswer>;
   /** Tells what came of the run. */
   report(id: string, report: Report): Promise<void>;
   /** Asks, waits, redeems and runs `run` with a frozen copy of the action, once; reports. What `run` throws is thrown on. */
@@ -143,9 +143,11 @@ export function createClient(options: ClientOptions): Client {
       return grant;
     },
 
-    async redeem(grant, action) {
+    async redeem(grant, action, { dpop } = {}) {
       const frozen = freezeAction(action);
-      const answer = readRedemption(await post('/v1/grants/redeem', { grant, action: frozen.action }));
+      const answer = readRedemption(
+        await ask({ method: 'POST', path: '/v1/grants/redeem', body: { grant, action: frozen.action }, ...(dpop === undefined ? {} : { headers: { dpop } }) }),
+      );
       if (answer.action_digest !== frozen.digest) throw new ClientError('digest_mismatch', 'The redemption is of another action than the one at hand.');
       return answer;
     },
@@ -168,7 +170,15 @@ export function createClient(options: ClientOptions): Client {
   return client;
 }
 
-const EXTRAS = new Set<string>(['reason', 'context', 'purpose', 'callback', 'grant_audience', 'timeout_seconds'] satisfies (keyof SubmissionExtras)[]);
+const EXTRAS = new Set<string>([
+  'reason',
+  'context',
+  'purpose',
+  'callback',
+  'grant_audience',
+  'grant_jkt',
+  'timeout_seconds',
+] satisfies (keyof SubmissionExtras)[]);
 
 /** Any text becomes a key that a header can carry. */
 function idempotencyKeyOf(key: string): string {

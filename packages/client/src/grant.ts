@@ -71,12 +71,17 @@ function claimsOf(payload: JsonObject): GrantClaims {
   const sound =
     TEXT_CLAIMS.every((name) => typeof payload[name] === 'string') &&
     TIME_CLAIMS.every((name) => Number.isSafeInteger(payload[name])) &&
-    Object.keys(payload).length === TEXT_CLAIMS.length + TIME_CLAIMS.length &&
+    Object.keys(payload).length === TEXT_CLAIMS.length + TIME_CLAIMS.length + (isBound(payload['cnf']) ? 1 : 0) &&
     Number(payload['exp']) > Number(payload['iat']) &&
     Number(payload['exp']) - Number(payload['iat']) <= MAX_LIFE_SECONDS;
   if (!sound) throw invalid('its claims are not ours');
   // Exactly these members, of these types, as just looked at.
   return payload as unknown as GrantClaims;
+}
+
+/** `{ "jkt" }`: redemption needs a proof of that key (RFC 9449). */
+function isBound(cnf: unknown): boolean {
+  return cnf !== null && typeof cnf === 'object' && Object.keys(cnf).length === 1 && 'jkt' in cnf && typeof cnf.jkt === 'string';
 }
 
 function objectOf(part: string): JsonObject {

@@ -41,6 +41,8 @@ export interface SubmissionExtras {
   callback?: { url: string } | { endpoint_id: string } | undefined;
   /** The API key (id or name) that redeems, when it is not the one that asks. */
   grant_audience?: string | undefined;
+  /** RFC 7638 thumbprint of the key that whoever redeems must prove to have, by a DPoP proof (RFC 9449). */
+  grant_jkt?: string | undefined;
   /** How long people have, in seconds; policy's own time wins when it is shorter. */
   timeout_seconds?: number | undefined;
 }
@@ -270,6 +272,8 @@ export interface GrantClaims {
   act_digest: string;
   request_digest: string;
   policy_digest: string;
+  /** Present where redemption needs a DPoP proof by this key. */
+  cnf?: { jkt: string } | undefined;
 }
 
 /** An RFC 9457 problem. */

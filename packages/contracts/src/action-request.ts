@@ -68,6 +68,9 @@ export const contextSchema = z
 
 export const callbackTargetSchema = z.union([z.strictObject({ url: z.string().min(1).max(2048) }), z.strictObject({ endpoint_id: idSchema('ep') })]);
 
+/** Base64url of the SHA-256 that RFC 7638 takes of a public key. */
+export const thumbprintSchema = z.string().regex(/^[A-Za-z0-9_-]{43}$/, 'must be base64url of 32 bytes');
+
 /** `POST /v1/action-requests`. */
 export const submissionSchema = z
   .strictObject({
@@ -77,6 +80,8 @@ export const submissionSchema = z
     purpose: textSchema(256).optional(),
     callback: callbackTargetSchema.optional(),
     grant_audience: textSchema(512).optional(),
+    /** RFC 7638 thumbprint of a key: whoever redeems proves at redemption that they have it (DPoP, RFC 9449). */
+    grant_jkt: thumbprintSchema.optional(),
     timeout_seconds: z.int().min(1).max(2_592_000).optional(),
     undo: z.strictObject(actionMembers).omit({ actor: true, environment: true }).optional(),
   })

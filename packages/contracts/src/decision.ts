@@ -113,6 +113,7 @@ export const refusalCodes = [
   'not_revocable',
   'decider_not_allowed',
   'invalid_grant',
+  'invalid_dpop_proof',
   'grant_tenant_mismatch',
   'grant_audience_mismatch',
   'grant_expired',

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { actionSchema } from './action-request.js';
+import { actionSchema, thumbprintSchema } from './action-request.js';
 import { digestSchema, idSchema, instantSchema } from './primitives.js';
 
 /** The longest life of a grant, in seconds. */
@@ -21,6 +21,8 @@ export const grantClaimsSchema = z
     act_digest: digestSchema,
     request_digest: digestSchema,
     policy_digest: digestSchema,
+    /** The key that must prove itself at redemption (RFC 7800, RFC 9449 section 6.1); absent: whoever has the grant and is its audience redeems. */
+    cnf: z.strictObject({ jkt: thumbprintSchema }).optional(),
   })
   .refine(({ iat, exp }) => exp > iat && exp - iat <= MAX_GRANT_LIFE_SECONDS, { message: 'a grant lives for at most 900 seconds', path: ['exp'] })
   .meta({ id: 'GrantClaims' });

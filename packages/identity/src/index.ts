@@ -15,6 +15,7 @@ export {
 } from './directory-file.js';
 export { readCookie, setCookie, signInCookieName } from './browser-cookies.js';
 export { addressOf, inNetworks, isNetwork } from './caller-networks.js';
+export { checkProof, type ProofTarget, type ProofWorld } from './dpop.js';
 export * from './errors.js';
 export * from './passkeys/index.js';
 export * from './personal-tokens.js';

@@ -16,7 +16,7 @@ export { instant, instantOrNull } from './instants.js';
 /** The members of a request that never change, in one document. */
 export type RequestDocument = Pick<
   ActionRequestRecord,
-  'warnings' | 'requester' | 'chain' | 'view' | 'masked' | 'resolved' | 'evaluation' | 'requirement' | 'callback' | 'pattern'
+  'warnings' | 'requester' | 'chain' | 'view' | 'masked' | 'resolved' | 'evaluation' | 'requirement' | 'callback' | 'grant_jkt' | 'pattern'
 >;
 
 export interface RequestRow {
@@ -147,8 +147,9 @@ export function personOf(json: PersonJson): Person {
 }
 
 export function documentOf(request: ActionRequestRecord): RequestDocument {
-  const { warnings, requester, chain, view, masked, resolved, evaluation, requirement, callback, pattern } = request;
-  return { warnings, requester, chain, view, masked, resolved, evaluation, requirement, callback, ...(pattern === undefined ? {} : { pattern }) };
+  const { warnings, requester, chain, view, masked, resolved, evaluation, requirement, callback, grant_jkt, pattern } = request;
+  const jkt = grant_jkt === undefined ? {} : { grant_jkt };
+  return { warnings, requester, chain, view, masked, resolved, evaluation, requirement, callback, ...jkt, ...(pattern === undefined ? {} : { pattern }) };
 }
 
 export function requestOf(row: RequestRow): ActionRequestRecord {

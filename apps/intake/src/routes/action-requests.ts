@@ -1,4 +1,4 @@
-import { actionRequestListSchema, actionRequestSchema, type ListQuery, listQuerySchema, submissionSchema } from '@countersign/contracts';
+import { actionRequestListSchema, actionRequestSchema, type ListQuery, listQuerySchema, type Submission, submissionSchema } from '@countersign/contracts';
 import {
   cancel,
   explainRequest,
@@ -14,6 +14,7 @@ import {
 import { answerOf } from '@countersign/core/outcome';
 import type { RequestFilter, RequestState } from '@countersign/core/ports';
 import { digestOf, formatInstant } from '@countersign/core/request';
+import { checkProof } from '@countersign/identity';
 import { cursorOf, readCursor } from '../cursor.js';
 import type { IntakeDeps } from '../deps.js';
 import { type Answer, type Route, route } from '../http/route.js';
@@ -66,7 +67,9 @@ export function actionRequestRoutes(deps: IntakeDeps): Route[] {
         if (running.has(slot)) return stillRunning();
         running.add(slot);
         try {
-          return openAnswer(await open(flow, { caller, submission: body, idempotency_key: key, fingerprint: digestOf(body) }), flow.publicUrl);
+          const submission = await boundSubmission(deps, caller.tenant, body, header('dpop'));
+          if ('problem' in submission) return submission;
+          return openAnswer(await open(flow, { caller, submission, idempotency_key: key, fingerprint: digestOf(body) }), flow.publicUrl);
         } finally {
           running.delete(slot);
         }
@@ -298,4 +301,12 @@ function cursorScope(reader: Reader, query: ListQuery): object {
   const { cursor: _cursor, limit: _limit, ...rest } = query;
   const asked = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined));
   return { tenant: reader.tenant, reader: reader.kind === 'caller' ? reader.caller.key_id : reader.person.id, ...asked };
+}
+
+/** A DPoP proof at the submission names the key that redemption must prove (RFC 9449), as `grant_jkt` does. */
+async function boundSubmission({ callers, flow }: IntakeDeps, tenant: string, body: Submission, proof: string | undefined): Promise<Submission | Trouble> {
+  if (proof === undefined) return body;
+  const target = { tenant, method: 'POST', path: '/v1/action-requests', grant: null, jkt: body.grant_jkt ?? null };
+  const checked = await checkProof({ callers, clock: flow.clock, publicUrl: flow.publicUrl }, proof, target);
+  return 'problem' in checked ? trouble('invalid_dpop_proof', checked.problem) : { ...body, grant_jkt: checked.jkt };
 }

@@ -38,6 +38,7 @@ export function grantRoutes(deps: IntakeDeps): Route[] {
       answers: { 200: { description: 'Redeemed: run the action now', schema: redeemAnswerSchema } },
       problems: [
         'invalid_grant',
+        'invalid_dpop_proof',
         'grant_tenant_mismatch',
         'grant_audience_mismatch',
         'grant_expired',
@@ -47,8 +48,8 @@ export function grantRoutes(deps: IntakeDeps): Route[] {
         'policy_changed',
         'frozen',
       ],
-      async handle({ reader: { caller }, body: { grant, action } }) {
-        const outcome = await redeem(flow, { caller, grant, action });
+      async handle({ reader: { caller }, body: { grant, action }, header }) {
+        const outcome = await redeem(flow, { caller, grant, action, proof: header('dpop') });
         return outcome.kind === 'refused' ? refused(outcome) : { status: 200, json: outcome.answer };
       },
     }),

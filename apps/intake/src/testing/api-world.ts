@@ -16,6 +16,7 @@ import { createTestDatabase } from '@countersign/dev-env/postgres';
 import {
   ANY_RIGHTS,
   applyTrust,
+  checkProof,
   IssuerKeys,
   makeApiKey,
   makePersonalToken,
@@ -159,6 +160,10 @@ export async function createApiWorld(
     sealer,
     signer: () => keyring.signer('outcome'),
     verifyGrant: grantVerifier(keyring),
+    checkProof: async ({ text, ...target }) => {
+      const checked = await checkProof({ callers: store.callers, clock, publicUrl: url }, text, target);
+      return 'problem' in checked ? checked.problem : null;
+    },
     passkeys: store.passkeys,
     clock,
     entropy,

@@ -11,6 +11,11 @@ export interface FlowDeps {
   signer(): Signer;
   /** Checks a grant's form and signature against our published keys, strictly; null when it is forged or malformed. */
   verifyGrant(token: string): Promise<GrantClaims | null>;
+  /**
+   * Checks a DPoP proof (RFC 9449) over a grant by the key of that thumbprint, and spends it: it counts once. Absent: no proof is good.
+   * A sentence where it is none.
+   */
+  checkProof?(proof: { text: string; tenant: string; method: string; path: string; grant: string; jkt: string }): Promise<string | null>;
   /** Absent where nobody can enrol a passkey: what needs one is refused then. */
   passkeys?: PasskeyAssertions;
   /** Absent where no patterns are used: everything that needs people asks them. */

@@ -13,10 +13,10 @@ export type RedeemOutcome = { kind: 'redeemed'; answer: RedeemAnswer } | Refusal
 
 /**
  * Spends a grant, once. In this order it is refused: forged or malformed, of another tenant, for another audience, expired, revoked,
- * for another action, spent already. The one winner is found by compare-and-set on the request's row, which all grants of a request
+ * for another action, spent already, without a proof of the key that it is bound to. The one winner is found by compare-and-set on the request's row, which all grants of a request
  * share, in the one statement that also judges time by the database's clock and tells the ledger (A4, I9).
  */
-export async function redeem(deps: FlowDeps, input: { caller: Caller; grant: string; action: Action }): Promise<RedeemOutcome> {
+export async function redeem(deps: FlowDeps, input: { caller: Caller; grant: string; action: Action; proof?: string | undefined }): Promise<RedeemOutcome> {
   const { caller } = input;
   if (!caller.rights.redeem) return refuse('invalid_grant', `The API key "${caller.name}" may not redeem grants.`);
   const claims = await deps.verifyGrant(input.grant);
@@ -24,6 +24,7 @@ export async function redeem(deps: FlowDeps, input: { caller: Caller; grant: str
     return refuse('invalid_grant', 'This is not a grant of ours, or it was altered.');
   }
   if (claims.tenant !== caller.tenant) return refuse('grant_tenant_mismatch', 'This grant is for a request of another tenant.');
+  const proof = await proofProblem(deps, claims, input);
   for (let plans = 0; plans < MAX_PLANS; plans++) {
     const context = await deps.requests.decidingContext({ tenant: claims.tenant, request_id: claims.action_request, person_id: null });
     if (context === null) return refuse('invalid_grant', 'This grant is for no request of ours.');
@@ -36,7 +37,7 @@ export async function redeem(deps: FlowDeps, input: { caller: Caller; grant: str
     const payload = await openPayload(deps.sealer, request);
     const leaf = leafMaker(deps, { tenant: request.tenant, subject: request.id, recordKey: payload.recordKey });
     const policy = refusal === null ? await deniedNow(deps, context, payload.submission) : null;
-    const refused = refusal ?? policy;
+    const refused = refusal ?? proof ?? policy;
     if (refused !== null) {
       await deps.requests.record(request.tenant, [leaf('grant.refused', at, { grant: claims.jti, code: refused.code }, { caller: caller.key_id })]);
       deps.announcer.announce('decisions');
@@ -70,6 +71,15 @@ export async function redeem(deps: FlowDeps, input: { caller: Caller; grant: str
   throw new CoreError('contention', `${claims.action_request} changed ${MAX_PLANS} times while its grant was being redeemed.`);
 }
 
+/** A grant that is bound to a key needs a fresh proof of it (RFC 9449); null where there is one, or none is needed. */
+async function proofProblem(deps: FlowDeps, claims: Claims, { grant, proof }: { grant: string; proof?: string | undefined }): Promise<Refusal | null> {
+  if (claims.cnf === undefined) return null;
+  if (proof === undefined) return refuse('invalid_dpop_proof', 'This grant is bound to a key: send a DPoP proof of it with the redemption.');
+  const target = { tenant: claims.tenant, method: 'POST', path: '/v1/grants/redeem', grant, jkt: claims.cnf.jkt };
+  const problem = deps.checkProof === undefined ? 'Proofs are not taken here.' : await deps.checkProof({ text: proof, ...target });
+  return problem === null ? null : refuse('invalid_dpop_proof', problem);
+}
+
 type Claims = NonNullable<Awaited<ReturnType<FlowDeps['verifyGrant']>>>;
 
 /** A grant for the service itself is the requester's alone; another audience is the API key that it names, by id or name. */
@@ -81,6 +91,7 @@ export function isAudience(audience: string, caller: Caller, request: ActionRequ
 
 function refusalOf(claims: Claims, context: DecidingContext, action: Action, now: Instant): Refusal | null {
   const { request, grant } = context;
+  if (claims.cnf?.jkt !== request.grant_jkt) return refuse('invalid_grant', 'This grant is for no request of ours.');
   if (claims.request_digest !== request.request_digest || claims.policy_digest !== request.policy_digest)
     return refuse('invalid_grant', 'This grant is for no request of ours.');
   if (claims.exp * 1000 <= epochMs(now)) return expired();

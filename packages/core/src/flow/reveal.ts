@@ -103,7 +103,7 @@ function placesOf(masked: readonly MaskedValue[]): [string, string[]][] {
 }
 
 /** What people see of a submission, unmasked. */
-function seenOf({ callback: _callback, grant_audience: _audience, timeout_seconds: _timeout, ...seen }: OpenPayload['submission']): JsonValue {
+function seenOf({ callback: _callback, grant_audience: _audience, grant_jkt: _jkt, timeout_seconds: _timeout, ...seen }: OpenPayload['submission']): JsonValue {
   return seen as JsonValue;
 }
 

@@ -107,6 +107,7 @@ export async function issueGrant(
     act_digest: request.action_digest,
     request_digest: request.request_digest,
     policy_digest: request.policy_digest,
+    ...(request.grant_jkt === undefined ? {} : { cnf: { jkt: request.grant_jkt } }),
   };
   const token = await signGrant(claims, deps.signer());
   const sealed_token = await deps.sealer.seal({ tenant: request.tenant, table: 'grants', row: id, column: 'sealed_token' }, utf8(token));

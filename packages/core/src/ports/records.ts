@@ -59,6 +59,8 @@ export interface ActionRequestRecord {
   /** The pattern by which it was approved; absent: people were asked, or nobody had to be. */
   pattern?: PatternUse;
   grant_audience: string;
+  /** The thumbprint of the key that redemption must prove; absent: none. */
+  grant_jkt?: string;
   /** Sealed {record_key, submission}: deleting it erases the payload and what the ledger's commitments could tell. */
   sealed_payload: Uint8Array;
 }
