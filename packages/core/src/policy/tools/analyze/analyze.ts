@@ -1,4 +1,4 @@
-import type { Effect, JsonValue } from '@countersign/contracts';
+import type { Effect } from '@countersign/contracts';
 import { canonicalJson } from '../../../request/index.js';
 import { compileGlob, globsOverlap, matchesGlob } from '../../globs.js';
 import { mergeRequirements } from '../../merge-requirements.js';
@@ -99,9 +99,7 @@ function demandsAsMuch(wide: RuleInfo, narrow: RuleInfo): boolean {
   const shows = (list: readonly string[] | undefined, of: readonly string[] | undefined): boolean => (list ?? []).every((path) => (of ?? []).includes(path));
   if (!shows(narrow.document.masks, wide.document.masks) || !shows(narrow.document.must_show, wide.document.must_show)) return false;
   if (narrow.document.reveal !== undefined) return false;
-  // Plain data of the bundle, hence JSON.
-  const text = (value: object): string => canonicalJson(value as JsonValue);
-  return text(mergeRequirements(narrow.requirement, wide.requirement)) === text(wide.requirement);
+  return canonicalJson(mergeRequirements(narrow.requirement, wide.requirement)) === canonicalJson(wide.requirement);
 }
 
 /** Whether each request in the scope of `a` is in that of `b`, which restricts: it matches names in any case of letters. */

@@ -142,7 +142,7 @@ function textOf(expr: Expr): string {
   const inner = childrenOf(expr).map(textOf).join(',');
   switch (exprKind.case) {
     case 'constExpr':
-      return `${exprKind.value.constantKind.case}:${String(exprKind.value.constantKind.value)}`;
+      return constantText(exprKind.value.constantKind);
     case 'identExpr':
       return exprKind.value.name;
     case 'selectExpr':
@@ -154,4 +154,8 @@ function textOf(expr: Expr): string {
     default:
       return `${String(exprKind.case)}(${inner})`;
   }
+}
+
+function constantText({ case: kind, value }: { case: string | undefined; value?: unknown }): string {
+  return `${kind ?? ''}:${typeof value === 'bigint' ? value.toString() : (JSON.stringify(value) ?? '')}`;
 }
