@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { type ApprovalWorld, createApprovalWorld, type PersonName } from '@countersign/dev-env/approval-world';
+import { cardOf } from '@countersign/core/card';
+import { asOfNow } from '@countersign/core/flow';
 import type { DirectorySnapshot } from '@countersign/core/ports';
 
 /* What may change between a request and its press, and what an attacker would change: the rules of a decision on the real store. */
@@ -57,6 +59,39 @@ test('B2, A5: what the policy in force denies is not approved, though it was ask
   );
   expect(await press('alice', request.id)).toBe('policy_changed');
   expect((await world.state(request.id)).request.status).toBe('pending');
+});
+
+test('I3: the card of a waiting request asks for what the policy in force needs, and says that it changed', async () => {
+  const request = await world.open();
+  const card = async () => cardOf(await asOfNow(world.flow, await world.state(request.id)), { publicUrl: 'http://localhost', notice: null });
+  const before = await card();
+  expect(before.demands).toBeUndefined();
+  await world.policy((text) =>
+    text.replace(
+      '- all: [{ group: data-owners, quorum: 1 }]\n      timeout: 4h',
+      '- all: [{ group: data-owners, quorum: 2 }]\n      veto: [security]\n      obligations: { ticket: { pattern: "CHG-[0-9]+" } }\n      timeout: 4h',
+    ),
+  );
+  const now = await card();
+  expect(now.warnings[0]).toContain('needs more now');
+  expect(now).toMatchObject({ waiting_for: '2 of data-owners', demands: { tickets: ['CHG-[0-9]+'] } });
+  expect(now.facts).toEqual(expect.arrayContaining([{ label: 'Veto', value: 'One denial by security denies' }]));
+  // What is decided on is what was asked.
+  expect([now.request_digest, now.view_digest]).toEqual([before.request_digest, before.view_digest]);
+  expect(await press('alice', request.id)).toBe('ticket_required');
+  expect(await press('carol', request.id, 'deny')).toBe('denied');
+});
+
+test('A5: the card of a waiting request that the policy in force denies says so', async () => {
+  const request = await world.open();
+  await world.policy((text) =>
+    text.replace(
+      '- id: customer-data\n    effect: require',
+      '- id: no-exports\n    effect: deny\n    actions: [data.export]\n    explain: No exports\n\n  - id: customer-data\n    effect: require',
+    ),
+  );
+  const { request: shown } = await asOfNow(world.flow, await world.state(request.id));
+  expect(shown.warnings[0]).toContain('denies it now');
 });
 
 test('C4: a change of the directory between request and press opens no road to self-approval', async () => {

@@ -7,7 +7,6 @@ export const noticeKinds = [
   'escalated',
   'deadline',
   'break_glass',
-  'review_due',
   'review_overdue',
   'question_asked',
   'question_answered',

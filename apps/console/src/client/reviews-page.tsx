@@ -51,7 +51,7 @@ function Review({ review, onSend }: { review: ReviewView; onSend: (id: string, f
         <form
           onSubmit={(event) => {
             event.preventDefault();
-            const { submitter } = event.nativeEvent as SubmitEvent;
+            const { submitter } = event.nativeEvent;
             void onSend(review.id, submitter?.getAttribute('value') === 'unjustified' ? 'unjustified' : 'justified', note);
           }}
         >

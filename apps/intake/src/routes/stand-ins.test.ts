@@ -36,6 +36,10 @@ describe('naming a stand-in', () => {
     for (const who of ['alice', 'carol', 'olivia'] as const)
       expect((await world.call('GET', '/v1/delegations', { as: world.tokens[who] })).json.data).toMatchObject([{ id: named.json.id }]);
     expect((await world.call('GET', '/v1/delegations', { as: world.tokens.bob })).json.data).toEqual([]);
+    // The stand-in is told.
+    expect((await world.call('GET', '/v1/notices', { as: world.tokens.carol })).json.data).toMatchObject([
+      { kind: 'stand_in', action_request: null, text: expect.stringContaining('Alice Adams') },
+    ]);
     expect(refusal(await back('bob', named.json.id))).toEqual([404, 'not_found']);
     expect(refusal(await back('carol', named.json.id))).toEqual([422, 'delegation_not_allowed']);
     expect(await back('alice', named.json.id)).toMatchObject({ status: 200, json: { state: 'taken_back' } });

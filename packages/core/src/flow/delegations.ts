@@ -4,6 +4,7 @@ import type { DelegationRecord, DelegationStore, DelegationView, DirectoryStore,
 import { epochMs, formatInstant, newId } from '../request/index.js';
 import { loneLeaf } from './lone-leaf.js';
 import type { FlowDeps } from './deps.js';
+import { noticeOf } from './notices.js';
 
 export interface DelegationDeps extends Pick<FlowDeps, 'sealer' | 'clock' | 'entropy' | 'announcer'> {
   delegations: DelegationStore;
@@ -48,7 +49,11 @@ export async function delegate(deps: DelegationDeps, by: { tenant: string; perso
     facts: { delegation: record.id, from, until },
     details: { person: viewOf(person), delegate: viewOf(delegate), reason: record.reason },
   });
-  const created = await deps.delegations.create(record, leaf);
+  const notice = noticeOf(deps, null, 'stand_in', now, {
+    people: [delegate.id],
+    text: `${person.name} named you as stand-in from ${from} to ${until}. Where policy allows it you may decide in ${person.name}'s stead.`,
+  });
+  const created = await deps.delegations.create(record, leaf, notice);
   switch (created) {
     case 'overlaps':
       return refusals.delegationNotAllowed('You have named a stand-in for part of that time already. Take that back first.');
@@ -57,7 +62,7 @@ export async function delegate(deps: DelegationDeps, by: { tenant: string; perso
     case 'not_active':
       return refusals.accountInactive();
     case 'created':
-      deps.announcer.announce('decisions');
+      for (const topic of ['cards', 'decisions'] as const) deps.announcer.announce(topic);
       return {
         kind: 'delegated',
         delegation: { ...record, person: viewOf(person), delegate: viewOf(delegate), state: from <= now ? 'in_force' : 'to_come' },

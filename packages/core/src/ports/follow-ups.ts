@@ -32,7 +32,7 @@ export interface DelegationStore {
    * Refused where the times overlap with another absence of the same person, where the stand-in is away in that time, and where the
    * absent person stands in for the stand-in: one after the other, whoever races.
    */
-  create(delegation: DelegationRecord, leaf: LeafRecord): Promise<'created' | 'overlaps' | 'delegate_away' | 'not_active'>;
+  create(delegation: DelegationRecord, leaf: LeafRecord, notice: NoticeRecord): Promise<'created' | 'overlaps' | 'delegate_away' | 'not_active'>;
   /** False where it was over or taken back already. */
   end(tenant: string, id: string, at: string, leaf: LeafRecord): Promise<boolean>;
 }
