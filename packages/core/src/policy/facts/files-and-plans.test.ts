@@ -251,11 +251,14 @@ describe('Kubernetes manifests', () => {
       [{ securityContext: { privileged: true, runAsNonRoot: true } }, 'privileged'],
       [{ securityContext: { allowPrivilegeEscalation: true } }, 'privileged'],
       [{ securityContext: { capabilities: { add: ['SYS_ADMIN'] } } }, 'privileged'],
+      [{ securityContext: { seccompProfile: { type: 'Unconfined' } } }, 'privileged'],
+      [{ securityContext: { windowsOptions: { hostProcess: true } } }, 'privileged'],
       [{ ports: [{ hostPort: 80 }] }, 'host_access'],
       [{ securityContext: { runAsUser: 0, runAsNonRoot: true } }, 'runs_as_root'],
       [{}, 'runs_as_root'],
     ] as const)
       expect([container, facts(pod({}, container as JsonObject))[member]]).toEqual([container, true]);
+    expect(facts(pod({ securityContext: { sysctls: [{ name: 'kernel.x', value: '1' }] } }))['privileged']).toBe(true);
     for (const spec of [{ hostNetwork: true }, { hostPID: true }, { hostIPC: true }, { volumes: [{ name: 'v', hostPath: { path: '/' } }] }, { nodeName: 'n' }])
       expect([spec, facts(pod(spec as JsonObject))['host_access']]).toEqual([spec, true]);
     expect(

@@ -11,7 +11,7 @@ import { shell } from './shell/shell.js';
 import { sql } from './sql/sql.js';
 import { terraform } from './terraform.js';
 
-export { factKind, type FactKind, type FactResult, type ReadPath } from './kinds.js';
+export type { FactKind, FactResult } from './kinds.js';
 export { loadSqlParsers as loadFactParsers } from './sql/parsers.js';
 
 /** Every kind by the name under which bundles declare it and conditions read it. */

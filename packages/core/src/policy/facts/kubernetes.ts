@@ -128,7 +128,7 @@ function factsOf(objects: readonly JsonObject[]): JsonObject {
     ]),
     images: sorted(images),
     unpinned_images: sorted(images.filter((image) => !/@sha256:[0-9a-f]{64}$/.test(image))),
-    privileged: containers.some(({ container }) => isPrivileged(container)),
+    privileged: containers.some(({ container }) => isPrivileged(container)) || specs.some((spec) => loosens(objectAt(spec, 'securityContext') ?? {})),
     host_access: specs.some(reachesHost),
     runs_as_root: containers.some(({ container, spec }) => mayRunAsRoot(container, spec)),
     cluster_scoped: kinds.some((kind) => CLUSTER_SCOPED.has(kind)) || unknown.length > 0,
@@ -162,8 +162,22 @@ function isPrivileged(container: JsonObject): boolean {
     member(context, 'privileged') === true ||
     member(context, 'allowPrivilegeEscalation') === true ||
     member(context, 'procMount') === 'Unmasked' ||
+    isUnconfined(context) ||
     added.some((capability) => !/^(?:CAP_)?NET_BIND_SERVICE$/i.test(capability))
   );
+}
+
+/** Without the filters of system calls or files, or as a process of a Windows host. */
+function isUnconfined(context: JsonObject): boolean {
+  return (
+    ['seccompProfile', 'appArmorProfile'].some((profile) => textAt(objectAt(context, profile) ?? {}, 'type') === 'Unconfined') ||
+    member(objectAt(context, 'windowsOptions') ?? {}, 'hostProcess') === true
+  );
+}
+
+/** What a pod says for all of its containers. */
+function loosens(context: JsonObject): boolean {
+  return isUnconfined(context) || listOf(member(context, 'sysctls')).length > 0;
 }
 
 function reachesHost(spec: JsonObject): boolean {

@@ -112,9 +112,24 @@ function grantsOf(policy: JsonObject): Grant[] {
         resources: notResource.length > 0 ? ['*'] : resource,
         principals: notPrincipal ? ['*'] : principals,
         inverted: notAction.length > 0 || notResource.length > 0 || notPrincipal,
-        conditions: conditions !== undefined && Object.keys(conditions).length > 0,
+        conditions: conditions !== undefined && holds(conditions),
       },
     ];
+  });
+}
+
+/**
+ * Whether conditions can keep anybody out, as far as that can be seen: operators that hold where the key is absent (…IfExists, ForAllValues, Null) and
+ * values that match everything do not. Operators and keys are joined by AND, so one that holds is enough; values by OR, so all of them must.
+ */
+function holds(conditions: JsonObject): boolean {
+  return Object.entries(conditions).some(([operator, keys]) => {
+    if (!isObject(keys)) throw new Unreadable('a condition of a statement is no object');
+    if (/IfExists$|^ForAllValues:|^Null$|Not/i.test(operator)) return false;
+    return Object.values(keys).some((values) => {
+      const list = Array.isArray(values) ? values : [values];
+      return list.length > 0 && list.every((value) => typeof value !== 'string' || !/^[*?]*$|^(?:0\.0\.0\.0|::)\/0$/.test(value));
+    });
   });
 }
 

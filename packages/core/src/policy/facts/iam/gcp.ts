@@ -1,6 +1,6 @@
-import type { JsonObject } from '@countersign/contracts';
+import type { JsonObject, JsonValue } from '@countersign/contracts';
 import { z } from 'zod';
-import { member, objectFrom, objectsIn, textsIn } from '../documents.js';
+import { isObject, member, objectFrom, objectsIn, textsIn } from '../documents.js';
 import { computed, inputPath, sorted, textsAt, Unreadable } from '../inputs.js';
 import { factKind } from '../kinds.js';
 
@@ -68,8 +68,16 @@ function bindingsOf(policy: JsonObject): Binding[] {
   return bindings.map((binding) => ({
     roles: textsIn(member(binding, 'role'), 'a role'),
     members: textsIn(member(binding, 'members'), 'a member'),
-    conditional: member(binding, 'condition') !== undefined,
+    conditional: holds(member(binding, 'condition')),
   }));
+}
+
+/** A condition that is always true is none. */
+function holds(condition: JsonValue | undefined): boolean {
+  if (condition === undefined || condition === null) return false;
+  const expression = isObject(condition) ? member(condition, 'expression') : undefined;
+  if (typeof expression !== 'string') throw new Unreadable('the condition of a binding has no expression');
+  return !/^[\s()]*(?:true)?[\s()]*$|\|\|\s*\(*\s*true\b|\btrue\s*\)*\s*\|\|/.test(expression);
 }
 
 function factsOf(bindings: readonly Binding[]): JsonObject {

@@ -87,6 +87,27 @@ describe('an AWS policy', () => {
     expect(facts({ Effect: 'Allow', Action: 's3:*', Resource: 'arn:aws:s3:::x' })).toMatchObject({ service_wildcards: ['s3'] });
   });
 
+  test('a condition that keeps nobody out is none', () => {
+    const withCondition = (Condition: JsonObject): unknown =>
+      facts({ Effect: 'Allow', Action: 's3:GetObject', Resource: 'arn:aws:s3:::x/y', Condition })['conditions'];
+    for (const condition of [
+      {},
+      { StringLike: { 'aws:PrincipalArn': '*' } },
+      { StringLike: { 'aws:PrincipalArn': ['arn:aws:iam::1:role/x', '*'] } },
+      { StringEqualsIfExists: { 'aws:PrincipalOrgID': 'o-1' } },
+      { 'ForAllValues:StringEquals': { 'aws:TagKeys': ['a'] } },
+      { Null: { 'aws:TokenIssueTime': 'false' } },
+      { StringNotEquals: { 'aws:PrincipalOrgID': 'o-1' } },
+      { IpAddress: { 'aws:SourceIp': '0.0.0.0/0' } },
+    ] as JsonObject[])
+      expect([condition, withCondition(condition)]).toEqual([condition, false]);
+    for (const condition of [
+      { StringEquals: { 'aws:PrincipalOrgID': 'o-1' } },
+      { Bool: { 'aws:MultiFactorAuthPresent': 'true' }, StringLike: { a: '*' } },
+    ] as JsonObject[])
+      expect([condition, withCondition(condition)]).toEqual([condition, true]);
+  });
+
   test('what is not a policy as AWS reads it is an error', () => {
     const allow = { Effect: 'Allow', Action: 's3:GetObject', Resource: '*' };
     for (const document of [
@@ -160,6 +181,10 @@ describe('grants of GCP roles', () => {
     });
     expect(valueOf(byRole('roles/iam.serviceAccountTokenCreator', 'group:a@b.example'))).toMatchObject({ admin: false, escalates: true });
     expect(valueOf(byRole('projects/p/roles/mine', 'allAuthenticatedUsers'))).toMatchObject({ custom: true, escalates: true, public: true });
+    for (const expression of ['true', '(true)', '', ' ', 'true || x', 'x || true'])
+      expect(valueOf(byPolicy({ bindings: [{ role: 'roles/viewer', members: ['domain:example.com'], condition: { expression } }] }))).toMatchObject({
+        conditions: false,
+      });
     expect(valueOf(byPolicy({ bindings: [{ role: 'roles/viewer', members: ['domain:example.com'], condition: { expression: 'x' } }] }))).toMatchObject({
       basic: true,
       domains: ['example.com'],
