@@ -87,6 +87,7 @@ describe('doctor', () => {
       'master key',
       'policy',
       'callbacks',
+      'passkeys',
     ]);
     expect(code).toBe(0);
     expect((await countersign(['doctor', '--home', home], { cwd: home, env })).out).toMatch(/Nothing fails\.$/);

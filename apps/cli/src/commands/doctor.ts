@@ -4,6 +4,7 @@ import { type Command, readArguments } from '../command.js';
 import { type Check, fail, ok } from '../doctor/check.js';
 import { identityChecks } from '../doctor/identity.js';
 import { callbackCheck, databaseChecks, nodeCheck, quickstartCheck } from '../doctor/installation.js';
+import { passkeyCheck } from '../doctor/passkeys.js';
 import { serverChecks } from '../doctor/server.js';
 import { slackChecks } from '../doctor/slack.js';
 import { homeOf } from '../home.js';
@@ -28,7 +29,13 @@ export const doctor: Command = {
     if (!read.ok) checks.push(...read.problems.map(({ variable, problem, fix }) => fail('configuration', `${variable} ${problem}`, fix)));
     else {
       const { config } = read;
-      checks.push(ok('configuration', 'can be read'), quickstartCheck(config), ...(await databaseChecks(config, terminal)), callbackCheck(config));
+      checks.push(
+        ok('configuration', 'can be read'),
+        quickstartCheck(config),
+        ...(await databaseChecks(config, terminal)),
+        callbackCheck(config),
+        passkeyCheck(config),
+      );
       checks.push(...(await identityChecks(config)));
       if (config.slack !== undefined) checks.push(...(await slackChecks(config.slack)));
     }
