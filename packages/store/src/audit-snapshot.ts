@@ -39,6 +39,8 @@ export interface AuditSnapshot {
   /** The leaves of events that belong to no request, in the log's order; those that wait come last. */
   standing(tenant: string, events: readonly EventName[]): Promise<AuditedLeaf[]>;
   control(tenant: string): Promise<AuditedControl>;
+  /** Chat accounts and subjects of identity providers that people linked; what the directory names is not among them. */
+  accounts(tenant: string): Promise<AuditedAccounts>;
   /** Who stands in for whom. */
   delegations(tenant: string): Promise<DelegationRecord[]>;
   signingKeys: Pick<SigningKeyStore, 'list'>;
@@ -50,6 +52,11 @@ export interface AuditedCheckpoint {
   root: Uint8Array;
   frontier: Uint8Array;
   note: string;
+}
+
+export interface AuditedAccounts {
+  chat: { platform: string; workspace: string; user: string; person_id: string; how: string }[];
+  identities: { issuer: string; subject: string; person_id: string; how: string; cut_at: Date | null }[];
 }
 
 /** A leaf as its row has it. */
@@ -169,6 +176,16 @@ export async function openAuditSnapshot(url: string): Promise<AuditSnapshot> {
     policies: (tenant) => policies(rows, tenant),
     control: (tenant) => readControl(rows, tenant),
     delegations: async (tenant) => (await rows<DelegationJson>('SELECT * FROM delegations WHERE tenant = $1 ORDER BY id', [tenant])).map(delegationOf),
+    accounts: async (tenant) => ({
+      chat: await rows<AuditedAccounts['chat'][number]>(
+        `SELECT platform, workspace, "user", person_id, how FROM chat_account_links WHERE tenant = $1 AND how <> 'directory' ORDER BY platform, workspace, "user"`,
+        [tenant],
+      ),
+      identities: await rows<AuditedAccounts['identities'][number]>(
+        `SELECT issuer, subject, person_id, how, cut_at FROM identity_links WHERE tenant = $1 AND how <> 'directory' ORDER BY issuer, subject`,
+        [tenant],
+      ),
+    }),
     directory: (tenant) => directory(rows, tenant),
     endpoints: (tenant) => endpoints(rows, tenant),
     standing: async (tenant, events) =>

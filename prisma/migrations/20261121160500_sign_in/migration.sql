@@ -92,6 +92,8 @@ ALTER TABLE "personal_tokens"
   ADD COLUMN "stepped_up_at" TIMESTAMPTZ(3);
 CREATE INDEX "personal_tokens_tenant_person_id_idx" ON "personal_tokens"("tenant", "person_id");
 
+-- Links that an address made before have no entry in the ledger: they are made anew, with one, at the next press.
+DELETE FROM "chat_account_links" WHERE "how" = 'email';
 ALTER TABLE "chat_account_links" ADD COLUMN "id" TEXT NOT NULL DEFAULT (gen_random_uuid())::text;
 CREATE UNIQUE INDEX "chat_account_links_id_key" ON "chat_account_links"("id");
 -- By proof or by e-mail a person links one account of a workspace; another is an administrator's or the directory's to name.

@@ -1,4 +1,5 @@
 import { auditDelegations } from './audit-delegations.js';
+import { auditAccounts } from './audit-accounts.js';
 import { auditControl } from './audit-control.js';
 import { auditDirectory } from './audit-directory.js';
 import { auditEndpoints } from './audit-endpoints.js';
@@ -22,7 +23,8 @@ export async function auditRows(snapshot: AuditSnapshot, tenant: string, openers
   const endpoints = await auditEndpoints(snapshot, tenant, openers.sealer);
   const control = await auditControl(snapshot, tenant, openers.sealer);
   const standIns = await auditDelegations(snapshot, tenant, openers.sealer);
-  const findings = [...policies.findings, ...control.findings, ...directory.findings, ...endpoints.findings, ...standIns.findings];
+  const accounts = await auditAccounts(snapshot, tenant, openers.sealer);
+  const findings = [...accounts.findings, ...policies.findings, ...control.findings, ...directory.findings, ...endpoints.findings, ...standIns.findings];
   const rows = {
     action_requests: 0,
     decisions: 0,
@@ -37,6 +39,7 @@ export async function auditRows(snapshot: AuditSnapshot, tenant: string, openers
     proposals: 0,
     card_openings: 0,
     delegations: standIns.delegations,
+    ...accounts.rows,
     ...control.rows,
     ...directory.rows,
     ...endpoints.rows,
