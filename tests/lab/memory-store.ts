@@ -104,6 +104,7 @@ export class MemoryStore {
     opened: () => Promise.reject(new Error('not part of the model')),
     list: () => Promise.reject(new Error('not part of the model')),
     timeline: () => Promise.reject(new Error('not part of the model')),
+    usedUp: () => Promise.reject(new Error('not part of the model')),
     due: () =>
       this.#call(() =>
         [...this.states.values()]

@@ -88,6 +88,7 @@ export function watchedStore(store: RequestStore, waiters: Waiters): RequestStor
       if (result.kind === 'committed') waiters.notify(commit.request_id);
       return result;
     },
+    usedUp: (tenant, limits) => store.usedUp(tenant, limits),
     record: (tenant, leaves) => store.record(tenant, leaves),
     opened: (opening, leaf) => store.opened(opening, leaf),
     state: (tenant, id) => store.state(tenant, id),

@@ -16,6 +16,14 @@ export function requestStore(database: Database): RequestStore {
     open: (commit) => open(database, commit),
     decidingContext: (query) => decidingContext(database, query),
     change: (commit) => change(database, commit),
+    usedUp: async (tenant, limits) => {
+      const [row] = await database.run<{ rules: string[] }>({
+        name: 'limits-used',
+        text: 'SELECT countersign_limits_used($1, $2::json) AS rules',
+        values: [tenant, JSON.stringify(limits)],
+      });
+      return row?.rules ?? [];
+    },
     record: (tenant, leaves) => record(database, tenant, leaves),
     opened: (opening, leaf) => opened(database, opening, leaf),
     state: (tenant, requestId) => state(database, tenant, requestId),

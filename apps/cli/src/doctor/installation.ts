@@ -7,6 +7,7 @@ import { findDatabase, findMasterKeyring } from '../home.js';
 import { openedKeys } from '../ledger/opened-keys.js';
 import type { Terminal } from '../terminal.js';
 import { type Check, fail, ok, warn } from './check.js';
+import { directoryChecks } from './directory.js';
 
 const OLDEST_NODE = [20, 20] as const;
 const TENANT = 'default';
@@ -84,7 +85,12 @@ function ledgerCheck({ role, superuser, ledger }: DatabaseInspection): Check {
 async function contentChecks(url: string, config: Config, terminal: Terminal): Promise<Check[]> {
   const store = openStore({ url, connections: 2 });
   try {
-    return [await masterKeyCheck(store.signingKeys, config, terminal), await policyCheck(store.policies)];
+    return [
+      await masterKeyCheck(store.signingKeys, config, terminal),
+      await policyCheck(store.policies),
+      ...(await controlChecks(store)),
+      ...(await directoryChecks(store, TENANT, Date.now())),
+    ];
   } finally {
     await store.close();
   }
@@ -130,6 +136,30 @@ async function policyCheck(policies: ReturnType<typeof openStore>['policies']): 
     if (!(error instanceof StoreError)) throw error;
     return fail(name, error.message, 'Check the database.');
   }
+}
+
+/** What keeps things from running, or another policy from being in force; nothing where all is well. */
+async function controlChecks({ policies, freezes }: Pick<ReturnType<typeof openStore>, 'policies' | 'freezes'>): Promise<Check[]> {
+  const failing = (await policies.looks(TENANT)).filter(({ failed_at }) => failed_at !== null);
+  const frozen = await freezes.list(TENANT, { open: true, limit: 20 });
+  return [
+    ...failing.map(({ source, failed_at, problems }) =>
+      warn(
+        'policy source',
+        `${source} fails since ${failed_at}: ${problems[0]?.message ?? 'it cannot be used'}`,
+        'See countersign policy status; what is in force stays.',
+      ),
+    ),
+    ...(frozen.length === 0
+      ? []
+      : [
+          warn(
+            'freezes',
+            `${frozen.length} in force: ${frozen.map(({ id, placed_by }) => `${id} by ${placed_by.email}`).join(', ')}`,
+            'See countersign freezes; somebody else lifts them.',
+          ),
+        ]),
+  ];
 }
 
 export function callbackCheck(config: Config): Check {

@@ -67,6 +67,22 @@ describe('limits', () => {
   });
 });
 
+describe('what policy would say', () => {
+  const wouldSay = async (action: string, more: object = {}): Promise<string> => {
+    const body = { action, resource: { type: 'step', id: 's1' }, actor: { type: 'agent', id: 'retrainer' }, ...more };
+    return (await world.call('POST', '/v1/evaluations', { as: world.key, body })).json.evaluation.effect;
+  };
+
+  test('B1: it knows what is used up and what a chain has in it, and counts nothing itself', async () => {
+    const actor = { type: 'agent', id: 'counted' };
+    for (let time = 0; time < 8; time++) expect(await wouldSay('read.small', { actor })).toBe('allow');
+    for (let time = 0; time < 5; time++) expect((await ask('read.small', { actor })).json.status).toBe('approved');
+    expect(await wouldSay('read.small', { actor })).toBe('require');
+    await ask('chain.wipe', { context: { chain_id: 'asked' } });
+    expect([await wouldSay('chain.step', { context: { chain_id: 'asked' } }), await wouldSay('chain.step')]).toEqual(['require', 'allow']);
+  });
+});
+
 describe('A7: a chain of actions takes the highest class in it', () => {
   const inChain = (chain_id: string) => ({ context: { chain_id } });
 

@@ -147,7 +147,7 @@ interface Met {
 }
 
 /** The chain of actions that a caller says the request belongs to: of this caller alone, and nothing that tells its name. */
-function chainKeyOf(caller: Caller, { context }: Submission): string | null {
+export function chainKeyOf(caller: Caller, { context }: Submission): string | null {
   const chain = context?.['chain_id'];
   return typeof chain === 'string' && chain !== '' ? digestOf({ caller: caller.key_id, chain }) : null;
 }

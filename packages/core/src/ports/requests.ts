@@ -170,6 +170,8 @@ export interface RequestStore {
   open(commit: OpenCommit): Promise<OpenResult>;
   decidingContext(query: { tenant: string; request_id: string; person_id: string | null; delegate_for?: string }): Promise<DecidingContext | null>;
   change(commit: ChangeCommit): Promise<ChangeResult>;
+  /** The rules of these limits that are used up now, counting nothing: for who only asks what policy would say. */
+  usedUp(tenant: string, limits: { rule: string; key: string; count: number; per_seconds: number }[]): Promise<string[]>;
   /** Leaves alone, for what changes no state (a refusal, a card shown). */
   record(tenant: string, leaves: LeafRecord[]): Promise<void>;
   /** That a person opened everything, with its leaf; false where it is known already. */
