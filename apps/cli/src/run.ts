@@ -16,9 +16,11 @@ import { list, request, show, wait } from './commands/requests.js';
 import { policyActivate } from './commands/policy/activate.js';
 import { policyAnalyze } from './commands/policy/analyze.js';
 import { policyCheck } from './commands/policy/check.js';
+import { policyDiff } from './commands/policy/diff.js';
 import { policyExplain } from './commands/policy/explain.js';
 import { policyFmt } from './commands/policy/fmt.js';
 import { policyHistory } from './commands/policy/history.js';
+import { policyReplay } from './commands/policy/replay.js';
 import { policyRollback } from './commands/policy/rollback.js';
 import { policySchema } from './commands/policy/schema.js';
 import { policyStatus } from './commands/policy/status.js';
@@ -46,6 +48,8 @@ const COMMANDS: readonly Command[] = [
   policyFmt,
   policyExplain,
   policyAnalyze,
+  policyDiff,
+  policyReplay,
   policySchema,
   policyActivate,
   policyRollback,

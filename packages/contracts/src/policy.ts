@@ -121,6 +121,15 @@ export const policyComparisonSchema = z
   .meta({ id: 'PolicyComparison' });
 export type PolicyComparison = z.infer<typeof policyComparisonSchema>;
 
+/** `POST /v1/policies/replay`: what a draft would have made of the requests of the last days. Nothing is stored. */
+export const policyReplayBodySchema = policyUploadSchema
+  .extend({
+    days: z.int().min(1).max(365).default(30),
+    /** At most so many requests, the latest. */
+    requests: z.int().min(1).max(100_000).default(10_000),
+  })
+  .meta({ id: 'PolicyReplayBody' });
+
 export const policyActivateBodySchema = z.strictObject({ reason: textSchema(2000).optional() }).meta({ id: 'PolicyActivateBody' });
 
 /** What activating answers: in force now (200), or waiting for approval (202). */

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { activatedPolicySchema, policyHistorySchema, policyListSchema, policySchema, policyStatusSchema, problemSchema } from '@countersign/contracts';
+import { activatedPolicySchema, policyComparisonSchema, policyHistorySchema, policyListSchema, policySchema, policyStatusSchema, problemSchema } from '@countersign/contracts';
 import { createPolicySource, open } from '@countersign/core/flow';
 import { openStore } from '@countersign/store';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
@@ -45,6 +45,23 @@ describe('B1: policies by API, with one administrator', () => {
     const list = policyListSchema.parse((await world.call('GET', '/v1/policies', { as: as('olivia') })).json);
     expect(list.data.filter(({ policy_digest }) => policy_digest === bundle.policy_digest)).toHaveLength(1);
     expect((await world.call('GET', `/v1/policies/${bundle.policy_digest}`, { as: as('olivia') })).json.canonical).toBe(bundle.canonical);
+  });
+
+  test('B4: a draft is replayed over past requests, by who sees all, and nothing is stored', async () => {
+    const { id } = await world.pending();
+    const replay = (text: string, token = as('olivia')) =>
+      world.call('POST', '/v1/policies/replay', { as: token, body: { files: [{ path: 'draft.yaml', text }], days: 7 } });
+    const before = await active();
+    const draft = looser(0);
+    expect(draft).not.toBe(quickstart);
+    const reply = await replay(draft);
+    const comparison = policyComparisonSchema.parse(reply.json);
+    expect(comparison.transitions).toEqual([{ from: 'require', to: 'allow', direction: 'looser', count: 1, examples: [id] }]);
+    expect(comparison).toMatchObject({ from: before, loosens: true, replayed: 1 });
+    expect(codeOf(await world.call('GET', `/v1/policies/${comparison.to}`, { as: as('olivia') }))).toBe('404 not_found');
+    expect(codeOf(await replay(draft, as('alice')))).toBe('403 forbidden');
+    expect(codeOf(await replay('rules: 5'))).toBe('422 policy_invalid');
+    expect(await active()).toBe(before);
   });
 
   test('B1: a bad bundle is refused with file, line and column, and changes nothing', async () => {

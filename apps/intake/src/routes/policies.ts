@@ -4,13 +4,23 @@ import {
   policyActivateBodySchema,
   policyHistorySchema,
   policyListSchema,
+  policyComparisonSchema,
   policyQuerySchema,
+  policyReplayBodySchema,
   policySchema,
   policyStatusSchema,
   policyUploadSchema,
 } from '@countersign/contracts';
-import { activatePolicy, type ActivateOutcome, activationView, configChangeView, type PolicyControlDeps, storePolicy } from '@countersign/core/flow';
-import { type CompiledBundle, compileCanonical, type PolicyProblem } from '@countersign/core/policy';
+import {
+  activatePolicy,
+  type ActivateOutcome,
+  activationView,
+  comparePolicies,
+  configChangeView,
+  type PolicyControlDeps,
+  storePolicy,
+} from '@countersign/core/flow';
+import { type CompiledBundle, compileBundle, compileCanonical, loadFactParsers, type PolicyProblem } from '@countersign/core/policy';
 import type { AuthenticatedPerson } from '@countersign/identity';
 import { configChangeDeps, type IntakeDeps } from '../deps.js';
 import { type Answer, type Route, route } from '../http/route.js';
@@ -111,6 +121,29 @@ export function policyRoutes(deps: IntakeDeps): Route[] {
         if (stored.kind === 'invalid') return invalid(stored.problems);
         const { digest } = stored.bundle;
         return { status: 201, json: await fullView(reader.tenant, digest), headers: { Location: `${flow.publicUrl}/v1/policies/${digest}` } };
+      },
+    }),
+
+    route({
+      method: 'post',
+      path: '/v1/policies/replay',
+      name: 'replayPolicy',
+      tag: 'Policy',
+      summary: 'What a draft would have made of the requests of the last days, beside the policy in force. Nothing is stored',
+      who: 'person',
+      body_limit_bytes: UPLOAD_BYTES,
+      body: policyReplayBodySchema,
+      answers: { 200: { description: 'How many requests would have come out otherwise, with a few of each kind', schema: policyComparisonSchema } },
+      problems: ['forbidden', 'policy_invalid'],
+      async handle({ reader, body: { files, days, requests } }) {
+        if (!seesAll(reader.person)) return notForYou();
+        const active = await policies.active(reader.tenant);
+        if (active === null) return notFound('No policy is in force.');
+        await loadFactParsers();
+        const draft = compileBundle(files);
+        if (!draft.ok) return invalid(draft.problems);
+        const current = await flow.policies.bundle(reader.tenant, active.digest);
+        return { status: 200, json: await comparePolicies(flow, reader.tenant, current, draft.bundle, { seconds: days * 86_400, requests }) };
       },
     }),
 

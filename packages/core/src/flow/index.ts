@@ -45,7 +45,7 @@ export { liveGrant } from './grant.js';
 export { maskSubmission, type NotAllowed, type NotAllowedCode, open, type OpenInput, type OpenOutcome } from './open.js';
 export { patternText, revokePattern, seesPattern } from './patterns.js';
 export { createPolicySource, type PolicySource } from './policies.js';
-export { comparePolicies, onlyTightens } from './policy-compare.js';
+export { comparePolicies } from './policy-compare.js';
 export {
   activatePolicy,
   type ActivateOutcome,

@@ -18,3 +18,4 @@ export { bundleJsonSchema } from './tools/json-schema.js';
 export { unmetStages, type Member, type Unmet } from './tools/satisfiable.js';
 export { inputOf } from './tools/run-tests.js';
 export { analyze, type Analysis } from './tools/analyze/analyze.js';
+export { onlyTightens, type Transition, Transitions } from './tools/compare.js';

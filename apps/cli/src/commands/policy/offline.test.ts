@@ -137,6 +137,46 @@ describe('policy explain', () => {
   });
 });
 
+describe('policy diff and replay', () => {
+  const LOOSER = POLICY.replace('parameters.rows > 1000', 'parameters.rows > 9000').replace('version: 1', 'version: 2');
+  const REQUESTS = [10, 5000, 8000, 20_000].map((rows, index) =>
+    JSON.stringify({ id: `r${index}`, action: 'data.export', resource: { type: 'table', id: 't' }, parameters: { rows }, actor: { type: 'agent', id: 'a' } }),
+  );
+  const beside = async (requests: readonly string[] = REQUESTS): Promise<void> => {
+    await writeFile(path.join(cwd, 'looser.yaml'), LOOSER);
+    await writeFile(path.join(cwd, 'requests.jsonl'), requests.join('\n'));
+  };
+
+  test('B4: which rules changed, in what, and what may loosen', async () => {
+    await beside();
+    expect(await policy(['diff', 'policy.yaml', 'looser.yaml'])).toMatchObject({
+      code: 1,
+      out: '~ exports: when\nmay loosen: The rule exports was changed.',
+    });
+    expect(await policy(['diff', 'policy.yaml', 'policy.yaml'])).toMatchObject({ code: 0, out: 'The bundles are the same.' });
+  });
+
+  test('B4: how past requests would have come out, from a file alone', async () => {
+    await beside();
+    const replay = ['replay', 'looser.yaml', '--against', 'policy.yaml', '--file', 'requests.jsonl'];
+    const { code, out } = await policy(replay);
+    // Where no rule speaks the default denies, so asking less often is the stricter bundle here.
+    expect(out).toMatch(/^stricter\s+2 {2}require → deny {2}r1 r2$/m);
+    expect(out).toContain('4 requests replayed, 2 would have come out otherwise.');
+    expect(code).toBe(0);
+    const back = await policy(['replay', 'policy.yaml', '--against', 'looser.yaml', '--file', 'requests.jsonl', '--fail-on-loosening']);
+    expect(back).toMatchObject({ code: 1, out: expect.stringMatching(/^looser\s+2 {2}deny → require {2}r1 r2$/m) });
+  });
+
+  test('a line that is no request is named', async () => {
+    await beside([REQUESTS[0] ?? '', '{"action": 5}']);
+    expect(await policy(['replay', 'looser.yaml', '--against', 'policy.yaml', '--file', 'requests.jsonl'])).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('requests.jsonl:2:'),
+    });
+  });
+});
+
 test('policy schema: what the language has', async () => {
   const { out } = await countersign(['policy', 'schema'], { cwd });
   const schema = JSON.parse(out);

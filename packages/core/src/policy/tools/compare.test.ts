@@ -1,6 +1,5 @@
-import { compileBundle } from '@countersign/core/policy';
+import { compileBundle, onlyTightens } from '@countersign/core/policy';
 import { describe, expect, test } from '@jest/globals';
-import { onlyTightens } from './policy-compare.js';
 
 const BASE = `apiVersion: countersign.dev/v1
 kind: PolicyBundle
