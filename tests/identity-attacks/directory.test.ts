@@ -54,6 +54,12 @@ describe.each(CHANNELS)('by %s', (channel) => {
     await refused('ann@example.com', await rig.ask(behalf), /on your behalf/);
   });
 
+  test('C4: who started the run that asks, by address or by id', async () => {
+    await rig.directory(people());
+    await refused('ann@example.com', await rig.askByRunOf('Ann@Example.com'), /you started the run/);
+    await refused('ann@example.com', await rig.askByRunOf(await rig.id('ann@example.com')), /you started the run/);
+  });
+
   test.each([
     ['in another case', 'ANN@Example.COM'],
     ['in full-width letters', 'ａｎｎ@example.com'],

@@ -1,8 +1,10 @@
+import { randomUUID } from 'node:crypto';
 import { createAccountLinks, handlePress } from '@countersign/chat';
-import { decide, insertScimToken, loadDirectory, type LoadOutcome } from '@countersign/core/flow';
+import { decide, insertScimToken, loadDirectory, type LoadOutcome, open } from '@countersign/core/flow';
 import type { PostedCard } from '@countersign/core/ports';
+import { digestOf } from '@countersign/core/request';
 import { makeApiKey, makePersonalToken, ANY_RIGHTS, makeScimToken, readDirectory, snapshotOf } from '@countersign/identity';
-import { type ApiWorld, createApiWorld, type Reply } from '@countersign/intake/testing';
+import { type ApiWorld, createApiWorld, EXPORT, type Reply } from '@countersign/intake/testing';
 
 const TENANT = 'default';
 
@@ -23,6 +25,8 @@ export interface AttackRig {
   id(email: string): Promise<string>;
   /** A request that waits for the group `approvers`, as the agent `agent` unless told otherwise. */
   ask(members?: object, key?: string): Promise<{ id: string; request_digest: string }>;
+  /** The same, by a workload whose token names who started the run. */
+  askByRunOf(human: string): Promise<{ id: string; request_digest: string }>;
   /** A key of the person's. */
   keyOf(email: string): Promise<string>;
   press(channel: Channel, email: string, request: { id: string; request_digest: string }, verdict?: 'approve' | 'deny'): Promise<Pressed>;
@@ -97,6 +101,15 @@ export async function createAttackRig(): Promise<AttackRig> {
       const reply = await api.submit({ actor: { type: 'agent', id: 'agent' }, ...members }, { as: key });
       if (reply.status !== 201 || reply.json.status !== 'pending') throw new Error(`not pending: ${reply.text}`);
       return reply.json;
+    },
+    async askByRunOf(human) {
+      const submission = { ...EXPORT, actor: { type: 'pipeline', id: 'ci' } };
+      const { id: key_id, name, owner, rights } = (await api.call('GET', '/v1/me', { as: api.key })).json;
+      const authenticated = { issuer: 'https://ci.example.com', method: 'workload_token' as const, at: flow.clock.now() };
+      const caller = { tenant: TENANT, key_id, name, owner, rights, human, authenticated };
+      const opened = await open(flow, { caller, submission, idempotency_key: randomUUID(), fingerprint: digestOf({ submission, human }) });
+      if (opened.kind !== 'opened') throw new Error(JSON.stringify(opened));
+      return opened.answer;
     },
     async keyOf(email) {
       const key = await makeApiKey(flow, { tenant: TENANT, name: `key of ${email}`, owner: await id(email), rights: ANY_RIGHTS });

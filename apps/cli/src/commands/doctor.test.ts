@@ -11,6 +11,7 @@ import { formatInstant, newUuid } from '@countersign/core/request';
 import { createTestDatabase, type TestDatabase } from '@countersign/dev-env/postgres';
 import { startFakeSlack } from '@countersign/dev-env/slack';
 import { EnvelopeSealer, Keyring, parseMasterKeyring } from '@countersign/keys';
+import type { DirectorySnapshot } from '@countersign/core/ports';
 import { openStore } from '@countersign/store';
 import pg from 'pg';
 import type { Check } from '../doctor/check.js';
@@ -52,6 +53,7 @@ beforeAll(async () => {
     by: 'test',
     leaf: { id, event: 'policy.activated', at, subject: digest, bytes, sealed_private: null },
   });
+  await store.directory.replace('default', PEOPLE);
   await store.close();
 });
 afterAll(async () => {
@@ -73,7 +75,31 @@ async function asOwner(...statements: string[]): Promise<void> {
   await client.end();
 }
 
+const person = (id: string, roles: ('administrator' | 'auditor')[] = []) => ({
+  ...{ id: `per_01970000-0000-7000-8000-00000000000${id}`, email: `${id}@example.com`, name: id, active: true, roles, accounts: [] },
+});
+const PEOPLE: DirectorySnapshot = {
+  people: [person('a', ['administrator']), person('b', ['administrator']), person('c')],
+  groups: [],
+  agents: [{ id: 'retrainer', owner: person('c').id, active: true }],
+};
+
 describe('doctor', () => {
+  test('C4: it says where nobody else would look: one administrator, and an agent that nobody active answers for', async () => {
+    const store = openStore({ url: database.appUrl, connections: 1 });
+    try {
+      await store.directory.replace('default', { ...PEOPLE, people: [person('a', ['administrator']), { ...person('c'), active: false }] });
+      const { of } = await doctor();
+      expect(of('administrators')).toMatchObject({ status: 'warn', says: expect.stringContaining('there is one') });
+      expect(of('agents')).toMatchObject({ status: 'warn', says: 'nobody active answers for retrainer' });
+      await store.directory.replace('default', { ...PEOPLE, people: [person('c')] });
+      expect((await doctor()).of('administrators')).toMatchObject({ status: 'fail' });
+    } finally {
+      await store.directory.replace('default', PEOPLE);
+      await store.close();
+    }
+  });
+
   test('G2: a sound installation has nothing that fails', async () => {
     const { code, checks } = await doctor();
     expect(checks.filter(({ status }) => status !== 'ok')).toEqual([]);
@@ -86,6 +112,9 @@ describe('doctor', () => {
       'ledger',
       'master key',
       'policy',
+      'administrators',
+      'approvers',
+      'agents',
       'callbacks',
       'passkeys',
     ]);

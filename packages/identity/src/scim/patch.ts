@@ -1,8 +1,8 @@
 import type { JsonObject, JsonValue } from '@countersign/contracts';
 import { type PatchPath, parsePatchPath } from './filter.js';
-import { lowerOf, member, objectOf } from './read-values.js';
+import { lowerOf, member, needSchema, objectOf } from './read-values.js';
 import { bad } from './scim-error.js';
-import { ENTERPRISE, GROUP, USER } from './schema-names.js';
+import { ENTERPRISE, GROUP, PATCH, USER } from './schema-names.js';
 
 /** One operation on one attribute. Several of them make what a client wrote as one without a path. */
 export interface PatchStep {
@@ -22,6 +22,7 @@ const MOST = 1_000;
  */
 export function patchSteps(body: JsonValue | undefined): PatchStep[] {
   if (body === null || typeof body !== 'object' || Array.isArray(body)) throw bad('invalidSyntax', 'The body must be a PatchOp.');
+  if (member(body, 'schemas') !== undefined) needSchema(body, PATCH);
   const operations = member(body, 'Operations');
   if (!Array.isArray(operations) || operations.length === 0) throw bad('invalidSyntax', 'Operations must be a list, and not empty.');
   if (operations.length > MOST) throw bad('tooMany', `There are at most ${MOST} operations.`);
