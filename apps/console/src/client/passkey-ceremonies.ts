@@ -26,12 +26,16 @@ export async function enrol(name: string): Promise<PasskeyView> {
   return call('POST', '/v1/passkeys', { name, response });
 }
 
+/** A press in a chat is signed for once; whatever comes of it, the next signature is the page's own. */
+const signedIntents = new Set<string>();
+
 /** Signs a decision; what comes back is what the decision names as `passkey`, once. */
 export async function signDecision(request: string, verdict: Verdict, intent: string | null): Promise<string> {
-  const named = intent === null ? {} : { intent };
+  const named = intent === null || signedIntents.has(intent) ? {} : { intent };
   const optionsJSON = await call<PublicKeyCredentialRequestOptionsJSON>('POST', `/v1/action-requests/${request}/passkey-challenges`, { verdict, ...named });
   const response = await asked(() => startAuthentication({ optionsJSON }));
   const { passkey } = await call<{ passkey: string }>('POST', `/v1/action-requests/${request}/passkey-assertions`, { response, ...named });
+  if (intent !== null) signedIntents.add(intent);
   return passkey;
 }
 

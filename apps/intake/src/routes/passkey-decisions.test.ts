@@ -226,6 +226,7 @@ describe('a press in a chat that needs a passkey', () => {
     const { json } = await challengeFor(alice, request, 'approve', intent);
     const reply = await handIn(alice, request, key.assert(json), intent);
     expect((await alice.call('GET', path)).json).toMatchObject({ used_at: expect.any(String) });
+    expect(codeOf(await challengeFor(alice, request, 'approve', intent))).toEqual({ status: 404, code: 'not_found' });
     expect((await decide(alice, request, reply.json.passkey)).status).toBe(201);
   });
 

@@ -20,7 +20,14 @@ export function stepUpRoutes(deps: IntakeDeps): Route[] {
   const world = passkeyWorld(deps);
   const requestId = { id: 'The id of an action request, ar_…' };
 
-  /** Null where none was named; another person's is refused. */
+  /** Null where none was named; another person's is refused, and one that was used. */
+  async function waiting(tenant: string, person: string, id: string | undefined, request: string): Promise<StepUpIntent | Trouble | null> {
+    const intent = await intentOf(tenant, person, id, request);
+    if (intent === null || 'problem' in intent || intent.used_at === null) return intent;
+    return trouble('not_found', 'What was pressed was signed already. Decide on the page of the request.');
+  }
+
+  /** The same, used or not. */
   async function intentOf(tenant: string, person: string, id: string | undefined, request: string): Promise<StepUpIntent | Trouble | null> {
     if (id === undefined) return null;
     const intent = await deps.passkeys.intent(tenant, id);
@@ -48,7 +55,7 @@ export function stepUpRoutes(deps: IntakeDeps): Route[] {
         if (state === null) return notFound();
         const { request } = state;
         if (request.status !== 'pending') return trouble('already_settled', `Too late: the request is ${request.status}.`);
-        const intent = await intentOf(who.tenant, who.person.id, body.intent, id);
+        const intent = await waiting(who.tenant, who.person.id, body.intent, id);
         if (intent !== null && 'problem' in intent) return intent;
         const keys = await deps.passkeys.list(who.tenant, who.person.id);
         if (keys.every(({ removed_at }) => removed_at !== null)) {
@@ -75,7 +82,7 @@ export function stepUpRoutes(deps: IntakeDeps): Route[] {
         if ('problem' in who) return who;
         const state = await visible(deps, reader, id);
         if (state === null) return notFound();
-        const intent = await intentOf(who.tenant, who.person.id, body.intent, id);
+        const intent = await waiting(who.tenant, who.person.id, body.intent, id);
         if (intent !== null && 'problem' in intent) return intent;
         const asserted = await assertDecision(world, who, responseOf(body), state.request, intent?.id ?? null);
         if (asserted.kind === 'refused') {
