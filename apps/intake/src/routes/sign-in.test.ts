@@ -72,6 +72,16 @@ describe('a sign-in that somebody else put together', () => {
     expect(await world.me(victim)).toBeNull();
   });
 
+  test('C5: login CSRF: a cookie that somebody planted under the state’s name finishes nothing, and spends nothing', async () => {
+    const attacker = new CookieBrowser();
+    const callback = await world.callbackOf(attacker, 'bob');
+    const victim = new CookieBrowser();
+    victim.set(world.api.url, `cs-in-${(new URL(callback).searchParams.get('state') ?? '').slice(0, 12)}`, 'A'.repeat(43));
+    expect((await victim.go(callback)).location).toContain(refused('state_unknown'));
+    expect(await world.me(victim)).toBeNull();
+    expect((await attacker.go(callback)).location).toBe(`${world.api.url}/`);
+  });
+
   test('C5: replay: a callback that was used signs nobody in again, not even the same browser', async () => {
     const browser = new CookieBrowser();
     const callback = await world.callbackOf(browser, 'alice');
