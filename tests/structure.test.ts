@@ -33,6 +33,7 @@ const sdkOwners: Record<string, readonly string[]> = {
   bullmq: ['packages/queue'],
   ioredis: ['packages/queue'],
   undici: ['packages/delivery'],
+  aws4fetch: ['packages/keys'],
   express: ['packages/service', 'apps/intake'],
   pino: ['packages/service'],
   'prom-client': ['packages/service'],

@@ -22,7 +22,11 @@ describe('over TLS', () => {
   });
   afterAll(() => world.close());
 
-  const call = (method: string, path: string, options: { certificate?: Certificate; as?: string; body?: object; headers?: Record<string, string> } = {}): Promise<{ status: number; json: Record<string, unknown> }> =>
+  const call = (
+    method: string,
+    path: string,
+    options: { certificate?: Certificate; as?: string; body?: object; headers?: Record<string, string> } = {},
+  ): Promise<{ status: number; json: Record<string, unknown> }> =>
     new Promise((resolve, reject) => {
       const { certificate, as, body, headers = {} } = options;
       const sent = httpsRequest(
@@ -32,7 +36,11 @@ describe('over TLS', () => {
           ca: server.cert,
           agent: false,
           ...(certificate === undefined ? {} : { cert: certificate.cert, key: certificate.key }),
-          headers: { ...(as === undefined ? {} : { authorization: `Bearer ${as}` }), ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
+          headers: {
+            ...(as === undefined ? {} : { authorization: `Bearer ${as}` }),
+            ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+            ...headers,
+          },
         },
         (response) => {
           const chunks: Buffer[] = [];
@@ -44,11 +52,15 @@ describe('over TLS', () => {
       sent.end(body === undefined ? undefined : JSON.stringify(body));
     });
   const create = async (certificate: object): Promise<string> => {
-    const made = await call('POST', '/v1/api-keys', { as: world.tokens.olivia, body: { name: 'runner', owner: 'dana@example.com', rights: RIGHTS, certificate } });
+    const made = await call('POST', '/v1/api-keys', {
+      as: world.tokens.olivia,
+      body: { name: 'runner', owner: 'dana@example.com', rights: RIGHTS, certificate },
+    });
     expect(made).toMatchObject({ status: 201, json: { kind: 'certificate', key: null, prefix: null, binding: certificate } });
     return String(made.json['id']);
   };
-  const submit = (certificate: Certificate, headers: Record<string, string> = {}) => call('POST', '/v1/action-requests', { certificate, body: EXPORT, headers: { 'idempotency-key': randomUUID(), ...headers } });
+  const submit = (certificate: Certificate, headers: Record<string, string> = {}) =>
+    call('POST', '/v1/action-requests', { certificate, body: EXPORT, headers: { 'idempotency-key': randomUUID(), ...headers } });
   const revoke = (id: string) => call('POST', `/v1/api-keys/${id}/revoke`, { as: world.tokens.olivia, body: {} });
 
   test('C5: a certificate that is pinned by its thumbprint is its caller, whoever signed it', async () => {
@@ -128,7 +140,8 @@ describe('behind a proxy', () => {
     });
     expect(reply.status).toBe(201);
   };
-  const send = (world: ApiWorld, headers: Record<string, string>) => world.call('POST', '/v1/action-requests', { body: EXPORT, headers: { 'idempotency-key': randomUUID(), ...headers } });
+  const send = (world: ApiWorld, headers: Record<string, string>) =>
+    world.call('POST', '/v1/action-requests', { body: EXPORT, headers: { 'idempotency-key': randomUUID(), ...headers } });
 
   test('C5: the header of a trusted proxy is believed, in both of its forms', async () => {
     const world = await createApiWorld({ trustedProxies: ['127.0.0.1'], clientCertHeader: 'client-cert' });

@@ -36,6 +36,8 @@ export interface IntakeDeps {
   workloads?: WorkloadVerifier;
   /** Address blocks of proxies whose X-Forwarded-For is believed; absent: none. */
   trustedProxies?: readonly string[];
+  /** The header, in lower case, in which those proxies write the client certificate; absent: none. */
+  clientCertHeader?: string;
   identities: IdentityStore;
   chatLinks: ChatLinkStore;
   /** Absent: people sign in by links alone. */

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { createConsole } from '@countersign/console';
 import { loadFactParsers } from '@countersign/core/policy';
 import { createIntake } from '@countersign/intake';
@@ -11,6 +12,7 @@ import {
   type Logger,
   type Mount,
   type Shutdown,
+  type TlsOptions,
 } from '@countersign/service';
 import { createWorkloads, loadTrust } from './callers.js';
 import { systemEntropy } from './clock.js';
@@ -73,6 +75,7 @@ export async function start(config: Config): Promise<Running> {
       publicUrl: config.http.publicUrl,
       quickstart: config.quickstart,
       mounts,
+      ...(config.tls === undefined ? {} : { tls: await readTls(config.tls) }),
       log,
       metrics,
       readiness: { postgresql: () => store.ping(), ...(world.kmsAnswers === null ? {} : { kms: world.kmsAnswers }) },
@@ -86,6 +89,16 @@ export async function start(config: Config): Promise<Running> {
     shutdown.release();
     throw error;
   }
+}
+
+/** The PEM files of TLS_CERT, TLS_KEY and TLS_CLIENT_CA. */
+async function readTls(files: NonNullable<Config['tls']>): Promise<TlsOptions> {
+  const read = (file: string): Promise<string> =>
+    readFile(file, 'utf8').catch((cause: unknown) => {
+      throw new StartError(`The file ${file} cannot be read.`, { cause });
+    });
+  const { clientCa } = files;
+  return { cert: await read(files.cert), key: await read(files.key), ...(clientCa === undefined ? {} : { clientCa: await read(clientCa) }) };
 }
 
 /** How old the keys may be that we publish: whoever meets a signature by a new key looks for it here at once. */
@@ -114,6 +127,7 @@ async function startRoles(parts: Parts, origins: () => readonly string[], polici
       callers: world.store.callers,
       workloads: createWorkloads(world, parts.log, parts.shutdown),
       trustedProxies: config.trustedProxies,
+      ...(config.clientCertHeader === undefined ? {} : { clientCertHeader: config.clientCertHeader }),
       policies: world.store.policies,
       passkeys: world.store.passkeys,
       passkeyMakes: config.passkeyMakes,

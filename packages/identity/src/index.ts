@@ -14,6 +14,7 @@ export {
   snapshotOf,
 } from './directory-file.js';
 export { readCookie, setCookie, signInCookieName } from './browser-cookies.js';
+export { type CertificateHeader, certificateOf } from './client-certificate.js';
 export { addressOf, inNetworks, isNetwork } from './caller-networks.js';
 export { checkProof, type ProofTarget, type ProofWorld } from './dpop.js';
 export * from './errors.js';

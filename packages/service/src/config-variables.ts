@@ -61,6 +61,13 @@ const variables = {
   ),
   COUNTERSIGN_DIRECTORY: variable(text(4_096), 'Name a file of people and groups.'),
   COUNTERSIGN_TRUST: variable(text(4_096), 'Name a file of trust rules for workload tokens.'),
+  TLS_CERT: variable(text(4_096), 'Name the PEM file of the certificate, with its chain; TLS_KEY belongs to it.'),
+  TLS_KEY: variable(text(4_096), 'Name the PEM file of the private key.'),
+  TLS_CLIENT_CA: variable(text(4_096), 'Name the PEM file of the authority whose client certificates callers show.'),
+  CLIENT_CERT_HEADER: variable(
+    z.string().regex(/^[A-Za-z0-9-]{1,64}$/u, 'must be the name of a header'),
+    'Name the header in which the proxies of TRUSTED_PROXIES write the client certificate, as Client-Cert.',
+  ),
   TRUSTED_PROXIES: variable(
     z
       .string()

@@ -47,6 +47,10 @@ export interface Config {
   readonly trustPath?: string;
   /** Whose X-Forwarded-For is believed. */
   readonly trustedProxies: readonly string[];
+  /** PEM files; absent: plain HTTP. */
+  readonly tls?: { readonly cert: string; readonly key: string; readonly clientCa?: string };
+  /** Where trusted proxies write the client certificate, in lower case. */
+  readonly clientCertHeader?: string;
   readonly slack?: {
     readonly botToken: Secret;
     readonly signingSecret?: Secret;
@@ -125,6 +129,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, ro
     ...slackProblems(has),
     ...teamsProblems(has, values, host),
     ...oidcProblems(has, values),
+    ...tlsProblems(has),
   );
   if (problems.length > 0) return { ok: false, problems: inOrder(problems) };
 
@@ -137,7 +142,12 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, ro
       allRoles,
       quickstart,
       home: resolve(values.COUNTERSIGN_HOME ?? '.countersign'),
-      http: { host, port, publicUrl: values.PUBLIC_URL ?? `http://localhost:${port}`, ...given('metricsToken', secret(values.METRICS_TOKEN)) },
+      http: {
+        host,
+        port,
+        publicUrl: values.PUBLIC_URL ?? `${values.TLS_CERT === undefined ? 'http' : 'https'}://localhost:${port}`,
+        ...given('metricsToken', secret(values.METRICS_TOKEN)),
+      },
       logLevel: values.LOG_LEVEL ?? (quickstart ? 'warn' : 'info'),
       database:
         values.DATABASE_URL === undefined
@@ -154,6 +164,8 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, ro
       ...given('directoryPath', path(values.COUNTERSIGN_DIRECTORY)),
       ...given('trustPath', path(values.COUNTERSIGN_TRUST)),
       trustedProxies: values.TRUSTED_PROXIES ?? [],
+      ...given('tls', tlsOf(values)),
+      ...given('clientCertHeader', values.CLIENT_CERT_HEADER?.toLowerCase()),
       ...given('slack', slackOf(values)),
       ...given('teams', teamsOf(values)),
       ...given('oidc', oidcOf(values)),
@@ -164,6 +176,26 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, ro
       ...given('callbackAllow', values.COUNTERSIGN_CALLBACK_ALLOW),
     },
   };
+}
+
+function tlsOf({ TLS_CERT: cert, TLS_KEY: key, TLS_CLIENT_CA: clientCa }: Partial<Variables>): Config['tls'] {
+  if (cert === undefined || key === undefined) return undefined;
+  return { cert: resolve(cert), key: resolve(key), ...given('clientCa', path(clientCa)) };
+}
+
+function tlsProblems(has: (name: keyof Variables) => boolean): ConfigProblem[] {
+  const problems: ConfigProblem[] = [];
+  if (has('TLS_CERT') !== has('TLS_KEY'))
+    problems.push({ variable: has('TLS_CERT') ? 'TLS_KEY' : 'TLS_CERT', problem: 'is missing', fix: 'TLS_CERT and TLS_KEY belong together.' });
+  if (has('TLS_CLIENT_CA') && !has('TLS_CERT'))
+    problems.push({ variable: 'TLS_CERT', problem: 'is missing', fix: 'Client certificates are shown to who speaks TLS: give TLS_CERT and TLS_KEY.' });
+  if (has('CLIENT_CERT_HEADER') && !has('TRUSTED_PROXIES'))
+    problems.push({
+      variable: 'TRUSTED_PROXIES',
+      problem: 'is missing',
+      fix: 'Name the proxies whose CLIENT_CERT_HEADER is true: from anybody else it would be a forgery.',
+    });
+  return problems;
 }
 
 function readRoles(names: readonly string[], problems: ConfigProblem[]): readonly Role[] {

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { Socket } from 'node:net';
 
 import { HostGuard } from './host-guard.js';
@@ -27,8 +28,17 @@ export interface HttpServiceOptions {
   /** /readyz is 200 while all of these resolve. The queue is not among them: losing it costs latency only. */
   readonly readiness: Readonly<Record<string, () => Promise<void>>>;
   readonly metricsToken?: Secret;
+  /** Speaks TLS itself; absent: plain HTTP, as behind a proxy. */
+  readonly tls?: TlsOptions;
   /** How long requests in flight may take to end at the stop; 10 s by default. */
   readonly drainMs?: number;
+}
+
+/** Certificate and key in PEM, and whose client certificates are asked for (RFC 8705); absent: none are. */
+export interface TlsOptions {
+  readonly cert: string;
+  readonly key: string;
+  readonly clientCa?: string;
 }
 
 export interface HttpService {
@@ -72,7 +82,8 @@ export async function createHttpService(options: HttpServiceOptions): Promise<Ht
     ...(options.metricsToken === undefined ? {} : { metricsToken: options.metricsToken }),
   });
 
-  const server = createServer(
+  const server = createServerFor(
+    options.tls,
     { headersTimeout: HEADERS_MS, requestTimeout: REQUEST_MS, keepAliveTimeout: KEEP_ALIVE_MS, maxHeaderSize: 16_384 },
     (request, response) => {
       const startedAt = performance.now();
@@ -115,7 +126,7 @@ export async function createHttpService(options: HttpServiceOptions): Promise<Ht
   server.on('clientError', answerClientError);
 
   const port = await listen(server, options.host, options.port);
-  publicUrl = options.publicUrl ?? `http://localhost:${port}`;
+  publicUrl = options.publicUrl ?? `${options.tls === undefined ? 'http' : 'https'}://localhost:${port}`;
   guard = new HostGuard(publicUrl, options.quickstart ? port : undefined);
 
   const close = async (): Promise<void> => {
@@ -135,6 +146,16 @@ export async function createHttpService(options: HttpServiceOptions): Promise<Ht
     origins: guard.origins,
     close: () => (closing ??= close()),
   };
+}
+
+/**
+ * An HTTP server, over TLS 1.2 or better where there is a certificate. A client certificate is asked for and not demanded: people have none, and
+ * whether one counts is the API's to say.
+ */
+function createServerFor(tls: TlsOptions | undefined, options: ServerOptions, handler: (request: IncomingMessage, response: ServerResponse) => void): Server {
+  if (tls === undefined) return createServer(options, handler);
+  const asked = tls.clientCa === undefined ? {} : { ca: tls.clientCa, requestCert: true, rejectUnauthorized: false };
+  return createTlsServer({ ...options, cert: tls.cert, key: tls.key, minVersion: 'TLSv1.2', ...asked }, handler);
 }
 
 /** The path without its query; undefined for absolute, authority and asterisk forms (RFC 9112 §3.2), which only proxies are sent. */

@@ -2,7 +2,7 @@ export { type GitPolicy, gitPolicyOf } from './git-policy.js';
 export { readConfig, describeProblems, ROLES, type Config, type ConfigProblem, type ConfigResult, type Role } from './config.js';
 export { Secret } from './secret.js';
 export { isLoopbackAddress, isLoopbackHost } from './loopback.js';
-export { createHttpService, type HttpService, type HttpServiceOptions } from './http.js';
+export { createHttpService, type HttpService, type HttpServiceOptions, type TlsOptions } from './http.js';
 export type { Mount } from './mounts.js';
 export { requestContext, type RequestContext } from './request-context.js';
 export { internalProblem, sendProblem, type ProblemInput } from './problem.js';

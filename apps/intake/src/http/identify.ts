@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { authenticatePerson, type CallerProof, isCallerBearer, readSessionCookie } from '@countersign/identity';
+import { authenticatePerson, type CallerProof, type CertificateHeader, certificateOf, isCallerBearer, readSessionCookie } from '@countersign/identity';
 import type { IntakeDeps } from '../deps.js';
 import { trouble, type Trouble } from '../problems.js';
 import { identifyCaller } from './identify-caller.js';
@@ -9,7 +9,7 @@ import type { RecentCallers } from './recent-callers.js';
 /** How a request says who it is from: a bearer wins over a cookie, and a bad bearer is not made good by one. */
 export type Credential = CallerProof | { session: string } | { malformed: true } | null;
 
-export function credentialOf(request: IncomingMessage, publicUrl: string): Credential {
+export function credentialOf(request: IncomingMessage, publicUrl: string, certificates: CertificateHeader | null = null): Credential {
   const { authorization, cookie } = request.headers;
   if (authorization !== undefined) {
     // RFC 6750, section 2.1: b64token.
@@ -17,7 +17,10 @@ export function credentialOf(request: IncomingMessage, publicUrl: string): Crede
     return bearer === undefined ? { malformed: true } : { bearer };
   }
   const session = readSessionCookie(publicUrl, cookie);
-  return session === null ? null : { session };
+  // A browser may show a certificate to whoever asks: who is signed in is a person.
+  if (session !== null) return { session };
+  const certificate = certificateOf(request, certificates);
+  return certificate === null ? null : { certificate };
 }
 
 /**

@@ -63,7 +63,8 @@ export interface RouteFacts {
     | 'Ledger'
     | 'Endpoints'
     | 'Deliveries'
-    | 'API keys' | 'Directory'
+    | 'API keys'
+    | 'Directory'
     | 'Control'
     | 'Service';
   summary: string;

@@ -2,12 +2,12 @@ import { parseStrictJson } from '@countersign/core/request';
 import { createExpressApp, crossSiteProblem, DEFAULT_BODY_LIMIT, readJsonBody, requestContext, sendProblem, type StrictParser } from '@countersign/service';
 import type { JsonValue } from '@countersign/contracts';
 import type { Express, Request, Response } from 'express';
-import { addressOf } from '@countersign/identity';
+import { addressOf, type CertificateHeader } from '@countersign/identity';
 import type { IntakeDeps } from '../deps.js';
 import { notFound, trouble, type Trouble, troubleOf, writable } from '../problems.js';
 import type { Reader } from '../visibility.js';
 import { groupBy } from './group.js';
-import { credentialOf, identify } from './identify.js';
+import { type Credential, credentialOf, identify } from './identify.js';
 import { RecentCallers } from './recent-callers.js';
 import type { Answer, RawCall, Route } from './route.js';
 import { streamTo } from './stream.js';
@@ -54,11 +54,11 @@ async function answerOf(deps: IntakeDeps, route: Route, request: Request, recent
 }
 
 async function answerFor(deps: IntakeDeps, route: Route, request: Request, recent: RecentCallers): Promise<Answer> {
-  const credential = route.who === 'open' ? null : credentialOf(request, deps.flow.publicUrl);
+  const credential = route.who === 'open' ? null : credentialOf(request, deps.flow.publicUrl, certificateHeader(deps));
   const from = addressOf(request.socket.remoteAddress, request.headers, deps.trustedProxies ?? []);
   const reader = await identify(deps, credential, route.commit_judges_key === true ? recent : null, from);
   if (reader !== null && 'problem' in reader) return reader;
-  if ((credential !== null && 'session' in credential) || route.signs_in === true) {
+  if ((credential !== null && isAmbient(credential, request)) || route.signs_in === true) {
     const refused = crossSite(request, route, deps.origins());
     if (refused !== null) return refused;
   }
@@ -86,6 +86,15 @@ async function answerFor(deps: IntakeDeps, route: Route, request: Request, recen
     signal: requestContext(request).signal,
   };
   return route.run(raw);
+}
+
+/** What a browser sends without being asked: a cookie, and a client certificate. */
+function isAmbient(credential: NonNullable<Credential>, request: Request): boolean {
+  return 'session' in credential || ('certificate' in credential && (request.headers['sec-fetch-site'] !== undefined || request.headers.origin !== undefined));
+}
+
+function certificateHeader({ clientCertHeader: name, trustedProxies = [] }: IntakeDeps): CertificateHeader | null {
+  return name === undefined ? null : { name, trustedProxies };
 }
 
 /**

@@ -29,7 +29,7 @@ import {
   workloadVerifier,
 } from '@countersign/identity';
 import { EnvelopeSealer, grantVerifier, Keyring, parseMasterKeyring } from '@countersign/keys';
-import { createHttpService, createLogger, createMetrics } from '@countersign/service';
+import { createHttpService, createLogger, createMetrics, type TlsOptions } from '@countersign/service';
 import { openStore, type Store } from '@countersign/store';
 import pg from 'pg';
 import type { SignInDeps } from '../deps.js';
@@ -127,6 +127,9 @@ export async function createApiWorld(
     /** What requirements of these actions say besides, whatever the bundle says. */
     demands?: Readonly<Record<string, Partial<Requirement>>>;
     trustedProxies?: string[];
+    clientCertHeader?: string;
+    /** Speaks TLS: `call` does not. */
+    tls?: TlsOptions;
     /** In place of one with a master key of its own. */
     sealer?: EnvelopeSealer;
     /** The AAGUIDs that count. */
@@ -136,7 +139,7 @@ export async function createApiWorld(
   const database = await createTestDatabase();
   const store = openStore({ url: database.appUrl, connections: 10, patienceMs: 200 });
   const port = await freePort();
-  const url = `http://localhost:${port}`;
+  const url = `${options.tls === undefined ? 'http' : 'https'}://localhost:${port}`;
   const waiters = new Waiters();
   const requests = watchedStore(store.requests, waiters);
   const lines: string[] = [];
@@ -244,6 +247,7 @@ export async function createApiWorld(
     callers: store.callers,
     workloads,
     trustedProxies: options.trustedProxies ?? [],
+    ...(options.clientCertHeader === undefined ? {} : { clientCertHeader: options.clientCertHeader }),
     identities: store.identities,
     chatLinks: store.chatLinks,
     ...(options.signIn === undefined ? {} : { signIn: options.signIn(url) }),
@@ -269,6 +273,7 @@ export async function createApiWorld(
     port,
     publicUrl: url,
     quickstart: true,
+    ...(options.tls === undefined ? {} : { tls: options.tls }),
     mounts: [intake.mount()],
     log,
     metrics: createMetrics(),
