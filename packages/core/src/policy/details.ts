@@ -51,7 +51,7 @@ export function detailsOf(rules: RuleSet, circumstances: Circumstances, judged: 
   const raw = judged.map(({ rule }): Judged => ({ rule, verdict: judge(rule, circumstances, known) }));
   const taken = (rule: CompiledRule): boolean => !rule.shadow;
   const decided = new Set(deciding.map(({ rule }) => rule?.id));
-  const effectIf = whatIf(raw, rules, circumstances, known);
+  const effectIf = whatIf(raw, rules, circumstances);
   const unchanged = new Map<CompiledRule, Effect>();
   let flips = 0;
 
@@ -115,7 +115,7 @@ export function detailsOf(rules: RuleSet, circumstances: Circumstances, judged: 
  * The effect of the whole policy if the conditions of one rule were as `of` says; a rule in shadow mode is taken as if it were
  * enforced. Without exemptions between rules it is counted, not evaluated again: rules may be many, and conditions more.
  */
-function whatIf(raw: readonly Judged[], rules: RuleSet, circumstances: Circumstances, known: TruthOf): (rule: CompiledRule, of: TruthOf) => Effect {
+function whatIf(raw: readonly Judged[], rules: RuleSet, circumstances: Circumstances): (rule: CompiledRule, of: TruthOf) => Effect {
   if (raw.some(({ rule }) => rule.exempts.length > 0)) {
     return (rule, of) => {
       const again = raw.map((each): Judged => (each.rule === rule ? { rule, verdict: judge(rule, circumstances, of) } : each));

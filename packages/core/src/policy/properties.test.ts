@@ -204,6 +204,68 @@ describe('whatever the bundle and the request', () => {
   });
 });
 
+describe('asserted facts', () => {
+  /** Conditions on what callers say, on what others vouch for, and on both. */
+  const part = fc.constantFrom(
+    'parameters.rows > 10',
+    'has(parameters.text)',
+    'context.ok == true',
+    'reason == "x"',
+    'caller.id == "ci"',
+    'actor.id == "a"',
+    'environment == "production"',
+    'resource.labels.tier == "1"',
+    'resource.id == "main"',
+    'resource.declared',
+  );
+  const joined = fc
+    .tuple(part, part, part, fc.constantFrom('A && B', 'A || B', '!A', '!(A && B)', 'A && (B || C)', 'A ? B : C', '!(A || !B) && C', 'A == B'))
+    .map(([a, b, c, form]) => form.replaceAll('A', `(${a})`).replaceAll('B', `(${b})`).replaceAll('C', `(${c})`));
+  const claims = fc.record(
+    {
+      parameters: fc.constantFrom({}, { rows: 3 }, { rows: 100, text: 'abc' }, { rows: 'many' }),
+      context: fc.constantFrom({}, { ok: true }, { ok: 1 }),
+      reason: fc.constantFrom('x', 'y'),
+      environment: fc.constantFrom('production', 'staging'),
+      labels: fc.constantFrom({}, { tier: '1' }, { tier: '2' }),
+    },
+    { requiredKeys: ['labels'] },
+  );
+
+  test('B1: alone never make a rule allow: with nothing vouched for, a rule that reads them does not match', () => {
+    let allowed = 0;
+    fc.assert(
+      fc.property(joined, claims, (when, { labels, ...said }) => {
+        const document = {
+          apiVersion: 'countersign.dev/v1',
+          kind: 'PolicyBundle',
+          metadata: { name: 'p', version: 1 },
+          defaults: { outcome: 'deny', undeclared: 'allow' },
+          rules: [{ id: 'r', effect: 'allow', actions: ['*'], when }],
+        };
+        const result = compileBundle([{ path: 'p.yaml', text: JSON.stringify(document) }]);
+        if (!result.ok) return;
+        const { parameters, context, ...rest } = said;
+        const { effect } = result.bundle.evaluate({
+          action: 'x',
+          resource: { type: 'db', id: 'main', labels },
+          actor: { type: 'agent', id: 'a' },
+          now: '2026-11-21T12:00:00.000Z',
+          ...rest,
+          ...(parameters === undefined ? {} : { parameters }),
+          ...(context === undefined ? {} : { context }),
+        });
+        if (effect !== 'allow') return;
+        allowed++;
+        // What allowed it without the catalogue, a credential or a clock can only have been what names the action.
+        expect(when).toMatch(/resource\.(id|declared)/);
+      }),
+      { numRuns: 400 },
+    );
+    expect(allowed).toBeGreaterThan(0);
+  });
+});
+
 const requirement: fc.Arbitrary<Requirement> = require
   .map(({ stages }) => stages)
   .chain((stages) =>
