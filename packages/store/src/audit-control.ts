@@ -5,7 +5,10 @@ import { instant, instantOrNull } from './rows.js';
 export interface AuditedControl {
   freezes: {
     id: string;
-    scope: object;
+    scope: { actor?: string; caller?: string; action?: string };
+    /** Whether the columns that are compared say what the scope says. */
+    compared_alike: boolean;
+    actor_people: string[];
     reason: string;
     placed_by: object;
     placed_at: string;
@@ -24,7 +27,10 @@ type Rows = <Row extends pg.QueryResultRow>(text: string, values: unknown[]) => 
 export async function readControl(rows: Rows, tenant: string): Promise<AuditedControl> {
   const [freezes, patterns, changes, activations] = await Promise.all([
     rows<AuditedControl['freezes'][number] & { placed_at: Date; expires_at: Date | null; lifted_at: Date | null }>(
-      'SELECT id, scope, reason, placed_by, placed_at, expires_at, lifted_at, lifted_by, lift_reason FROM freezes WHERE tenant = $1 ORDER BY id',
+      `SELECT id, scope, actor_people, reason, placed_by, placed_at, expires_at, lifted_at, lifted_by, lift_reason,
+         actor_fold IS NOT DISTINCT FROM countersign_fold(scope->>'actor') AND caller IS NOT DISTINCT FROM scope->>'caller' AND action_like IS NOT DISTINCT FROM
+           replace(regexp_replace(lower(scope->>'action'), '([\\\\%_])', '\\\\\\1', 'g'), '*', '%') AS compared_alike
+       FROM freezes WHERE tenant = $1 ORDER BY id`,
       [tenant],
     ),
     rows<AuditedControl['patterns'][number] & { expires_at: Date; revoked_at: Date | null }>(

@@ -76,7 +76,8 @@ export function patternInsert(values: Values, tenant: string, record: PatternRec
 /** The freeze that keeps a request from being opened, as JSON, or null. */
 export function frozenAtOpen(values: Values, tenant: string, request: ActionRequestRecord): string {
   const { action, actor } = request.view;
-  const actors = [actor.id, ...(actor.on_behalf_of === undefined ? [] : [actor.on_behalf_of.id])];
+  const known = request.chain.filter(({ role }) => role === 'actor' || role === 'on_behalf_of').flatMap(({ person_id }) => person_id ?? []);
+  const actors = [actor.id, ...(actor.on_behalf_of === undefined ? [] : [actor.on_behalf_of.id]), ...known];
   return `countersign_frozen(${tenant}, ${values.add(action, 'text')}, ${values.add(actors, 'text[]')}, ${values.add([request.requester.id], 'text[]')})`;
 }
 

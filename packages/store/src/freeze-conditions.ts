@@ -1,6 +1,8 @@
 /* How statements say that a freeze is about a request: `f` of freezes, `r` of action_requests. */
 
-export const ACTORS = `ARRAY[r.actor_id, r.document->'view'->'actor'->'on_behalf_of'->>'id']`;
+/** Who acts and on whose behalf: by name, and by the entry of the directory where it knows them. */
+export const ACTORS = `ARRAY[r.actor_id, r.document->'view'->'actor'->'on_behalf_of'->>'id']
+    || ARRAY(SELECT l->>'person_id' FROM json_array_elements(r.document->'chain') AS l WHERE l->>'role' IN ('actor', 'on_behalf_of'))`;
 export const CALLERS = 'r.requester_id';
 
 /** Whether the freeze `f` is about the request `r`, whether or not it is in force. */

@@ -38,7 +38,7 @@ export function freezeStore(database: Database): FreezeStore {
 
 type FreezeRow = Omit<FreezeRecord, 'placed_at' | 'expires_at' | 'lifted_at'> & { placed_at: Date; expires_at: Date | null; lifted_at: Date | null };
 
-const COLUMNS = 'tenant, id, scope, reason, placed_by, placed_at, expires_at, lifted_at, lifted_by, lift_reason';
+const COLUMNS = 'tenant, id, scope, actor_people, reason, placed_by, placed_at, expires_at, lifted_at, lifted_by, lift_reason';
 
 async function place(database: Database, freeze: FreezeRecord, leaf: Parameters<FreezeStore['place']>[1]): Promise<{ holds: number }> {
   const { scope } = freeze;
@@ -50,6 +50,7 @@ async function place(database: Database, freeze: FreezeRecord, leaf: Parameters<
     values.add(freeze.id, 'text'),
     values.add(JSON.stringify(scope), 'json'),
     `countersign_fold(${values.add('actor' in scope ? (scope.actor ?? null) : null, 'text')})`,
+    values.add(freeze.actor_people, 'text[]'),
     values.add('caller' in scope ? (scope.caller ?? null) : null, 'text'),
     values.add('action' in scope && scope.action !== undefined ? likeOf(scope.action) : null, 'text'),
     values.add(freeze.reason, 'text'),
@@ -57,7 +58,7 @@ async function place(database: Database, freeze: FreezeRecord, leaf: Parameters<
     values.add(freeze.placed_at, 'timestamptz'),
     values.add(freeze.expires_at, 'timestamptz'),
   ].join(', ');
-  const insert = `WITH gate AS (INSERT INTO freezes (tenant, id, scope, actor_fold, caller, action_like, reason, placed_by, placed_at, expires_at) VALUES (${row})
+  const insert = `WITH gate AS (INSERT INTO freezes (tenant, id, scope, actor_fold, actor_people, caller, action_like, reason, placed_by, placed_at, expires_at) VALUES (${row})
       ON CONFLICT DO NOTHING RETURNING tenant) ${members.map((member) => `, ${member}`).join('\n')} SELECT 1`;
   await database.transaction(async (client) => {
     await client.query('SELECT countersign_take_control($1)', [freeze.tenant]);

@@ -7,6 +7,8 @@ CREATE TABLE "freezes" (
     "scope" JSON NOT NULL,
     -- The scope, ready to be compared: null matches everything.
     "actor_fold" TEXT,
+    -- Where the actor is a person: the entries of the directory that are this human.
+    "actor_people" TEXT[] NOT NULL DEFAULT '{}',
     "caller" TEXT,
     "action_like" TEXT,
     "reason" TEXT NOT NULL,
@@ -142,7 +144,7 @@ $$;
 CREATE FUNCTION "countersign_freeze_covers"(frozen "freezes", of_action text, of_actors text[], of_callers text[]) RETURNS boolean LANGUAGE sql STABLE AS $$
   SELECT (frozen.action_like IS NULL OR lower(of_action) LIKE frozen.action_like)
     AND (frozen.caller IS NULL OR frozen.caller = ANY (of_callers))
-    AND (frozen.actor_fold IS NULL OR EXISTS (SELECT FROM unnest(of_actors) AS one (name) WHERE countersign_fold(one.name) = frozen.actor_fold));
+    AND (frozen.actor_fold IS NULL OR EXISTS (SELECT FROM unnest(of_actors) AS one (name) WHERE countersign_fold(one.name) = frozen.actor_fold OR one.name = ANY (frozen.actor_people)));
 $$;
 
 -- Whether it holds the action now.

@@ -36,9 +36,12 @@ export async function auditControl(snapshot: AuditSnapshot, tenant: string, seal
     const row = new RowCheck({ table: 'freezes', row: id }, placed, findings);
     row.same('placed_at', freeze.placed_at, placed.at);
     row.same('expires_at', freeze.expires_at, placed.facts['expires_at']);
+    if (!freeze.compared_alike)
+      findings.push({ table: 'freezes', row: id, column: 'actor_fold, caller or action_like', problem: 'is not what the scope says' });
     row.same('scope', Object.keys(freeze.scope).toSorted(), placed.facts['scope']);
     if (placed.details !== null) {
       row.same('scope', freeze.scope, placed.details['scope']);
+      row.same('actor_people', freeze.actor_people, placed.details['people']);
       row.same('reason', freeze.reason, placed.details['reason']);
       row.same('placed_by', freeze.placed_by, placed.details['by']);
     }

@@ -80,6 +80,7 @@ describe('A6: the kill switch', () => {
   test.each([
     ['the actor', { actor: 'RETRAINER' }, true],
     ['the person behind it', { actor: 'Dana@example.com ' }, true],
+    ['the person behind it, by another spelling of the address', { actor: 'dana+x@example.com' }, true],
     ['another actor', { actor: 'retrainer2' }, false],
     ['the action by pattern', { action: 'DATA.*' }, true],
     ['a part of the action', { action: 'data' }, false],
@@ -90,6 +91,16 @@ describe('A6: the kill switch', () => {
   ])('A6: a freeze of %s holds exactly that', async (_what, scope, held) => {
     expect(codeOf(await freeze(scope))).toBe('201');
     expect((await world.submit()).status).toBe(held ? 423 : 201);
+  });
+
+  test('A6: a person does not slip past a freeze by another of their addresses', async () => {
+    const waiting = await world.pending({ actor: { type: 'agent', id: 'retrainer', on_behalf_of: { type: 'person', id: 'dana+bot@example.com' } } });
+    await freeze({ actor: 'dana@example.com' });
+    expect(codeOf(await world.submit({ actor: { type: 'agent', id: 'retrainer', on_behalf_of: { type: 'person', id: 'dana+other@example.com' } } }))).toBe(
+      '423 frozen',
+    );
+    expect(codeOf(await world.submit({ actor: { type: 'person', id: 'DANA@example.com' } }))).toBe('423 frozen');
+    expect(codeOf(await world.decide(world.tokens.alice, waiting, 'approve'))).toBe('423 frozen');
   });
 
   test('A6: a freeze of a caller holds its key alone, as requester and as redeemer', async () => {

@@ -47,6 +47,7 @@ export async function placeFreeze(
     tenant: by.tenant,
     id: newId('fz', at, deps.entropy.bytes(10)),
     scope: body.scope,
+    actor_people: await peopleOf(deps, by.tenant, body.scope),
     reason: body.reason,
     placed_by: viewOf(by.person),
     placed_at: at,
@@ -64,7 +65,7 @@ export async function placeFreeze(
       subject: freeze.id,
       // Who is frozen may be a person: which members the scope has is no secret, their values are.
       facts: { scope: Object.keys(body.scope).toSorted(), expires_at },
-      details: { scope: plainScope(body.scope), reason: body.reason, by: { ...freeze.placed_by } },
+      details: { scope: plainScope(body.scope), people: freeze.actor_people, reason: body.reason, by: { ...freeze.placed_by } },
     }),
   );
   deps.announcer.announce('cards');
@@ -132,6 +133,13 @@ export function stateOfFreeze(freeze: Pick<FreezeRecord, 'lifted_at' | 'lifted_b
 export function freezeView(freeze: FreezeRecord, now: Instant): FreezeView {
   const { id, scope, reason, placed_by, placed_at, expires_at, lifted_at, lifted_by, lift_reason } = freeze;
   return { id, scope, reason, placed_by, placed_at, expires_at, state: stateOfFreeze(freeze, now), lifted_at, lifted_by, lift_reason };
+}
+
+/** Every entry of the human whom a scope names, by whichever of their addresses. */
+async function peopleOf(deps: FreezeDeps, tenant: string, scope: FreezeScope): Promise<string[]> {
+  if ('everything' in scope || scope.actor === undefined) return [];
+  const { people } = await deps.requests.openingContext({ tenant, agent_id: '', refs: [scope.actor] });
+  return [...new Set(people.flatMap((person) => entriesOf(person)))].toSorted();
 }
 
 const isAdministrator = (person: Person): boolean => person.roles.includes('administrator');

@@ -6,6 +6,8 @@ export interface FreezeRecord {
   tenant: string;
   id: string;
   scope: FreezeScope;
+  /** Where the scope's actor is a person: every entry of the directory that is this human. */
+  actor_people: string[];
   reason: string;
   placed_by: PersonView;
   placed_at: string;
