@@ -8,6 +8,7 @@ import { measureGrowth } from './growth.mjs';
 import { measureIdle } from './idle.mjs';
 import { measureIntake } from './intake.mjs';
 import { median } from './load.mjs';
+import { measurePolicy } from './policy.mjs';
 import { measurePress } from './press-to-callback.mjs';
 import { startNaive, startProduct, startReceiver, stopAll } from './processes.mjs';
 import { measureRedeem } from './redeem.mjs';
@@ -16,7 +17,7 @@ import { measureWarmStart } from './warm-start.mjs';
 import { measureWholeFlow } from './whole-flow.mjs';
 import { makeWorld } from './world.mjs';
 
-const PARTS = ['intake', 'flow', 'press', 'idle', 'redeem', 'growth', 'start'];
+const PARTS = ['policy', 'intake', 'flow', 'press', 'idle', 'redeem', 'growth', 'start'];
 const USAGE = `Usage: npm run bench -- [options]
   --only PART,…     of ${PARTS.join(', ')}; default: all
   --short           short rounds, for a look while you change something
@@ -49,6 +50,7 @@ let world;
 try {
   world = await makeWorld();
   await describeMachine();
+  if (parts.has('policy')) measurePolicy({ report, short });
   if (['intake', 'flow', 'press', 'idle'].some((part) => parts.has(part))) await measureOne(await world.home());
   if (parts.has('redeem')) await measureRedeem({ report, world, rounds: short ? 2 : 3, seconds: short ? 2 : 4 });
   if (parts.has('growth'))
