@@ -22,6 +22,7 @@ import type {
 } from '@countersign/core/ports';
 import type { OidcProvider, WorkloadVerifier } from '@countersign/identity';
 import type { Logger } from '@countersign/service';
+import type { RateLimit } from './http/rate-limit.js';
 import type { Waiters } from './waiters.js';
 
 /** What the API needs of the world; the composition root puts it together. */
@@ -36,6 +37,8 @@ export interface IntakeDeps {
   workloads?: WorkloadVerifier;
   /** Address blocks of proxies whose X-Forwarded-For is believed; absent: none. */
   trustedProxies?: readonly string[];
+  /** How much each API key may ask; absent: as much as it likes. */
+  rateLimit?: RateLimit;
   /** The header, in lower case, in which those proxies write the client certificate; absent: none. */
   clientCertHeader?: string;
   identities: IdentityStore;

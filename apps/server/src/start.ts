@@ -127,6 +127,7 @@ async function startRoles(parts: Parts, origins: () => readonly string[], polici
       callers: world.store.callers,
       workloads: createWorkloads(world, parts.log, parts.shutdown),
       trustedProxies: config.trustedProxies,
+      ...(config.rateLimit === undefined ? {} : { rateLimit: config.rateLimit }),
       ...(config.clientCertHeader === undefined ? {} : { clientCertHeader: config.clientCertHeader }),
       policies: world.store.policies,
       passkeys: world.store.passkeys,

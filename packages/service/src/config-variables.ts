@@ -68,6 +68,16 @@ const variables = {
     z.string().regex(/^[A-Za-z0-9-]{1,64}$/u, 'must be the name of a header'),
     'Name the header in which the proxies of TRUSTED_PROXIES write the client certificate, as Client-Cert.',
   ),
+  COUNTERSIGN_RATE_LIMIT: variable(
+    z
+      .string()
+      .regex(/^[1-9]\d{0,6}\/[1-9]\d{0,4}$/u, 'must be requests/seconds')
+      .transform((value) => {
+        const [requests = 0, seconds = 0] = value.split('/').map(Number);
+        return { requests, seconds };
+      }),
+    'Write it as 600/60: so many requests in so many seconds, for each API key; leave it out for no limit.',
+  ),
   TRUSTED_PROXIES: variable(
     z
       .string()

@@ -47,6 +47,8 @@ export interface Config {
   readonly trustPath?: string;
   /** Whose X-Forwarded-For is believed. */
   readonly trustedProxies: readonly string[];
+  /** For each API key; absent: no limit. */
+  readonly rateLimit?: { readonly requests: number; readonly seconds: number };
   /** PEM files; absent: plain HTTP. */
   readonly tls?: { readonly cert: string; readonly key: string; readonly clientCa?: string };
   /** Where trusted proxies write the client certificate, in lower case. */
@@ -164,6 +166,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, ro
       ...given('directoryPath', path(values.COUNTERSIGN_DIRECTORY)),
       ...given('trustPath', path(values.COUNTERSIGN_TRUST)),
       trustedProxies: values.TRUSTED_PROXIES ?? [],
+      ...given('rateLimit', values.COUNTERSIGN_RATE_LIMIT),
       ...given('tls', tlsOf(values)),
       ...given('clientCertHeader', values.CLIENT_CERT_HEADER?.toLowerCase()),
       ...given('slack', slackOf(values)),

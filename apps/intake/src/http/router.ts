@@ -8,6 +8,7 @@ import { notFound, trouble, type Trouble, troubleOf, writable } from '../problem
 import type { Reader } from '../visibility.js';
 import { groupBy } from './group.js';
 import { type Credential, credentialOf, identify } from './identify.js';
+import { type RateLimiter, rateLimiter } from './rate-limit.js';
 import { RecentCallers } from './recent-callers.js';
 import type { Answer, RawCall, Route } from './route.js';
 import { streamTo } from './stream.js';
@@ -18,6 +19,7 @@ import { streamTo } from './stream.js';
  */
 export function createRouter(deps: IntakeDeps, routes: readonly Route[]): Express {
   const recent = new RecentCallers();
+  const limiter = deps.rateLimit === undefined ? null : rateLimiter(deps.rateLimit);
   return createExpressApp(deps.log, (app) => {
     for (const [path, here] of groupBy(routes, (route) => route.path)) {
       const allow = here.flatMap(({ method }) => (method === 'get' ? ['GET', 'HEAD'] : [method.toUpperCase()])).join(', ');
@@ -28,7 +30,7 @@ export function createRouter(deps: IntakeDeps, routes: readonly Route[]): Expres
         const answer =
           route === undefined
             ? trouble('method_not_allowed', `Allowed here: ${allow}.`, { headers: { Allow: allow } })
-            : await answerOf(deps, route, request, recent);
+            : await answerOf(deps, route, request, { recent, limiter, setHeader: (name, value) => response.setHeader(name, value) });
         await write(answer, request, response);
       });
     }
@@ -41,10 +43,17 @@ export function template(path: string): string {
   return path.replace(/[:*](\w+)/g, '{$1}');
 }
 
+/** What the router keeps between requests, and a way to what is written of this one whatever comes of it. */
+interface Kept {
+  recent: RecentCallers;
+  limiter: RateLimiter | null;
+  setHeader: (name: string, value: string) => void;
+}
+
 /** The answer to a request; what is thrown becomes a problem, and faults are logged. */
-async function answerOf(deps: IntakeDeps, route: Route, request: Request, recent: RecentCallers): Promise<Answer> {
+async function answerOf(deps: IntakeDeps, route: Route, request: Request, kept: Kept): Promise<Answer> {
   try {
-    return await answerFor(deps, route, request, recent);
+    return await answerFor(deps, route, request, kept);
   } catch (error) {
     const fault = troubleOf(error);
     const { id } = requestContext(request);
@@ -53,7 +62,7 @@ async function answerOf(deps: IntakeDeps, route: Route, request: Request, recent
   }
 }
 
-async function answerFor(deps: IntakeDeps, route: Route, request: Request, recent: RecentCallers): Promise<Answer> {
+async function answerFor(deps: IntakeDeps, route: Route, request: Request, { recent, limiter, setHeader }: Kept): Promise<Answer> {
   const credential = route.who === 'open' ? null : credentialOf(request, deps.flow.publicUrl, certificateHeader(deps));
   const from = addressOf(request.socket.remoteAddress, request.headers, deps.trustedProxies ?? []);
   const reader = await identify(deps, credential, route.commit_judges_key === true ? recent : null, from);
@@ -64,7 +73,12 @@ async function answerFor(deps: IntakeDeps, route: Route, request: Request, recen
   }
   const params = paramsOf(request);
   if (Object.values(params).some((value) => value.includes('\0'))) return notFound();
-  // Rate limits per API key and tenant belong here: whoever asks is known, nothing was read of the body yet.
+  // Whoever asks is known, and nothing was read of the body yet.
+  if (limiter !== null && (reader !== null || route.form === true)) {
+    const { headers, exceeded } = await limiter.take(reader, from);
+    for (const [name, value] of Object.entries(headers)) setHeader(name, value);
+    if (exceeded !== null) return exceeded;
+  }
   const query = queryOf(request);
   if ('problem' in query) return query;
   const body = await bodyOf(deps, route, reader, request);

@@ -128,6 +128,7 @@ export async function createApiWorld(
     demands?: Readonly<Record<string, Partial<Requirement>>>;
     trustedProxies?: string[];
     clientCertHeader?: string;
+    rateLimit?: { requests: number; seconds: number };
     /** Speaks TLS: `call` does not. */
     tls?: TlsOptions;
     /** In place of one with a master key of its own. */
@@ -247,6 +248,7 @@ export async function createApiWorld(
     callers: store.callers,
     workloads,
     trustedProxies: options.trustedProxies ?? [],
+    ...(options.rateLimit === undefined ? {} : { rateLimit: options.rateLimit }),
     ...(options.clientCertHeader === undefined ? {} : { clientCertHeader: options.clientCertHeader }),
     identities: store.identities,
     chatLinks: store.chatLinks,
