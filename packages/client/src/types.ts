@@ -180,9 +180,9 @@ export interface ActionRequest {
     id: string;
     name: string;
     authenticated: Authenticated;
-    workflow?: { run: string | null; repository: string | null; job: string | null };
-    claims?: Record<string, string>;
-    fixes?: ('actor' | 'environment')[];
+    workflow?: { run: string | null; repository: string | null; job: string | null } | undefined;
+    claims?: Record<string, string> | undefined;
+    fixes?: ('actor' | 'environment')[] | undefined;
   };
   masked: { pointer: string; class: string; action: 'strip' | 'token'; detector: string; length: number }[];
   evaluation: { effect: 'allow' | 'require' | 'deny'; rules: string[]; policy_digest: string; explanation: string };
