@@ -238,6 +238,14 @@ describe('a program that hides', () => {
     }
   });
 
+  test('in substitutions of processes it is found; behind an option that is not known the line is an error', () => {
+    expect(facts('diff <(rm x) <(ls)')).toMatchObject({ programs: ['diff', 'ls', 'rm'], substitutions: true });
+    expect(facts('tee >(rm x)')).toMatchObject({ programs: ['rm', 'tee'] });
+    // The option may take the next word, and then another one is the program.
+    for (const line of ['sudo -Z ls rm x', 'env --new ls rm x', 'xargs --new ls rm x', 'timeout --new 5 rm x'])
+      expect([line, 'error' in compute(line)]).toEqual([line, true]);
+  });
+
   test('what is no text, or no command line, is an error', () => {
     for (const value of [
       undefined,

@@ -77,6 +77,15 @@ describe('what a statement does', () => {
     expect(facts('select a from users where a in (with users as (select 1 as a) select a from users)', dialect)['tables']).toEqual(['users']);
   });
 
+  test('MySQL: a name with its database is never one of WITH', () => {
+    expect(facts('with users as (select 1 as a) select a from main.users', 'mysql')['tables']).toEqual(['main.users', 'users']);
+  });
+
+  test('PostgreSQL: data are changed in tables alone, and a name with its schema is never one of WITH', () => {
+    expect(facts('with users as (select 1 as a) delete from users where id = 1')).toMatchObject({ tables: ['users'], written_tables: ['users'] });
+    expect(facts('with users as (select 1 as a) select a from public.users')['tables']).toEqual(['public.users', 'users']);
+  });
+
   bothDialects('each of several statements counts', (dialect) => {
     expect(facts('select 1; delete from t', dialect)).toMatchObject({ statements: 2, verbs: ['delete', 'select'], writes: true, unfiltered: true });
   });
@@ -199,6 +208,11 @@ describe('a change that hides', () => {
       'ＤＲＯＰ table t',
     ])
       expect([statement, seen(statement, 'postgresql')]).toEqual([statement, true]);
+  });
+
+  test('PostgreSQL: in a string that ends elsewhere where backslashes escape', () => {
+    expect(compute("select 'a\\''; drop table t; --'")).toEqual({ error: expect.stringContaining('servers read differently by their settings') });
+    expect(compute("select 'a''b'")).toMatchObject({ value: { writes: false } });
   });
 
   test('MySQL: in comments that servers execute, quotes, escapes and hints', () => {
