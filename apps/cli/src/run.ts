@@ -24,6 +24,7 @@ import { policyReplay } from './commands/policy/replay.js';
 import { policyRollback } from './commands/policy/rollback.js';
 import { policySchema } from './commands/policy/schema.js';
 import { policyStatus } from './commands/policy/status.js';
+import { policySuggest } from './commands/policy/suggest.js';
 import { policyTest } from './commands/policy/test.js';
 import { quickstartLink } from './commands/quickstart-link.js';
 import { verify } from './commands/verify.js';
@@ -50,6 +51,7 @@ const COMMANDS: readonly Command[] = [
   policyAnalyze,
   policyDiff,
   policyReplay,
+  policySuggest,
   policySchema,
   policyActivate,
   policyRollback,

@@ -19,3 +19,4 @@ export { unmetStages, type Member, type Unmet } from './tools/satisfiable.js';
 export { inputOf } from './tools/run-tests.js';
 export { analyze, type Analysis } from './tools/analyze/analyze.js';
 export { onlyTightens, type Transition, Transitions } from './tools/compare.js';
+export { type Decided, type Fatigue, fatigueOf, type Suggestion, suggestionsOf } from './tools/suggest.js';
