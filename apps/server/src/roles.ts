@@ -1,7 +1,18 @@
 import { createAccountLinks } from '@countersign/chat';
 import { createDecisions, type Decisions } from '@countersign/decisions';
 import { createCloudEventsTransport, createDeliverer, createWebhookTransport, type Transport } from '@countersign/delivery';
-import { asOfNow, decide, deliveryLeaf, endpointTarget, expire, fireTimer, recordedCards, stepUpLink, type StepUpPress } from '@countersign/core/flow';
+import {
+  asOfNow,
+  decide,
+  deliveryLeaf,
+  endpointTarget,
+  expire,
+  fireTimer,
+  markOpened,
+  recordedCards,
+  stepUpLink,
+  type StepUpPress,
+} from '@countersign/core/flow';
 import { maskText } from '@countersign/core/masking';
 import type { Announcer, ClaimedDelivery } from '@countersign/core/ports';
 import { openWebhookSecrets } from '@countersign/identity';
@@ -158,6 +169,7 @@ function botDeps({ config, world, log, notice }: Parts) {
       cooldownSeconds: config.linkCooldownSeconds,
     }),
     decide: (input: Parameters<typeof decide>[1]) => decide(world.flow, input),
+    opened: (by: Parameters<typeof markOpened>[1], id: string, view: string) => markOpened(world.flow, by, id, view),
     stepUp: (press: StepUpPress) => stepUpLink({ ...world.flow, passkeys: world.store.passkeys }, press),
     clock: world.clock,
     log,

@@ -1,9 +1,22 @@
-import { FAULT_TEXT, handlePress, type PressAnswer, type PressDeps, STEP_UP_BUTTON } from '@countersign/chat';
-import type { Verdict } from '@countersign/contracts';
+import { FAULT_TEXT, handlePress, noteOpened, type PressAnswer, type PressDeps, STEP_UP_BUTTON } from '@countersign/chat';
+import type { Card, Verdict } from '@countersign/contracts';
 import { type CardOptions, cardOf } from '@countersign/core/card';
 import type { CardStore, Clock, RequestStore } from '@countersign/core/ports';
 import type { App, BlockButtonAction, ViewSubmitAction } from '@slack/bolt';
-import { everythingModal, messageModal, MODALS, PAGE_ACTION, readObject, REASON_FIELD, reasonModal, type ReasonContext, waitingModal } from './modals.js';
+import {
+  demandsModal,
+  everythingModal,
+  givenIn,
+  isLastPage,
+  messageModal,
+  MODALS,
+  PAGE_ACTION,
+  readObject,
+  REASON_FIELD,
+  reasonModal,
+  type ReasonContext,
+  waitingModal,
+} from './modals.js';
 import { refOf } from './platform.js';
 import { ACTIONS } from './render.js';
 import { escapeMrkdwn } from './rich-text.js';
@@ -69,6 +82,30 @@ export function listen(app: App, deps: InteractionDeps): void {
     });
   }
 
+  app.action<BlockButtonAction>(button(ACTIONS.approveWithMore), async ({ ack, body, action }) => {
+    await ack();
+    const pressed = pressedOf(body, action);
+    if (pressed === null) return;
+    await guarded(pressed.channel, body.user.id, async () => {
+      const opened = await deps.call((client) => client.views.open({ trigger_id: body.trigger_id, view: waitingModal() }));
+      const card = await cardOn(pressed);
+      const view = card === null ? messageModal('This button does not belong to this card.') : demandsModal({ ...pressed, verdict: 'approve' }, card);
+      await deps.call((client) => client.views.update({ view_id: opened.view?.id ?? '', view }));
+    });
+  });
+
+  app.view<ViewSubmitAction>(MODALS.demands, async ({ ack, body, view }) => {
+    await ack();
+    const context = readObject(view.private_metadata);
+    const pressed = context === null ? null : pressedIn(context);
+    if (pressed === null) return;
+    await guarded(pressed.channel, body.user.id, async () => {
+      const card = await cardOn(pressed);
+      const { reason, ...given } = card === null ? { reason: null } : givenIn(view.state.values, card);
+      await decide(pressed, 'approve', reason, presserOf(body), deps.clock.now(), given);
+    });
+  });
+
   app.view<ViewSubmitAction>(MODALS.reason, async ({ ack, body, view }) => {
     await ack();
     const context = readObject(view.private_metadata);
@@ -87,7 +124,7 @@ export function listen(app: App, deps: InteractionDeps): void {
       const opened = await deps.call((client) => client.views.open({ trigger_id: body.trigger_id, view: waitingModal() }));
       const posted = await deps.cards.postedByRef('slack', refOf(pressed.channel, pressed.ts));
       const ours = posted !== null && posted.tenant === deps.tenant && posted.request_id === pressed.request_id;
-      await showPage(opened.view?.id, ours ? pressed.request_id : null, 0);
+      await showPage(opened.view?.id, ours ? pressed.request_id : null, 0, presserOf(body));
     });
   });
 
@@ -97,7 +134,7 @@ export function listen(app: App, deps: InteractionDeps): void {
     const viewId = body.view?.id;
     if (typeof value?.['request_id'] !== 'string' || typeof value['page'] !== 'number') return;
     const { request_id, page } = value;
-    await guarded(null, body.user.id, () => showPage(viewId, request_id, page));
+    await guarded(null, body.user.id, () => showPage(viewId, request_id, page, presserOf(body)));
   });
 
   // A button with an address opens it in the person's browser; Slack wants to be told that we heard.
@@ -109,7 +146,14 @@ export function listen(app: App, deps: InteractionDeps): void {
     deps.workspace.forget(event.user.id);
   });
 
-  async function decide(pressed: Pressed, verdict: Verdict, reason: string | null, presser: Presser, at: string): Promise<void> {
+  async function decide(
+    pressed: Pressed,
+    verdict: Verdict,
+    reason: string | null,
+    presser: Presser,
+    at: string,
+    given: { ticket?: string; acknowledged?: string[] } = {},
+  ): Promise<void> {
     await guarded(pressed.channel, presser.user, async () => {
       const account = await deps.workspace.account(presser.user, presser);
       const answer = await handlePress(deps.press, {
@@ -118,6 +162,7 @@ export function listen(app: App, deps: InteractionDeps): void {
         request_digest: pressed.request_digest,
         verdict,
         reason,
+        ...given,
         account,
         at,
       });
@@ -127,11 +172,22 @@ export function listen(app: App, deps: InteractionDeps): void {
     });
   }
 
-  async function showPage(viewId: string | undefined, requestId: string | null, page: number): Promise<void> {
+  async function showPage(viewId: string | undefined, requestId: string | null, page: number, presser: Presser): Promise<void> {
     if (viewId === undefined) return;
     const state = requestId === null ? null : await deps.requests.state(deps.tenant, requestId);
-    const view = state === null ? messageModal('This button does not belong to this card.') : everythingModal(cardOf(state, deps.card), page);
+    const card = state === null ? null : cardOf(state, deps.card);
+    const view = card === null ? messageModal('This button does not belong to this card.') : everythingModal(card, page);
     await deps.call((client) => client.views.update({ view_id: viewId, view }));
+    if (card !== null && card.demands?.must_open === true && isLastPage(card, page))
+      await noteOpened(deps.press, await deps.workspace.account(presser.user, presser), card);
+  }
+
+  /** The card that a button stands on, as it is now; null where the button is not its own. */
+  async function cardOn({ channel, ts, request_id }: Pressed): Promise<Card | null> {
+    const posted = await deps.cards.postedByRef('slack', refOf(channel, ts));
+    if (posted === null || posted.tenant !== deps.tenant || posted.request_id !== request_id) return null;
+    const state = await deps.requests.state(deps.tenant, request_id);
+    return state === null ? null : cardOf(state, deps.card);
   }
 
   /** Runs what an interaction asks for; a fault is told to the presser, and decides nothing. */

@@ -27,6 +27,7 @@ export interface SlackBotDeps {
   decide: PressDeps['decide'];
   /** Absent where nobody can enrol a passkey. */
   stepUp?: NonNullable<PressDeps['stepUp']>;
+  opened?: NonNullable<PressDeps['opened']>;
   clock: Clock;
   log: BotLog;
 }
@@ -107,6 +108,7 @@ export function createSlackBot(deps: SlackBotDeps): SlackBot {
       requests: deps.requests,
       decide: deps.decide,
       ...(deps.stepUp === undefined ? {} : { stepUp: deps.stepUp }),
+      ...(deps.opened === undefined ? {} : { opened: deps.opened }),
       card,
     },
     cards: deps.cards,

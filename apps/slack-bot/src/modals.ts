@@ -1,12 +1,15 @@
 import { count, cut, wholeText } from '@countersign/chat';
 import type { Card, JsonObject, Verdict } from '@countersign/contracts';
+import { digestOf } from '@countersign/core/request';
 import type { types } from '@slack/bolt';
 import { box, line, richText, run } from './rich-text.js';
 
 /** The modals' names in Slack's payloads, and of the buttons and fields in them. */
-export const MODALS = { reason: 'countersign_reason', everything: 'countersign_everything_view' } as const;
+export const MODALS = { reason: 'countersign_reason', demands: 'countersign_demands', everything: 'countersign_everything_view' } as const;
 export const PAGE_ACTION = /^countersign_page_/;
 export const REASON_FIELD = { block: 'reason', action: 'reason' } as const;
+const TICKET_FIELD = { block: 'ticket', action: 'ticket' } as const;
+const WORDS_ACTION = 'words';
 
 /** What a modal remembers between its opening and its submission; Slack keeps it and hands it back. */
 export interface ReasonContext {
@@ -38,6 +41,60 @@ export function reasonModal(context: ReasonContext, required: boolean): types.Mo
       },
     ],
   };
+}
+
+/** Asks for what an approval takes besides: a ticket, words to confirm, a reason where policy wants one. */
+export function demandsModal(context: ReasonContext, card: Card): types.ModalView {
+  const { tickets = [], acknowledge = [] } = card.demands ?? {};
+  const asked = reasonModal(context, card.reason_required.approve);
+  const ticket: types.KnownBlock[] =
+    tickets.length === 0
+      ? []
+      : [
+          {
+            type: 'input',
+            block_id: TICKET_FIELD.block,
+            label: { type: 'plain_text', text: 'Ticket', emoji: false },
+            hint: { type: 'plain_text', text: cut(`Like ${tickets.join(' and ')}`, 1_900), emoji: false },
+            element: { type: 'plain_text_input', action_id: TICKET_FIELD.action, max_length: 256 },
+          },
+        ];
+  const words = acknowledge.flatMap((text, index): types.KnownBlock[] => [
+    { type: 'section', text: { type: 'plain_text', text, emoji: false } },
+    {
+      type: 'input',
+      block_id: `${WORDS_ACTION}_${String(index)}`,
+      label: { type: 'plain_text', text: 'Your word', emoji: false },
+      // The value names the text itself: what policy says otherwise by then is not confirmed.
+      element: {
+        type: 'checkboxes',
+        action_id: WORDS_ACTION,
+        options: [{ text: { type: 'plain_text', text: 'I confirm this', emoji: false }, value: digestOf(text) }],
+      },
+    },
+  ]);
+  return { ...asked, callback_id: MODALS.demands, blocks: [...ticket, ...words, ...asked.blocks] };
+}
+
+/** What was given in that modal; of the texts those that the card asks for now. */
+export function givenIn(values: ViewValues, card: Card): { reason: string | null; ticket?: string; acknowledged?: string[] } {
+  const ticket = values[TICKET_FIELD.block]?.[TICKET_FIELD.action]?.value ?? null;
+  const chosen = Object.values(values).flatMap((block) => (block[WORDS_ACTION]?.selected_options ?? []).map(({ value }) => value));
+  const acknowledged = (card.demands?.acknowledge ?? []).filter((text) => chosen.includes(digestOf(text)));
+  return {
+    reason: values[REASON_FIELD.block]?.[REASON_FIELD.action]?.value ?? null,
+    ...(ticket === null ? {} : { ticket: ticket.trim() }),
+    ...(acknowledged.length === 0 ? {} : { acknowledged }),
+  };
+}
+
+type ViewValues = Readonly<
+  Record<string, Readonly<Record<string, { value?: string | null | undefined; selected_options?: readonly { value?: string | undefined }[] | undefined }>>>
+>;
+
+/** Whether this page of all that there is to see is its last. Pages are turned one by one, so who sees it has seen them all. */
+export function isLastPage(card: Card, page: number): boolean {
+  return page >= pagesOf(wholeText(card)).length - 1;
 }
 
 /** Stands while the request is being read: a trigger lives three seconds, so the modal opens before any other work. */

@@ -14,6 +14,7 @@ export interface SlackMessage {
 export const ACTIONS = {
   approve: 'countersign_approve',
   approveWithReason: 'countersign_approve_with_reason',
+  approveWithMore: 'countersign_approve_with_more',
   deny: 'countersign_deny',
   denyWithReason: 'countersign_deny_with_reason',
   everything: 'countersign_everything',
@@ -159,7 +160,7 @@ function buttonsOf(card: Card): Block {
   });
   const decide = card.open
     ? [
-        button('Approve', card.reason_required.approve ? ACTIONS.approveWithReason : ACTIONS.approve, 'primary'),
+        button('Approve', asksMore(card) ? ACTIONS.approveWithMore : card.reason_required.approve ? ACTIONS.approveWithReason : ACTIONS.approve, 'primary'),
         button('Deny', card.reason_required.deny ? ACTIONS.denyWithReason : ACTIONS.deny, 'danger'),
       ]
     : [];
@@ -172,6 +173,9 @@ function buttonsOf(card: Card): Block {
     ],
   };
 }
+
+/** Whether an approval takes something that a modal asks for. */
+const asksMore = ({ demands }: Card): boolean => demands !== undefined && demands.tickets.length + demands.acknowledge.length > 0;
 
 /** A link shows the host that it leads to, whatever it calls itself. */
 function linkRun(link: Card['links'][number]) {

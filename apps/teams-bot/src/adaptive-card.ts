@@ -10,7 +10,7 @@ export interface AdaptiveCard {
   actions?: Action[];
 }
 
-export type Element = TextBlock | RichTextBlock | Container | InputText;
+export type Element = TextBlock | RichTextBlock | Container | InputText | InputToggle;
 
 interface Spaced {
   spacing?: 'none' | 'small' | 'medium' | 'large';
@@ -47,10 +47,19 @@ interface InputText extends Spaced {
   type: 'Input.Text';
   id: string;
   label: string;
-  isMultiline: true;
+  isMultiline?: true;
   isRequired: boolean;
-  errorMessage: string;
+  errorMessage?: string;
   maxLength: number;
+}
+interface InputToggle extends Spaced {
+  type: 'Input.Toggle';
+  id: string;
+  title: string;
+  /** What it sends where it is on, and where it is not. */
+  valueOn: string;
+  valueOff: string;
+  wrap: true;
 }
 interface OpenUrl {
   type: 'Action.OpenUrl';

@@ -1,4 +1,4 @@
-import { FAULT_TEXT, handlePress, personOf, type PressDeps, STEP_UP_BUTTON } from '@countersign/chat';
+import { FAULT_TEXT, handlePress, noteOpened, personOf, type PressDeps, STEP_UP_BUTTON } from '@countersign/chat';
 import type { Card, JsonObject, Verdict } from '@countersign/contracts';
 import { type CardOptions, cardOf } from '@countersign/core/card';
 import type { CardStore, Clock, RequestStore } from '@countersign/core/ports';
@@ -9,7 +9,7 @@ import { type IncomingActivity, object, text } from './incoming-activity.js';
 import type { Members } from './members.js';
 import type { Places } from './places.js';
 import { refOf } from './reference.js';
-import { everythingCard, MOST_REASON, REASON_INPUT, renderCard, stepUpCard, VERBS } from './render.js';
+import { everythingCard, MOST_REASON, REASON_INPUT, renderCard, showsEverything, stepUpCard, TICKET_INPUT, VERBS, WORDS_INPUT } from './render.js';
 import type { TeamsCalls } from './teams-calls.js';
 
 export interface InteractionDeps {
@@ -95,7 +95,11 @@ export function createInteractions(deps: InteractionDeps) {
       case VERBS.card: {
         const card = await cardOfPress(activity, data);
         if (card === null) return { kind: 'words', text: NOT_OURS };
-        return { kind: 'card', text: card.url, card: verb === VERBS.card ? renderCard(card) : everythingCard(card) };
+        if (verb === VERBS.card) return { kind: 'card', text: card.url, card: renderCard(card) };
+        const user = activity.from.aadObjectId;
+        if (user !== null && card.demands?.must_open === true && showsEverything(card))
+          await noteOpened(deps.press, await deps.members.account(context, activity, user), card);
+        return { kind: 'card', text: card.url, card: everythingCard(card) };
       }
       default:
         return { kind: 'words', text: NOT_OURS };
@@ -111,9 +115,14 @@ export function createInteractions(deps: InteractionDeps) {
     if (reason !== null && (reason.length > MOST_REASON || /\p{Cs}|\0/u.test(reason))) {
       return { kind: 'words', text: `Nothing was decided: the reason may have ${MOST_REASON.toLocaleString('en-US')} characters, all of them printable.` };
     }
+    const ticket = text(data[TICKET_INPUT])?.trim() || null;
+    const words = Object.entries(data).flatMap(([name, value]) =>
+      name.startsWith(WORDS_INPUT) && typeof value === 'string' && value !== '' ? [value.slice(0, 500)] : [],
+    );
+    const given = { ...(ticket === null ? {} : { ticket: ticket.slice(0, 256) }), ...(words.length === 0 ? {} : { acknowledged: words.slice(0, 10) }) };
     const account = await deps.members.account(context, activity, user);
     const ref = refOf(activity.place, activity.replyToId);
-    const decided = await handlePress(deps.press, { ref, request_id, request_digest, verdict, reason, account, at: pressedAt(activity) });
+    const decided = await handlePress(deps.press, { ref, request_id, request_digest, verdict, reason, ...given, account, at: pressedAt(activity) });
     // The worker alone writes cards for everybody: a second writer could put an older state over a newer one.
     if (decided.card !== null) deps.refresh();
     if (decided.kind === 'step_up') {

@@ -30,6 +30,7 @@ export interface TeamsBotDeps {
   decide: PressDeps['decide'];
   /** Absent where nobody can enrol a passkey. */
   stepUp?: NonNullable<PressDeps['stepUp']>;
+  opened?: NonNullable<PressDeps['opened']>;
   clock: Clock;
   log: BotLog;
   /** Where the tokens for our own calls come from; absent: from Entra, by the configuration. */
@@ -87,6 +88,7 @@ export function createTeamsBot(deps: TeamsBotDeps): TeamsBot {
       decide: deps.decide,
       card,
       ...(deps.stepUp === undefined ? {} : { stepUp: deps.stepUp }),
+      ...(deps.opened === undefined ? {} : { opened: deps.opened }),
     },
     cards,
     requests,

@@ -20,6 +20,9 @@ import {
 /** What the buttons of a card are called in an invoke, and the input whose text comes along. */
 export const VERBS = { approve: 'approve', deny: 'deny', everything: 'everything', card: 'card' } as const;
 export const REASON_INPUT = 'reason';
+export const TICKET_INPUT = 'ticket';
+/** Of each text to confirm, with its number; its value is the text itself. */
+export const WORDS_INPUT = 'words_';
 /** The most characters of a reason, as in the API. */
 export const MOST_REASON = 2_000;
 
@@ -57,7 +60,9 @@ export function previewCard(card: Card): JsonObject {
 }
 
 /** All that there is to see of a request, as far as a card can hold it, for the one person who asked. */
-export function everythingCard(card: Card): AdaptiveCard {
+export const everythingCard = (card: Card): AdaptiveCard => everythingOf(card).shown;
+
+function everythingOf(card: Card): { shown: AdaptiveCard; complete: boolean } {
   const whole = wholeText(card);
   const by = (shown: string): AdaptiveCard => {
     const complete = shown.length === whole.length;
@@ -78,8 +83,12 @@ export function everythingCard(card: Card): AdaptiveCard {
     if (bytesOf(by(cut(whole, middle))) <= MOST_BYTES) fits = middle;
     else above = middle;
   }
-  return by(cut(whole, fits));
+  const shown = cut(whole, fits);
+  return { shown: by(shown), complete: shown.length === whole.length };
 }
+
+/** Whether that card holds all of it. */
+export const showsEverything = (card: Card): boolean => everythingOf(card).complete;
 
 /** How much is shown: characters of one value, parameters, and entries of the other lists. */
 interface Measure {
@@ -189,23 +198,48 @@ function decidingButtons(card: Card): Action[] {
   const { approve, deny } = card.reason_required;
   // Teams' client holds a press back while a required input is empty, so a button for which it is not required leaves the input out.
   return [
-    button('Approve', VERBS.approve, dataOf(card), { inputs: approve || !deny, style: 'positive' }),
+    button('Approve', VERBS.approve, dataOf(card), { inputs: approve || !deny || asksMore(card), style: 'positive' }),
     button('Deny', VERBS.deny, dataOf(card), { inputs: true, style: 'destructive' }),
   ];
 }
+
+/** Whether an approval takes something that the card asks for. */
+const asksMore = ({ demands }: Card): boolean => demands !== undefined && demands.tickets.length + demands.acknowledge.length > 0;
 
 /** Where a reason is written. Where only Approve needs one, the flow asks for it: Teams cannot tell the two buttons apart. */
 function inputsOf(card: Card): Element[] {
   if (!card.open) return [];
   const { approve, deny } = card.reason_required;
   const label = approve && deny ? 'Reason' : deny ? 'Reason (needed to deny)' : approve ? 'Reason (needed to approve)' : 'Reason (may stay empty)';
+  const { tickets = [], acknowledge = [] } = card.demands ?? {};
   return [
+    // Required for Approve alone, which Teams cannot tell from Deny: the flow asks for them.
+    ...(tickets.length === 0
+      ? []
+      : [
+          {
+            type: 'Input.Text' as const,
+            id: TICKET_INPUT,
+            label: cut(`Ticket (to approve), like ${tickets.join(' and ')}`, 500),
+            isRequired: false,
+            maxLength: 256,
+          },
+        ]),
+    ...acknowledge.map((text, index) => ({
+      type: 'Input.Toggle' as const,
+      id: `${WORDS_INPUT}${String(index)}`,
+      title: text,
+      valueOn: text,
+      valueOff: '',
+      wrap: true as const,
+    })),
     {
       type: 'Input.Text',
       id: REASON_INPUT,
       label,
       isMultiline: true,
-      isRequired: deny,
+      // A required reason would hold an approval back that needs none, once the card asks for more.
+      isRequired: deny && !asksMore(card),
       errorMessage: 'Give a reason first.',
       maxLength: MOST_REASON,
       separator: true,

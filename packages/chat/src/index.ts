@@ -5,4 +5,4 @@ export { count, cut, decisionText, oneLine, stageText, time, titleOf, wholeText 
 export { type CardWorkerDeps, createCardWorker } from './card-worker.js';
 export { PlatformError, type PlatformErrorCode } from './errors.js';
 export type { AccountFacts, ChatPlatform } from './platform.js';
-export { FAULT_TEXT, handlePress, type Press, type PressAnswer, type PressDeps, STEP_UP_BUTTON, STEP_UP_TEXT } from './press.js';
+export { FAULT_TEXT, handlePress, noteOpened, type Press, type PressAnswer, type PressDeps, STEP_UP_BUTTON, STEP_UP_TEXT } from './press.js';

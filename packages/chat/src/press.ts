@@ -15,6 +15,9 @@ export interface Press {
   request_digest: string;
   verdict: Verdict;
   reason: string | null;
+  /** What the card asked for besides, as far as it was given. */
+  ticket?: string;
+  acknowledged?: readonly string[];
   account: AccountFacts;
   /** When the platform says that it was pressed. */
   at: string;
@@ -44,6 +47,8 @@ export interface PressDeps {
   decide(input: DecideInput): Promise<DecideOutcome>;
   /** Remembers a press that needs a passkey, and gives the address of its page; absent where nobody can enrol one. */
   stepUp?: (press: StepUpPress) => Promise<string>;
+  /** Records that a person opened everything of a request (core/flow). */
+  opened?: (by: { tenant: string; person_id: string; via: Via }, request_id: string, view_digest: string) => Promise<unknown>;
   card: CardOptions;
 }
 
@@ -70,6 +75,8 @@ export async function handlePress(deps: PressDeps, press: Press): Promise<PressA
     request_id: press.request_id,
     verdict: press.verdict,
     ...(press.reason === null ? {} : { reason: press.reason }),
+    ...(press.ticket === undefined ? {} : { ticket: press.ticket }),
+    ...(press.acknowledged === undefined ? {} : { acknowledged: press.acknowledged }),
     request_digest: press.request_digest,
   });
   if (outcome.kind === 'refused') {
@@ -83,6 +90,17 @@ export async function handlePress(deps: PressDeps, press: Press): Promise<PressA
     return { kind: 'step_up', text: STEP_UP_TEXT, url, card };
   }
   return { kind: 'decided', text: decidedText(outcome), card: cardOf(outcome.state, deps.card) };
+}
+
+/**
+ * Everything of a request was shown to this account, to its end: recorded for its person, where policy wants that before an approval.
+ * Whoever may not decide anyway records nothing that counts.
+ */
+export async function noteOpened(deps: PressDeps, account: AccountFacts, card: Card): Promise<void> {
+  if (deps.opened === undefined || !card.open || card.demands?.must_open !== true) return;
+  const found = await personOf(deps, { tenant: deps.tenant, platform: deps.platform, mode: deps.linkMode }, account);
+  if (found.kind !== 'person') return;
+  await deps.opened({ tenant: deps.tenant, person_id: found.person.id, via: viaOf(deps.platform) }, card.request_id, card.view_digest);
 }
 
 function decidedText(outcome: Extract<DecideOutcome, { kind: 'decided' }>): string {

@@ -219,6 +219,14 @@ const quickstartPolicy = (): string => readFileSync(new URL('../../../apps/serve
 export const demandPasskey = (text: string): string =>
   text.replace('      timeout: 4h\n\n', '      timeout: 4h\n      obligations: { passkey: { fresh: 5m } }\n\n');
 
+/** The quickstart's policy, with a ticket, words to confirm and a look at everything demanded on exports of customer data. */
+export const DEMANDED_WORDS = 'I have read the *runbook* <!here>.';
+export const demandMore = (text: string): string =>
+  text.replace(
+    '      timeout: 4h\n\n',
+    `      timeout: 4h\n      obligations: { ticket: { pattern: "CHG-[0-9]{4}" }, acknowledge: [${JSON.stringify(DEMANDED_WORDS)}], must_open: true }\n\n`,
+  );
+
 /** Puts the quickstart's policy in force, with a reason asked for either verdict on exports of customer data. */
 export function askForReasons(store: Pick<Store, 'policies'>, flow: FlowDeps): Promise<void> {
   return activatePolicy(store, flow, quickstartPolicy().replace('      timeout: 4h\n\n', '      timeout: 4h\n      reason: both\n\n'));

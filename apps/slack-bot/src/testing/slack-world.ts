@@ -1,5 +1,5 @@
 import { createAccountLinks } from '@countersign/chat';
-import { decide, stepUpLink } from '@countersign/core/flow';
+import { decide, markOpened, stepUpLink } from '@countersign/core/flow';
 import { type ApprovalWorld, createApprovalWorld, type PersonName } from '@countersign/dev-env/approval-world';
 import { serveHandler } from '@countersign/dev-env/serve-handler';
 import { type FakeSlack, startFakeSlack } from '@countersign/dev-env/slack';
@@ -65,6 +65,7 @@ export async function createSlackWorld(): Promise<SlackWorld> {
       directory: world.store.directory,
       links: createAccountLinks({ ...world.flow, tenant: world.tenant, links: world.store.chatLinks, publicUrl: 'http://localhost:8080', cooldownSeconds: 0 }),
       decide: (input) => decide(world.flow, input),
+      opened: (by, id, view) => markOpened(world.flow, by, id, view),
       stepUp: (pressed) => stepUpLink({ ...world.flow, passkeys: world.store.passkeys }, pressed),
       clock: world.flow.clock,
       log: { debug: () => {}, info: () => {}, warn: note, error: note },
