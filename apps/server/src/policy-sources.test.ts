@@ -232,7 +232,7 @@ const git = needs('git', 'policy from a git repository');
   (keygen === undefined ? describe.skip : describe)('signed', () => {
     const key = (name: string): string => {
       const file = path.join(folder, name);
-      execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', name, '-f', file]);
+      execFileSync(keygen ?? '', ['-q', '-t', 'ed25519', '-N', '', '-C', name, '-f', file]);
       return file;
     };
     const signWith = (file: string): string[] => [

@@ -1,5 +1,5 @@
 import type { PolicyActivation, PolicySourceView } from '@countersign/contracts';
-import { useEffect, useState } from 'react';
+import { useCallback, useEffect, useState } from 'react';
 import { call } from './api.js';
 import { Moment } from './moments.js';
 
@@ -12,14 +12,14 @@ interface Status {
 export function PolicyPanel({ act }: { act: (work: () => Promise<string>) => Promise<boolean> }) {
   const [status, setStatus] = useState<Status | null>(null);
   const [history, setHistory] = useState<PolicyActivation[]>([]);
-  const load = async () => {
+  const load = useCallback(async () => {
     setStatus(await call<Status>('GET', '/v1/policies/status'));
     setHistory((await call<{ data: PolicyActivation[] }>('GET', '/v1/policies/history?limit=10')).data);
-  };
+  }, []);
   useEffect(() => {
     // What could not be loaded is shown as nothing; the page's own notice tells of faults.
     load().catch(() => setStatus(null));
-  }, []);
+  }, [load]);
   const rollBack = () =>
     act(async () => {
       const { in_force } = await call<{ in_force: boolean }>('POST', '/v1/policies/rollback', {});

@@ -97,7 +97,7 @@ describe('B6: approving alike', () => {
     expect(replies.filter(({ json }) => json.status === 'approved')).toHaveLength(3);
     expect(replies.filter(({ json }) => json.status === 'pending')).toHaveLength(6);
     // Each use is another one.
-    expect(replies.flatMap(({ json }) => json.pattern?.use ?? []).toSorted()).toEqual([1, 2, 3]);
+    expect(replies.flatMap(({ json }) => json.pattern?.use ?? []).toSorted((a: number, b: number) => a - b)).toEqual([1, 2, 3]);
   });
 
   test.each([

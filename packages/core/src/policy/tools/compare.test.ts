@@ -1,4 +1,4 @@
-import { compileBundle, onlyTightens } from '@countersign/core/policy';
+import { compileBundle, onlyTightens } from '../index.js';
 import { describe, expect, test } from '@jest/globals';
 
 const BASE = `apiVersion: countersign.dev/v1
