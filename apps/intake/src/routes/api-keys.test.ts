@@ -163,7 +163,8 @@ describe('rotation', () => {
 describe('revocation', () => {
   test('A6: cancels what waits and takes back what was approved, with the reason, at once', async () => {
     const { id, key } = await create();
-    const waiting = (await submit(key)).json;
+    const callback = { url: 'http://127.0.0.1:45679/hook' };
+    const waiting = (await submit(key, { callback })).json;
     const approved = (await submit(key)).json;
     await world.decide(world.tokens.alice, approved, 'approve');
     const { grant } = (await world.call('GET', `/v1/action-requests/${approved.id}`, { as: key })).json.outcome;
@@ -178,6 +179,7 @@ describe('revocation', () => {
       expect(json).toMatchObject({ status, outcome: { status } });
       expect(json.outcome.reason).toContain('leaked in a log');
     }
+    expect((await world.store.deliveries.list('default', waiting.id)).map(({ event, state }) => [event, state])).toEqual([['outcome.settled', 'pending']]);
     expect(codeOf(await world.decide(world.tokens.alice, waiting, 'approve'))).toBe('409 already_settled');
     // The executor is another key, named by nobody: what counts is that the grant is void.
     expect(codeOf(await world.call('POST', '/v1/grants/redeem', { as: key, body: { grant, action: ACTION } }))).toBe('401 unauthenticated');

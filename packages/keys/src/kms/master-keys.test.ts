@@ -74,8 +74,12 @@ describe.each(kinds)('%s', (_name, start) => {
       ['denied', 'kms_refused'],
     ] as const) {
       kms.mood = mood;
-      for (const work of [sealer().open(CONTEXT, sealed), sealer().seal(CONTEXT, utf8('planted-secret')), parseMasterKeys(kms.key, kms.environment).check()]) {
-        const error = await work.then(
+      for (const work of [
+        () => sealer().open(CONTEXT, sealed),
+        () => sealer().seal(CONTEXT, utf8('planted-secret')),
+        () => parseMasterKeys(kms.key, kms.environment).check(),
+      ]) {
+        const error = await work().then(
           () => null,
           (thrown: Error) => thrown,
         );
