@@ -68,7 +68,10 @@ async function replay(
       continue;
     }
     replayed += 1;
-    const input = policyInput(payload.submission, request.resolved.environment, request.created_at as Instant, request.requester);
+    const input = {
+      ...policyInput(payload.submission, request.resolved.environment, request.created_at as Instant, request.requester),
+      ...payload.circumstances,
+    };
     transitions.add(request.id, current.evaluate(input), next.evaluate(input));
   }
   return { replayed, unread, transitions: transitions.all() };

@@ -1,5 +1,4 @@
 import type { Effect } from '@countersign/contracts';
-import type { Tier } from './bundle/schema.js';
 import type { Resolved } from './catalogue.js';
 import type { Bindings } from './condition/bindings.js';
 import type { Condition, Conjunct } from './condition/condition.js';
@@ -49,8 +48,6 @@ export interface CompiledLimit {
   readonly on_exceed: 'require' | 'deny';
   readonly exceedRule: string | undefined;
 }
-
-export type { Tier };
 
 /** One request as the rules of one tier see it. */
 export interface Sight {

@@ -72,7 +72,6 @@ const obligations = z.strictObject({
   /** A grant is always redeemed once; writing it out changes nothing. */
   use: z.literal('once').optional(),
 });
-export type ObligationsDocument = z.infer<typeof obligations>;
 
 export const breakGlass = z.strictObject({
   group,

@@ -19,7 +19,6 @@ const limit = z.strictObject({
   on_exceed: z.enum(['require', 'deny']),
   exceed_rule: ruleId.optional(),
 });
-export type LimitDocument = z.infer<typeof limit>;
 
 export const rule = z.strictObject({
   id: ruleId,

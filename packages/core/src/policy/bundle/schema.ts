@@ -9,8 +9,8 @@ import { rule } from './schema-rule.js';
 import { coverage, policyTest } from './schema-tests.js';
 import { isTimeZone } from '../windows.js';
 
-export type { RuleDocument, LimitDocument } from './schema-rule.js';
-export type { RequireDocument, StageDocument, ChannelDocument, ObligationsDocument, BreakGlassDocument, EscalationDocument } from './schema-require.js';
+export type { RuleDocument } from './schema-rule.js';
+export type { RequireDocument, StageDocument, ChannelDocument, BreakGlassDocument, EscalationDocument } from './schema-require.js';
 export type { PolicyTest, CoverageDocument } from './schema-tests.js';
 
 export const API_VERSION = 'countersign.dev/v1';
@@ -99,7 +99,6 @@ const groupDocument = z.strictObject({
   /** Groups whose members are members of this one too. */
   includes: z.array(group).min(1).max(50).optional(),
 });
-export type GroupDocument = z.infer<typeof groupDocument>;
 
 /** One bundle, as one document; several files are merged into this before it is checked. */
 export const bundleSchema = z.strictObject({

@@ -3,9 +3,6 @@ import { rootsIn, stepsOf } from './paths.js';
 import { PROVENANCE, type Provenance } from './roots.js';
 import { childrenOf } from './syntax.js';
 
-/** What of a request is vouched for by its credential or the catalogue. */
-export type Pinned = 'actor' | 'environment';
-
 /** The sets of what may be pinned, as bits: 1 the actor, 2 the environment. */
 export const pinnedBits = (actor: boolean, environment: boolean): number => (actor ? 1 : 0) + (environment ? 2 : 0);
 export const ALL_PINNED = 3;
