@@ -112,6 +112,7 @@ export function startDecisions({ config, world, announcer, wakeups, log, metrics
     },
     onBacklog(backlog) {
       waiting.set({ what: 'due_requests' }, backlog.due_requests);
+      waiting.set({ what: 'due_timers' }, backlog.due_timers);
       waiting.set({ what: 'due_deliveries' }, backlog.due_deliveries);
       waiting.set({ what: 'unplaced_leaves' }, backlog.unplaced_leaves);
       for (const [platform, count] of Object.entries(backlog.due_cards)) waiting.set({ what: `due_cards_${platform}` }, count);

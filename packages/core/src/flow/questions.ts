@@ -1,4 +1,4 @@
-import { entriesOf, linkOf, type Refusal, refusals } from '../decision/index.js';
+import { entriesOf, linkNow, linkOf, type Refusal, refusals } from '../decision/index.js';
 import { CoreError } from '../errors.js';
 import { maskText } from '../masking/index.js';
 import { questionCallback } from '../outcome/index.js';
@@ -87,7 +87,7 @@ export function eligibleApprover(context: DecidingContext, person_id: string): P
   const { request } = context;
   const person = context.people.find(({ id }) => id === person_id);
   if (person === undefined || !person.active) return refusals.accountInactive();
-  const link = linkOf(request.chain, person);
+  const link = linkNow(context, person);
   if (link !== null) return refusals.selfApproval(link);
   const lent =
     context.delegations.some(({ delegate_id }) => entriesOf(person).includes(delegate_id)) && request.requirement?.delegation !== undefined

@@ -1,5 +1,5 @@
 import type { ReviewBody, Requirement } from '@countersign/contracts';
-import { linkOf, entriesOf, type Refusal, refusals } from '../decision/index.js';
+import { linkNow, entriesOf, type Refusal, refusals } from '../decision/index.js';
 import { CoreError } from '../errors.js';
 import { reviewGroups } from '../policy/quorum.js';
 import type { ActionRequestRecord, ChangeCommit, CommitParts, DecisionRecord, LeafRecord, RequestState, ReviewRecord } from '../ports.js';
@@ -70,7 +70,7 @@ export async function review(
       (decision) => own.includes(decision.person.id) || (decision.delegate_for !== undefined && own.includes(decision.delegate_for.id)),
     );
     if (broke) return refusals.notAReviewer('You decided this request. Somebody else reviews how it passed.');
-    const link = linkOf(request.chain, person);
+    const link = linkNow(context, person);
     if (link !== null) return refusals.notAReviewer('You stand behind this request. Somebody else reviews how it passed.');
     if (!found.groups.some((group) => person.groups.includes(group))) return refusals.notAReviewer(`Members of ${found.groups.join(', ')} review it.`);
     if (found.reviewed_by !== null) return refusals.alreadyReviewed(found.reviewed_by.name);
