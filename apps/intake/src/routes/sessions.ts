@@ -1,4 +1,5 @@
-import { endedSessionsSchema, endSessionsBodySchema, sessionListSchema } from '@countersign/contracts';
+import { endedSessionsSchema, endSessionsBodySchema, idSchema, sessionListSchema } from '@countersign/contracts';
+import { z } from 'zod';
 import type { IntakeDeps } from '../deps.js';
 import { type Route, route } from '../http/route.js';
 import { notFound, trouble } from '../problems.js';
@@ -12,11 +13,14 @@ export function sessionRoutes({ identities }: IntakeDeps): Route[] {
       path: '/v1/sessions',
       name: 'listSessions',
       tag: 'People',
-      summary: 'Your sessions that are not over, the newest first',
+      summary: 'Your sessions that are not over, the newest first, or as an administrator those of a person',
       who: 'person',
+      query: z.strictObject({ person: idSchema('per').optional() }),
       answers: { 200: { description: 'Sessions', schema: sessionListSchema } },
-      async handle({ reader }) {
-        const sessions = await identities.sessions(reader.tenant, reader.person.id);
+      problems: ['forbidden'],
+      async handle({ reader, query: { person = reader.person.id } }) {
+        if (person !== reader.person.id && !administers(reader)) return trouble('forbidden', "Only administrators see other people's sessions.");
+        const sessions = await identities.sessions(reader.tenant, person);
         const data = sessions.map(({ id, issuer, method, auth_time, acr, user_agent, created_at, last_used_at, expires_at }) => ({
           ...{ id, current: id === reader.session?.id, issuer, method, auth_time, acr, user_agent, created_at, last_used_at, expires_at },
         }));

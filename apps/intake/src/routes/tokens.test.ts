@@ -138,6 +138,10 @@ describe('sessions', () => {
   test('C5: an administrator ends those of somebody else, nobody else does', async () => {
     const carol = await world.signedIn('carol');
     const person = world.api.people.carol.id;
+    expect((await world.as(await world.signedIn('bob'), 'GET', `/v1/sessions?person=${person}`)).status).toBe(403);
+    expect((await world.as(await world.signedIn('olivia'), 'GET', `/v1/sessions?person=${person}`)).json.data).toMatchObject([
+      { current: false, method: 'oidc' },
+    ]);
     expect((await world.as(await world.signedIn('bob'), 'POST', '/v1/sessions/end', { person })).status).toBe(403);
     expect((await world.as(await world.signedIn('olivia'), 'POST', '/v1/sessions/end', { person })).status).toBe(200);
     expect(await world.me(carol)).toBeNull();
