@@ -75,6 +75,31 @@ describe('a problem says where it is and what was meant', () => {
       `groups: {owners: {}}\nrules:\n  - {id: a, effect: require, actions: [x], require: {stages: [{all: [{group: ownrs, quorum: 1}]}]}}\n`,
       { message: expect.stringMatching(/the group "ownrs" does not stand under groups/) as unknown as string, hint: 'did you mean "owners"?' },
     ],
+    [
+      'an unknown member of one of two forms',
+      'rules:\n  - id: a\n    effect: require\n    actions: [x]\n    require:\n      timeout: {aftr: 4h}\n      stages: [{all: [{group: g}]}]\n',
+      { line: LINE + 5, column: 17, message: 'rules[0].require.timeout.aftr: this member is not part of the language', hint: 'did you mean "after"?' },
+    ],
+    [
+      'a window that is neither of two forms',
+      'windows: {w: {tz: Europe/Berlin, form: "08:00", to: "18:00"}}\n',
+      { message: 'windows.w.form: this member is not part of the language', hint: 'did you mean "from"?' },
+    ],
+    [
+      'a channel of two kinds',
+      'rules:\n  - {id: a, effect: require, actions: [x], require: {channels: [{slack: "#a", teams: b}], stages: [{all: [{group: g}]}]}}\n',
+      { message: expect.stringMatching(/a channel is one of slack/) as unknown as string },
+    ],
+    [
+      'a kind of facts that does not exist',
+      'catalogue: {actions: {x: {facts: {sqll: {from: parameters.s}}}}}\n',
+      { message: 'catalogue.actions.x.facts.sqll: there is no kind of facts "sqll"', hint: 'did you mean "sql"?' },
+    ],
+    [
+      'a member that means nothing here',
+      `rules:\n${rule('a', 'expires: 2027-01-01')}`,
+      { message: 'rules[0].expires: a rule with the effect deny does not expire' },
+    ],
     ['a duplicate id', `rules:\n${rule('a')}${rule('a')}`, { line: LINE + 2, message: 'rules[1].id: there are two rules with the id "a"' }],
     [
       'a requirement without people',

@@ -191,6 +191,16 @@ describe('whatever the bundle and the request', () => {
     );
   });
 
+  test('the same rule twice is the same policy', () => {
+    fc.assert(
+      fc.property(someRules, outcome, input, (rules, otherwise, request) => {
+        const once = compiled(rules, otherwise).evaluate(request);
+        const twice = compiled([...rules, ...rules.map((rule) => ({ ...rule, id: `${rule.id}-again` }))], otherwise).evaluate(request);
+        expect([twice.effect, twice.requirement]).toEqual([once.effect, once.requirement]);
+      }),
+    );
+  });
+
   test('nothing is allowed but by a rule or by the default that says so', () => {
     fc.assert(
       fc.property(someRules, outcome, input, (rules, otherwise, request) => {
