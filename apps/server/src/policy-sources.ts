@@ -94,6 +94,8 @@ export class PolicySources {
     const { bundle } = compiled;
     await looked({ kind: 'read', digest: bundle.digest, revision: read.revision });
     if (bundle.digest === this.#seen) return null;
+    if (compiled.warnings.length > 0)
+      this.#options.log.warn({ policy_digest: bundle.digest, warnings: compiled.warnings.map(problemLine) }, 'The policy has warnings');
     await this.#takeOver(bundle, read.origin);
     this.#seen = bundle.digest;
     return null;
