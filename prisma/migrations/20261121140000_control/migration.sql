@@ -121,16 +121,13 @@ CREATE INDEX "limit_uses_tenant_key_at_idx" ON "limit_uses"("tenant", "key", "at
 -- A statement sees what was committed before it began; a freeze that is placed, or a policy that is put in force, while a commit is under
 -- way would be missed. So commits share a lock, which freezing and activating take for themselves; and each statement of a volatile function
 -- has a snapshot of its own, which is taken once the lock is there.
-CREATE FUNCTION "countersign_share_control"(of_tenant text) RETURNS void LANGUAGE sql VOLATILE AS $$
-  SELECT pg_advisory_xact_lock_shared(1131628131, hashtext(of_tenant));
-$$;
 CREATE FUNCTION "countersign_take_control"(of_tenant text) RETURNS void LANGUAGE sql VOLATILE AS $$
   SELECT pg_advisory_xact_lock(1131628131, hashtext(of_tenant));
 $$;
 
 CREATE FUNCTION "countersign_in_force"(of_tenant text, of_digest text) RETURNS boolean LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
-  PERFORM countersign_share_control(of_tenant);
+  PERFORM pg_advisory_xact_lock_shared(1131628131, hashtext(of_tenant));
   RETURN EXISTS (SELECT FROM active_policies WHERE tenant = of_tenant AND digest = of_digest);
 END
 $$;
@@ -157,7 +154,9 @@ $$;
 -- The oldest freeze that holds an action now, and for as long as the calling transaction lasts; null where there is none.
 CREATE FUNCTION "countersign_frozen"(of_tenant text, of_action text, of_actors text[], of_callers text[]) RETURNS json LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
-  PERFORM countersign_share_control(of_tenant);
+  PERFORM pg_advisory_xact_lock_shared(1131628131, hashtext(of_tenant));
+  -- Nearly always there is nothing to compare with.
+  IF NOT EXISTS (SELECT FROM freezes WHERE tenant = of_tenant AND lifted_at IS NULL) THEN RETURN NULL; END IF;
   RETURN (SELECT json_build_object('id', f.id, 'reason', f.reason, 'placed_at', f.placed_at) FROM freezes f
           WHERE f.tenant = of_tenant AND f.lifted_at IS NULL AND countersign_freezes(f, of_action, of_actors, of_callers)
           ORDER BY f.placed_at, f.id LIMIT 1);
