@@ -1,5 +1,5 @@
 import type { Authenticated } from '@countersign/contracts';
-import type { Caller, Clock, CredentialStore, IdentityStore, Person } from '@countersign/core/ports';
+import type { Clock, CredentialStore, IdentityStore, Person } from '@countersign/core/ports';
 import { isTokenLive, parsePersonalToken, type TokenScope } from './personal-tokens.js';
 import { hashOf, sameHash } from './secret-token.js';
 import { isSessionLive, TOUCH_SECONDS } from './sessions.js';

@@ -42,7 +42,9 @@ export function peopleRoutes(deps: IntakeDeps): Route[] {
       who: 'open',
       signs_in: true,
       body: signInBodySchema,
-      answers: { 201: { description: 'Signed in, for a day at most and twelve hours without use', schema: sessionSchema, headers: { 'Set-Cookie': 'The session' } } },
+      answers: {
+        201: { description: 'Signed in, for a day at most and twelve hours without use', schema: sessionSchema, headers: { 'Set-Cookie': 'The session' } },
+      },
       problems: ['unauthenticated', 'account_inactive'],
       async handle({ body: { token }, header }) {
         const spent = await spendSignInLink({ credentials, directory, clock, entropy, issuer: publicUrl }, token, userAgentOf(header));

@@ -206,8 +206,12 @@ function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
 }
 
-const isStale = (error: unknown): boolean =>
-  codeOf(error) === 'OAUTH_JWT_TIMESTAMP_CHECK_FAILED' || /auth_time/.test(String((error as { cause?: unknown }).cause ?? ''));
+/** The provider said an older time than was asked for, or none. */
+function isStale(error: unknown): boolean {
+  if (codeOf(error) === 'OAUTH_JWT_TIMESTAMP_CHECK_FAILED') return true;
+  const cause = error instanceof Error ? error.cause : undefined;
+  return [error, cause].some((one) => one instanceof Error && /auth_time|authentication time/i.test(one.message));
+}
 
 /** The network's faults are nobody's refusal. */
 const isUnreachable = (error: unknown): boolean =>
