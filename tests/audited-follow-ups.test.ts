@@ -23,6 +23,22 @@ const RULE = `
       obligations: { ticket: { pattern: "CHG-[0-9]{4}" }, must_open: true }
       delegation: { within: anyone, max_duration: 14d }
       counter: [parameters.rows]
+
+  - id: soon
+    effect: require
+    actions: [ops.soon]
+    require:
+      stages:
+        - all: [{ group: data-owners, quorum: 1, escalate: [{ after: 1s, to: security }] }]
+      timeout: { after: 4h, reminders: [1s] }
+
+  - id: over
+    effect: require
+    actions: [ops.over]
+    require:
+      stages:
+        - all: [{ group: data-owners, quorum: 1 }]
+      timeout: { after: 1s, on_timeout: deny }
 `;
 
 let home: string;
@@ -107,6 +123,21 @@ async function verify(): Promise<Result> {
 
 test('E1: what stands beside a request, and what a decision came with, is as it was logged', async () => {
   expect(await verify()).toMatchObject({ ok: true, findings: [], rows: { reviews: 1, questions: 1, proposals: 1, card_openings: 1, delegations: 1 } });
+});
+
+test('C6: a reminder, an escalation and the end of the time come by themselves, in the running server, and are logged', async () => {
+  const key = running.quickstart?.api_key ?? '';
+  const ask = async (action: string): Promise<string> => (await api.submit(key, { ...EXPORT, action, resource: { type: 'service', id: 'billing' } })).json.id;
+  const [soon, over] = [await ask('ops.soon'), await ask('ops.over')];
+  const read = async () => (await api.call('GET', `/v1/action-requests/${over}`, { as: key })).json;
+  await until(async () => (await read()).status === 'denied', 'the end of the time');
+  expect((await read()).outcome).toMatchObject({ status: 'denied', decisions: [], reason: expect.stringContaining('in time') });
+  const events = async (): Promise<string[]> =>
+    (await api.call('GET', `/v1/action-requests/${soon}/events`, { as: key })).json.data.map(({ event }: { event: string }) => event);
+  await until(async () => (await events()).length === 3, 'what comes by itself');
+  expect((await events()).toSorted()).toEqual(['action_request.opened', 'reminder.sent', 'request.escalated']);
+  await until(async () => (await verify()).waiting === 0, 'every leaf to have its place');
+  expect(await verify()).toMatchObject({ ok: true, findings: [] });
 });
 
 const changes: [string, string, string | null][] = [

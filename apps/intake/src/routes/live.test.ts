@@ -54,6 +54,30 @@ describe('the event stream', () => {
     carol.close();
   });
 
+  test('C6: tells people what they are told, once, and nobody else', async () => {
+    const delegate = () =>
+      world.call('POST', '/v1/delegations', {
+        as: world.tokens.alice,
+        body: { delegate: 'carol@example.com', until: new Date(Date.now() + 3_600_000).toISOString() },
+      });
+    const [carol, bob] = [listen(bearer(world.tokens.carol)), listen(bearer(world.tokens.bob))];
+    await Promise.all([carol.until('event: ping'), bob.until('event: ping')]);
+    await delegate();
+    await carol.until('event: notice');
+    // Whoever comes later is not told what was said before.
+    const late = listen(bearer(world.tokens.carol));
+    await late.until('event: ping');
+    const { json } = await world.call('GET', '/v1/delegations', { as: world.tokens.alice });
+    await world.call('DELETE', `/v1/delegations/${json.data[0].id}`, { as: world.tokens.alice });
+    await delegate();
+    await late.until('event: notice');
+    const told = (stream: typeof carol): number => stream.text().split('event: notice').length - 1;
+    const { data } = (await world.call('GET', '/v1/notices', { as: world.tokens.carol })).json;
+    for (const { id } of data) await carol.until(id);
+    expect([told(carol), told(late), told(bob)]).toEqual([2, 1, 0]);
+    for (const stream of [carol, bob, late]) stream.close();
+  });
+
   test('B6: ends with its session', async () => {
     const { cookie } = await world.signIn('alice');
     const stream = listen({ cookie });
