@@ -1,82 +1,6 @@
 import { CliError, EXIT, messageOf } from './cli-error.js';
-import type { Command } from './command.js';
-import { approve, deny, redrive } from './commands/decisions.js';
-import { apiKeyCreate, apiKeyList, apiKeyRevoke, apiKeyRotate } from './commands/api-keys.js';
-import { signInLink, tokenCreate } from './commands/credentials.js';
-import { tokenList, tokenRevoke } from './commands/tokens.js';
-import { directoryCheck, scimTokenCreate } from './commands/directory.js';
-import { doctor } from './commands/doctor.js';
-import { exec } from './commands/exec.js';
-import { freeze, freezes, unfreeze } from './commands/freezes.js';
-import { keysRewrap } from './commands/keys-rewrap.js';
-import { keysRotate } from './commands/keys-rotate.js';
-import { ledgerExport } from './commands/ledger-export.js';
-import { ledgerVerify } from './commands/ledger-verify.js';
-import { list, request, show, wait } from './commands/requests.js';
-import { policyActivate } from './commands/policy/activate.js';
-import { policyAnalyze } from './commands/policy/analyze.js';
-import { policyCheck } from './commands/policy/check.js';
-import { policyDiff } from './commands/policy/diff.js';
-import { policyExplain } from './commands/policy/explain.js';
-import { policyFmt } from './commands/policy/fmt.js';
-import { policyHistory } from './commands/policy/history.js';
-import { policyReplay } from './commands/policy/replay.js';
-import { policyRollback } from './commands/policy/rollback.js';
-import { policySchema } from './commands/policy/schema.js';
-import { policyStatus } from './commands/policy/status.js';
-import { policySuggest } from './commands/policy/suggest.js';
-import { policyTest } from './commands/policy/test.js';
-import { quickstartLink } from './commands/quickstart-link.js';
-import { verify } from './commands/verify.js';
-import { verifyGrant } from './commands/verify-grant.js';
-import { verifyWebhookCommand } from './commands/verify-webhook.js';
+import { COMMANDS } from './commands.js';
 import type { Terminal } from './terminal.js';
-
-const COMMANDS: readonly Command[] = [
-  request,
-  wait,
-  list,
-  show,
-  approve,
-  deny,
-  exec,
-  redrive,
-  freeze,
-  unfreeze,
-  freezes,
-  policyCheck,
-  policyTest,
-  policyFmt,
-  policyExplain,
-  policyAnalyze,
-  policyDiff,
-  policyReplay,
-  policySuggest,
-  policySchema,
-  policyActivate,
-  policyRollback,
-  policyHistory,
-  policyStatus,
-  ledgerVerify,
-  ledgerExport,
-  keysRotate,
-  keysRewrap,
-  apiKeyCreate,
-  apiKeyList,
-  apiKeyRotate,
-  apiKeyRevoke,
-  tokenCreate,
-  tokenList,
-  tokenRevoke,
-  scimTokenCreate,
-  directoryCheck,
-  signInLink,
-  quickstartLink,
-  doctor,
-  verify,
-  verifyWebhookCommand,
-  verifyGrant,
-];
 
 /**
  * Runs `countersign <args>`.
@@ -88,14 +12,15 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
     terminal.out(overview());
     return first === undefined ? EXIT.usage : EXIT.fine;
   }
-  const command = COMMANDS.find(({ name }) => name.split(' ').every((word, at) => args[at] === word));
-  if (command === undefined) {
+  const found = COMMANDS.find(({ name }) => name.split(' ').every((word, at) => args[at] === word));
+  if (found === undefined) {
     const group = COMMANDS.filter(({ name }) => name.startsWith(`${first} `)).map(({ name }) => name);
     terminal.err(
       `countersign: there is no command ${JSON.stringify(args.slice(0, 2).join(' '))}. ${group.length > 0 ? `There is: ${group.join(', ')}.` : 'See: countersign --help'}`,
     );
     return EXIT.usage;
   }
+  const command = await found.load();
   const rest = args.slice(command.name.split(' ').length);
   // What follows -- is another program's.
   const ours = rest.includes('--') ? rest.slice(0, rest.indexOf('--')) : rest;
