@@ -124,6 +124,18 @@ describe.each(CHANNELS)('by %s', (channel) => {
     await refused('dan@example.com', before, /of the group that owns the agent/);
   });
 
+  test('C4: where policy lets the owner group decide, its members do; who asked before that policy is still held to it', async () => {
+    await rig.directory(people('', 'groups: [{ name: ml, members: [ann@example.com] }]', 'agents: [{ id: agent, owner_group: ml }]'));
+    const before = await rig.ask();
+    await rig.policy((text) => text.replace('defaults:', 'defaults:\n  chain: { owner_groups: false }'));
+    try {
+      expect(await rig.press(channel, 'ann@example.com', before)).toMatchObject({ code: 'self_approval' });
+      expect(await rig.press(channel, 'ann@example.com', await rig.ask())).toMatchObject({ code: 'decided' });
+    } finally {
+      await rig.policy((text) => text);
+    }
+  });
+
   test('C4: a group in the group that owns the agent', async () => {
     await rig.directory(
       people('', 'groups: [{ name: inner, members: [ann@example.com] }, { name: ml, groups: [inner] }]', 'agents: [{ id: agent, owner_group: ml }]'),

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { createAccountLinks, handlePress } from '@countersign/chat';
-import { decide, insertScimToken, loadDirectory, type LoadOutcome, open } from '@countersign/core/flow';
+import { decide, insertScimToken, leafMaker, loadDirectory, type LoadOutcome, open } from '@countersign/core/flow';
+import { compileBundle } from '@countersign/core/policy';
 import type { PostedCard } from '@countersign/core/ports';
 import { digestOf } from '@countersign/core/request';
 import { makeApiKey, makePersonalToken, ANY_RIGHTS, makeScimToken, readDirectory, snapshotOf } from '@countersign/identity';
@@ -23,6 +24,8 @@ export interface AttackRig {
   /** Puts a directory's file in force. People get a Slack account `U` and their name, in the team T1. */
   directory(text: string): Promise<LoadOutcome>;
   id(email: string): Promise<string>;
+  /** Puts another policy in force, made from the rig's own. */
+  policy(change: (text: string) => string): Promise<void>;
   /** A request that waits for the group `approvers`, as the agent `agent` unless told otherwise. */
   ask(members?: object, key?: string): Promise<{ id: string; request_digest: string }>;
   /** The same, by a workload whose token names who started the run. */
@@ -96,6 +99,19 @@ export async function createAttackRig(): Promise<AttackRig> {
       const snapshot = snapshotOf(TENANT, read.directory, await store.directory.list(TENANT));
       for (const person of snapshot.people) if (person.accounts.length === 0) person.accounts.push(accountOf(person.email));
       return loadDirectory({ ...flow, directory: store.directory }, TENANT, snapshot, 'directory.yaml');
+    },
+    async policy(change) {
+      const compiled = compileBundle([{ path: 'policy.yaml', text: change(POLICY) }]);
+      if (!compiled.ok) throw new Error(JSON.stringify(compiled.problems));
+      const { digest, canonical } = compiled.bundle;
+      const leaf = leafMaker(flow, { tenant: TENANT, subject: digest, recordKey: flow.entropy.bytes(32) });
+      await store.policies.activate({
+        tenant: TENANT,
+        digest,
+        canonical,
+        by: 'test',
+        leaf: leaf('policy.activated', flow.clock.now(), { policy_digest: digest }, {}),
+      });
     },
     async ask(members = {}, key = api.key) {
       const reply = await api.submit({ actor: { type: 'agent', id: 'agent' }, ...members }, { as: key });

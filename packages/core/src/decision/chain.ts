@@ -49,12 +49,21 @@ export function linkOf(chain: readonly ChainLink[], person: Person): ChainLink |
 export function linkNow(
   { request, today }: { request: { chain: readonly ChainLink[] }; today?: { agent: Agent | null; key_owner: string | null } | undefined },
   person: Person,
-  rules: { owner_groups: boolean } = { owner_groups: true },
 ): ChainLink | null {
   const earlier = linkOf(request.chain, person);
   if (earlier !== null || today === undefined) return earlier;
-  const since = [...ownersOf(today.agent, [], [], rules), ...(today.key_owner === null ? [] : [linkTo('key_owner', today.key_owner, [])])];
+  const since = [...ownersOf(today.agent, [], [], { owner_groups: true }), ...(today.key_owner === null ? [] : [linkTo('key_owner', today.key_owner, [])])];
   return linkOf(since, person);
+}
+
+/** What the directory says today, without the group that owns the agent where the policy in force says that its members do not stand behind what it asks. */
+export function todayUnder<Context extends { today?: { agent: Agent | null; key_owner: string | null } }>(
+  context: Context,
+  rules: { owner_groups: boolean },
+): Context {
+  const { today } = context;
+  if (rules.owner_groups || today?.agent == null) return context;
+  return { ...context, today: { ...today, agent: { ...today.agent, owner_group: null } } };
 }
 
 /** Whether the request names the person itself, spelled as it is: what lets them read it. Who merely may be one of them is not told of it. */

@@ -1,5 +1,5 @@
 export { agentProblem, agentWarnings } from './agent-rights.js';
-export { chainOf, entriesOf, humanOf, linkNow, linkOf, namedIn } from './chain.js';
+export { chainOf, entriesOf, humanOf, linkNow, linkOf, namedIn, todayUnder } from './chain.js';
 export { foldRef, mailboxOf, mayBeOne } from './mailbox.js';
 export { type Refusal, refusals, refuse } from './refusal.js';
 export { checkPasskeyEvidence, type EvidenceFault, type EvidenceVerdict, type SpkiVerify } from './passkey-evidence.js';

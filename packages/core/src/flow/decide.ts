@@ -1,6 +1,6 @@
 import type { Authenticated, JsonObject, PasskeyEvidence, Verdict, Via } from '@countersign/contracts';
 import { progressOf, waitingFor } from '../card/index.js';
-import { type Refusal, refusals } from '../decision/index.js';
+import { type Refusal, refusals, todayUnder } from '../decision/index.js';
 import { CoreError } from '../errors.js';
 import type { CompiledBundle } from '../policy/index.js';
 import { lastEscalation } from '../policy/quorum.js';
@@ -64,15 +64,16 @@ export async function decide(deps: FlowDeps, input: DecideInput): Promise<Decide
   const takePasskey = async (context: DecidingContext): Promise<PasskeyEvidence | null> =>
     (taken ??= input.passkey === undefined ? null : ((await deps.passkeys?.take(input.passkey, bindingOf(input, context))) ?? null));
   for (let plans = 0; plans < MAX_PLANS; plans++) {
-    const context = await deps.requests.decidingContext({
+    const seen = await deps.requests.decidingContext({
       tenant: input.decider.tenant,
       request_id: input.request_id,
       person_id: input.decider.person_id,
       ...(input.delegate_for === undefined ? {} : { delegate_for: input.delegate_for }),
     });
-    if (context === null) return { ...refusals.notFound(), state: null };
-    const payload = await openPayload(deps.sealer, context.request);
-    const bundle = await deps.policies.bundle(input.decider.tenant, context.active_policy);
+    if (seen === null) return { ...refusals.notFound(), state: null };
+    const payload = await openPayload(deps.sealer, seen.request);
+    const bundle = await deps.policies.bundle(input.decider.tenant, seen.active_policy);
+    const context = todayUnder(seen, bundle.defaults.chain);
     const plan = await planDecide(deps, { input, context, payload, bundle, behindSeconds, takePasskey });
     if (plan.kind === 'refused') {
       await recordRefusal(deps, input, context, payload, plan);

@@ -185,7 +185,7 @@ async function planOpen(
     policy_digest: bundle.digest,
     explanation,
   };
-  const chain = chainOf(submission, caller, context);
+  const chain = chainOf(submission, caller, context, bundle.defaults.chain);
   const { requirement, resolved } = judged.evaluation;
   const asked = { submission, environment: resolved.environment, requester, chain };
   const pattern = requirement === null ? null : await fittingPattern(deps, tenant, { ...asked, requirement });

@@ -227,6 +227,7 @@ function compileDefaults({ document, report }: PlacedBundle, check: CompileCondi
     grant_ttl_seconds: defaultGrantTtl(defaults),
     use_within_seconds: defaultUseWithin(defaults),
     require,
+    chain: { owner_groups: defaults.chain?.owner_groups ?? true },
     reveal: compileReveal(defaults.reveal) ?? [],
   };
 }
@@ -246,6 +247,7 @@ function strictestDefaults(all: readonly BundleDefaults[]): BundleDefaults {
       grant_ttl_seconds: Math.min(a.grant_ttl_seconds, b.grant_ttl_seconds),
       use_within_seconds: Math.min(a.use_within_seconds, b.use_within_seconds),
       require: mergeMaybe(a.require, b.require),
+      chain: { owner_groups: a.chain.owner_groups || b.chain.owner_groups },
       // Each bundle's own is asked besides (TierDefaults.reveal).
       reveal: a.reveal,
     }),

@@ -39,6 +39,8 @@ export interface BundleDefaults {
   use_within_seconds: number;
   /** Who decides where a requirement names nobody; null only where that cannot happen. */
   require: Requirement | null;
+  /** Whether everybody of a group that owns an agent stands behind what it asks, and decides none of it. */
+  chain: { owner_groups: boolean };
   /** Who may see masked values where no matching rule says; empty: nobody. */
   reveal: RevealLayer;
 }

@@ -122,6 +122,8 @@ export const bundleSchema = z.strictObject({
       via: via.optional(),
       delegation: delegation.optional(),
       channels: channels.optional(),
+      /** Whether everybody of a group that owns the agent stands behind what it asks; absent: they do. */
+      chain: z.strictObject({ owner_groups: z.boolean() }).optional(),
       require: require.optional(),
       /** Where no rule that matches says who; absent: nobody. */
       reveal: reveal.optional(),
