@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { setImmediate } from 'node:timers/promises';
 import { CookieBrowser } from '@countersign/dev-env/identity-provider';
 import { createSignInWorld, type SignInWorld } from '../testing/sign-in-world.js';
 
@@ -309,6 +310,23 @@ describe('back-channel logout', () => {
     expect((await post(token)).status).toBe(200);
     expect(await world.me(browser)).toBeNull();
     expect(await world.me(other)).toBe('alice@example.com');
+  });
+
+  test('C5: signing out at the provider itself ends the other sessions that it began here', async () => {
+    const browser = await world.signedIn('carol');
+    const elsewhere = new CookieBrowser();
+    elsewhere.set(world.api.url, 'cs', browser.get(world.api.url, 'cs') ?? '');
+    // A second session of the same one at the provider, which knows the person still.
+    browser.clear(world.api.url);
+    expect(await world.signIn(browser, 'carol')).toBe('/');
+    const { url } = (await world.as(browser, 'POST', '/v1/sign-in/logout')).json;
+    expect(await world.me(elsewhere)).toBe('carol@example.com');
+    const asked = await browser.go(url);
+    const xsrf = /name="xsrf" value="(?<value>[^"]+)"/.exec(asked.text)?.groups?.['value'] ?? '';
+    await browser.go(`${world.idp.issuer}/session/end/confirm`, { xsrf, logout: 'yes' });
+    // The provider tells us on its own time; the test's time-out bounds it.
+    while ((await world.me(elsewhere)) !== null) await setImmediate();
+    expect(await world.me(elsewhere)).toBeNull();
   });
 
   test('C5: by the provider’s session alone, where it names one', async () => {
