@@ -197,6 +197,20 @@ describe('A6: who freezes and who lifts', () => {
     expect(codeOf(await world.call('POST', '/v1/freezes', { body: { scope: { everything: true }, reason: 'x' } }))).toBe('401 unauthenticated');
   });
 
+  test('A6: policy says in a line who freezes and who lifts: groups that include others', async () => {
+    const own = await createApiWorld({
+      policy: (text) => text.replace('groups:\n', 'groups:\n  freezers: { includes: [security] }\n  freeze_lifters: { includes: [data-owners] }\n'),
+    });
+    try {
+      const placed = await own.call('POST', '/v1/freezes', { as: own.tokens.carol, body: { scope: { everything: true }, reason: 'x' } });
+      expect(codeOf(placed)).toBe('201');
+      expect(codeOf(await own.call('DELETE', `/v1/freezes/${placed.json.id}`, { as: own.tokens.dana }))).toBe('403 forbidden');
+      expect(codeOf(await own.call('DELETE', `/v1/freezes/${placed.json.id}`, { as: own.tokens.alice }))).toBe('200');
+    } finally {
+      await own.close();
+    }
+  });
+
   test('A6: who placed it does not lift it, whichever credential is used', async () => {
     const { id } = (await freeze({ everything: true })).json;
     expect(codeOf(await lift(id, world.tokens.olivia))).toBe('403 second_person_needed');

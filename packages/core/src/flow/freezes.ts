@@ -11,9 +11,9 @@ export type FreezeDeps = Pick<FlowDeps, 'requests' | 'policies' | 'sealer' | 'cl
   credentials: Pick<CredentialStore, 'apiKey'>;
 };
 
-/** Who may freeze besides administrators, and who may lift besides them, where the policy in force names no groups. */
-export const FREEZERS = 'freezers';
-export const FREEZE_LIFTERS = 'freeze_lifters';
+/** Who may freeze besides administrators, and who may lift besides them: groups of the directory, or what the policy in force makes of others. */
+const FREEZERS = 'freezers';
+const FREEZE_LIFTERS = 'freeze_lifters';
 
 export type FreezeRefusal = {
   kind: 'not_allowed';
@@ -37,8 +37,8 @@ export async function placeFreeze(
   by: By,
   body: FreezeBody,
 ): Promise<{ kind: 'placed'; freeze: FreezeRecord; holds: number } | FreezeRefusal> {
-  if (!isAdministrator(by.person) && !(await inGroupOf(deps, by, 'freezers', FREEZERS))) {
-    return not('forbidden', `Freezing is for administrators and for members of the groups that may freeze ("${FREEZERS}" unless the policy names others).`);
+  if (!isAdministrator(by.person) && !(await isIn(deps, by, FREEZERS))) {
+    return not('forbidden', `Freezing is for administrators and members of "${FREEZERS}".`);
   }
   const at = deps.clock.now();
   const expires_at = body.expires_at === undefined ? null : formatInstant(Date.parse(body.expires_at));
@@ -85,7 +85,7 @@ export async function liftFreeze(
 ): Promise<{ kind: 'lifted'; freeze: FreezeRecord } | FreezeRefusal> {
   const freeze = await deps.freezes.get(by.tenant, id);
   if (freeze === null) return not('not_found', 'There is no such freeze.');
-  if (!isAdministrator(by.person) && !(await inGroupOf(deps, by, 'freeze_lifters', FREEZE_LIFTERS))) {
+  if (!isAdministrator(by.person) && !(await isIn(deps, by, FREEZE_LIFTERS))) {
     return not('forbidden', `Lifting a freeze is for administrators and members of "${FREEZE_LIFTERS}".`);
   }
   // With every entry and address of the same human.
@@ -145,12 +145,11 @@ async function peopleOf(deps: FreezeDeps, tenant: string, scope: FreezeScope): P
 const isAdministrator = (person: Person): boolean => person.roles.includes('administrator');
 const viewOf = ({ id, email, name }: Person) => ({ id, email, name });
 
-/** Whether the person is in a group that the policy in force names for it, or in the one of that name. */
-async function inGroupOf(deps: FreezeDeps, { tenant, person }: By, setting: 'freezers' | 'freeze_lifters', fallback: string): Promise<boolean> {
+/** Whether the person is in the group, or in one that the group includes by the policy in force. */
+async function isIn(deps: FreezeDeps, { tenant, person }: By, group: string): Promise<boolean> {
   const { active_policy } = await deps.requests.openingContext({ tenant, agent_id: '', refs: [] });
   const bundle = await deps.policies.bundle(tenant, active_policy);
-  const named = setting in bundle ? (bundle as { [name in typeof setting]?: readonly string[] })[setting] : undefined;
-  return (named ?? [fallback]).some((group) => person.groups.includes(group));
+  return bundle.expandGroups(person.groups).includes(group);
 }
 
 /** Whether the person is, owns, or answers for the actor or the caller that a freeze names. */
