@@ -251,3 +251,52 @@ describe('D3: a dry run says what policy went by', () => {
     expect(opened.details.explanation_digest).toBe(explained.explanation_digest);
   });
 });
+
+describe('B1: bundles of several tiers', () => {
+  const head = (name: string, outcome = 'allow'): string => `apiVersion: countersign.dev/v1
+kind: PolicyBundle
+metadata: {name: ${name}, version: 1, tier: ${name}}
+defaults: {outcome: ${outcome}, undeclared: allow, via: [web, api], require: {stages: [{all: [{group: security}]}]}}
+`;
+  let tiers: ApiWorld;
+  beforeAll(async () => {
+    tiers = await createApiWorld({
+      policy: () => [
+        {
+          path: 'team.yaml',
+          text: `${head('team')}
+catalogue: {resources: [{type: db, id: pay, labels: {class: public, region: eu}}]}
+rules:
+  - {id: team-allows, effect: allow, actions: ['*'], when: 'caller.name == "pipeline"'}
+  - {id: team-denies, effect: deny, actions: [drop]}
+`,
+        },
+        {
+          path: 'org.yaml',
+          text: `${head('org')}
+catalogue: {resources: [{type: db, id: pay, labels: {class: pii}}]}
+rules: [{id: org-asks, effect: require, actions: ['*'], when: 'has(resource.labels.class) && resource.labels.class == "pii"'}]
+`,
+        },
+      ],
+    });
+  });
+  afterAll(() => tiers.close());
+
+  test('a lower tier tightens, and loosens nothing', async () => {
+    const of = async (action: string, id: string) =>
+      (await tiers.call('POST', '/v1/evaluations', { as: tiers.key, body: body(action, { resource: { type: 'db', id } }) })).json;
+    expect(await of('read', 'pay')).toMatchObject({
+      evaluation: { effect: 'require', rules: ['org-asks'] },
+      resolved: { labels: { class: 'pii', region: 'eu' } },
+      explanation: {
+        policy: [
+          { name: 'org', tier: 'org' },
+          { name: 'team', tier: 'team' },
+        ],
+      },
+    });
+    expect((await of('read', 'other')).evaluation).toMatchObject({ effect: 'allow', rules: ['team-allows'] });
+    expect((await of('drop', 'pay')).evaluation).toMatchObject({ effect: 'deny', rules: ['team-denies'] });
+  });
+});

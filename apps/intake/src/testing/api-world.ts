@@ -7,7 +7,7 @@ import { createPolicySource, type FlowDeps, type PolicySource, type FourEyes, le
 import { type Appliers, directoryAppliers, endpointAppliers, loadDirectory, policyApplier, preparedAppliers, settleChanges } from '@countersign/core/flow';
 import { integrate } from '@countersign/core/ledger';
 import { maskText } from '@countersign/core/masking';
-import { compileBundle, loadFactParsers } from '@countersign/core/policy';
+import { type BundleFile, compileBundle, loadFactParsers } from '@countersign/core/policy';
 import type { KeyRights, Person } from '@countersign/core/ports';
 import { type Digest, formatInstant } from '@countersign/core/request';
 import { checkCallbackUrl, createGuardedGet, parseCallbackAllow } from '@countersign/delivery';
@@ -122,7 +122,8 @@ export async function createApiWorld(
     signIn?: (url: string) => SignInDeps;
     pingMs?: number;
     lookMs?: number;
-    policy?: (quickstart: string) => string;
+    /** One bundle's text, or the files of several. */
+    policy?: (quickstart: string) => string | BundleFile[];
     fourEyes?: FourEyes;
     /** What requirements of these actions say besides, whatever the bundle says. */
     demands?: Readonly<Record<string, Partial<Requirement>>>;
@@ -186,9 +187,8 @@ export async function createApiWorld(
   const people = Object.fromEntries(everybody.map((person) => [person.email.split('@')[0], person])) as Record<Name, Person>; // the quickstart's names
 
   if (options.policy !== undefined) await loadFactParsers();
-  const compiled = compileBundle([
-    { path: 'policy.yaml', text: (options.policy ?? ((text: string) => text))(await readFile(quickstart('policy.yaml'), 'utf8')) },
-  ]);
+  const policy = (options.policy ?? ((text: string) => text))(await readFile(quickstart('policy.yaml'), 'utf8'));
+  const compiled = compileBundle(typeof policy === 'string' ? [{ path: 'policy.yaml', text: policy }] : policy);
   if (!compiled.ok) throw new Error(JSON.stringify(compiled.problems));
   const leaf = leafMaker(flow, { tenant: TENANT, subject: compiled.bundle.digest, recordKey: entropy.bytes(32) });
   await store.policies.activate({
