@@ -80,9 +80,9 @@ class Client:
 
     def submit(self, action, *, key=None, idempotency_key=None, **extras):
         """Asks. `action` is {action, resource, parameters?, actor, environment?}; extras are reason, context, purpose, callback,
-        grant_audience, timeout_seconds. `key` is your own name of this attempt: who asks again under it joins the request that is there."""
+        grant_audience, grant_jkt, timeout_seconds. `key` is your own name of this attempt: who asks again under it joins the request that is there."""
         frozen, digest = _freeze(action)
-        unknown = set(extras) - {"reason", "context", "purpose", "callback", "grant_audience", "timeout_seconds"}
+        unknown = set(extras) - {"reason", "context", "purpose", "callback", "grant_audience", "grant_jkt", "timeout_seconds"}
         if unknown:
             raise ClientError("invalid_options", f"unknown: {', '.join(sorted(unknown))}")
         if idempotency_key is None:
@@ -127,10 +127,10 @@ class Client:
             raise ClientError("unexpected_answer", "what answered is not a grant")
         return answer["grant"]
 
-    def redeem(self, grant, action):
-        """Spends a grant with the action exactly as it will run."""
+    def redeem(self, grant, action, *, dpop=None):
+        """Spends a grant with the action exactly as it will run; `dpop` is the proof that a grant bound to a key needs (RFC 9449)."""
         frozen, digest = _freeze(action)
-        answer = self._call("POST", "/v1/grants/redeem", {"grant": grant, "action": json.loads(frozen)})
+        answer = self._call("POST", "/v1/grants/redeem", {"grant": grant, "action": json.loads(frozen)}, headers=None if dpop is None else {"DPoP": dpop})
         if not isinstance(answer, dict) or not all(isinstance(answer.get(name), str) for name in ("grant_id", "action_request", "action_digest")):
             raise ClientError("unexpected_answer", "what answered is not a redemption")
         if answer["action_digest"] != digest:
@@ -539,6 +539,11 @@ def _base64url(text):
 _TEXT_CLAIMS = ("iss", "aud", "jti", "tenant", "action_request", "act_digest", "request_digest", "policy_digest")
 
 
+def _is_bound(cnf):
+    """Absent, or the thumbprint of the key that redemption must prove."""
+    return cnf is None or (isinstance(cnf, dict) and set(cnf) == {"jkt"} and isinstance(cnf["jkt"], str))
+
+
 def _read_grant(grant):
     """Header, claims, what is signed, and the signature; exactly the form that the service makes."""
     parts = grant.split(".") if len(grant) <= 8192 else []
@@ -554,7 +559,8 @@ def _read_grant(grant):
         and header["typ"] == "approval-grant+jwt"
         and isinstance(header["kid"], str)
         and isinstance(claims, dict)
-        and set(claims) == {*_TEXT_CLAIMS, "iat", "exp"}
+        and set(claims) - {"cnf"} == {*_TEXT_CLAIMS, "iat", "exp"}
+        and _is_bound(claims.get("cnf"))
         and all(isinstance(claims[name], str) for name in _TEXT_CLAIMS)
         and all(type(claims[name]) is int for name in ("iat", "exp"))
         and 0 < claims["exp"] - claims["iat"] <= 900
