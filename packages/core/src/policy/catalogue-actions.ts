@@ -33,6 +33,8 @@ export interface Expectation {
 
 export interface ActionCatalogue {
   find(action: string): DeclaredAction | undefined;
+  /** What is declared of the action under any case of letters: for what restricts, as rules that restrict go by any case too. */
+  inAnyCase(action: string): readonly DeclaredAction[];
   /** The action of exactly this name; undefined where it is not written out. */
   exact(action: string): DeclaredAction | undefined;
   /** Every action that is written out. */
@@ -49,6 +51,7 @@ export function compileActions(
   const exact = new Map<string, DeclaredAction>();
   const patterns = new GlobIndex<DeclaredAction>();
   const kinds = new Map<string, FactKind>();
+  const folded = new GlobIndex<DeclaredAction>();
   for (const [action, document] of Object.entries(documents)) {
     const pointer = childPointer('/catalogue/actions', action);
     const declared: DeclaredAction = {
@@ -59,6 +62,7 @@ export function compileActions(
       expected: compileExpectation(document.expected),
     };
     for (const [kind, fact] of declared.facts) kinds.set(kind, fact.kind);
+    folded.add(action.toLowerCase(), declared);
     const owner = taken.get(action);
     if (owner !== undefined)
       report(pointer, `the action "${action}" is declared by the bundle ${owner}, and one bundle alone declares an action`, { atKey: true });
@@ -84,6 +88,7 @@ export function compileActions(
         expected: bothExpected(found.map(({ expected }) => expected)),
       };
     },
+    inAnyCase: (action) => [...folded.find(action.toLowerCase())],
     exact: (action) => exact.get(action),
     names: [...exact.keys()],
     kinds,

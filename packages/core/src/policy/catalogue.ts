@@ -84,7 +84,9 @@ function resolveIn(tiers: readonly TierCatalogue[], input: PolicyInput, factsFor
   if (actions.length === 0) undeclared.push('action');
   if (known.length === 0) undeclared.push('resource');
   const names = { caller: input.caller === undefined ? [] : [input.caller.id, input.caller.name], actor: input.actor.id };
-  const definitions = actions.flatMap((action) => action.definitions);
+  // `Tool.Run` must not slip past what is declared of `tool.run`; of its patterns every one holds.
+  const restricting = actions.length > 0 ? actions : tiers.flatMap((tier) => tier.actions.inAnyCase(input.action));
+  const definitions = restricting.flatMap((action) => action.definitions);
   const classes = [
     ...(actions.length === 0 ? ['irreversible' as const] : actions.map(({ reversibility }) => reversibility)),
     ...known.flatMap(({ reversibility }) => reversibility ?? []),
@@ -109,7 +111,7 @@ function resolveIn(tiers: readonly TierCatalogue[], input: PolicyInput, factsFor
       ),
     ),
     undeclared,
-    unexpected: [...new Set([...actions, ...known].flatMap(({ expected }) => unexpectedIn(expected, names)))].sort(),
+    unexpected: [...new Set([...restricting, ...known].flatMap(({ expected }) => unexpectedIn(expected, names)))].sort(),
     redefined: definitions.length > 0 && !definitions.includes(definitionIn(input) ?? ''),
     suspicion: suspicionOf(type, id, normalised.ok, tiers),
   };
@@ -181,6 +183,7 @@ function together(catalogues: readonly ActionCatalogue[]): ActionCatalogue {
         expected: bothExpected(found.map(({ expected }) => expected)),
       };
     },
+    inAnyCase: (action) => catalogues.flatMap((catalogue) => catalogue.inAnyCase(action)),
     exact: (action) => firstOf(catalogues, (catalogue) => catalogue.exact(action)),
     names: catalogues.flatMap(({ names }) => names),
     kinds: new Map(catalogues.flatMap(({ kinds }) => [...kinds])),

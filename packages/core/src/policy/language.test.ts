@@ -1,5 +1,14 @@
 import { describe, expect, test } from '@jest/globals';
-import { compileBundle, compileCanonical, inputOf, type BundleFile, type CompiledBundle, type Evaluation, type PolicyInput, type PolicyProblem } from './index.js';
+import {
+  compileBundle,
+  compileCanonical,
+  inputOf,
+  type BundleFile,
+  type CompiledBundle,
+  type Evaluation,
+  type PolicyInput,
+  type PolicyProblem,
+} from './index.js';
 import { progress } from './quorum.js';
 
 const HEAD = 'apiVersion: countersign.dev/v1\nkind: PolicyBundle\n';
@@ -403,11 +412,13 @@ rules:
         effect: 'require',
         explanation: [{ text: 'The definition of the tool is not one that this policy knows.' }],
       });
+    expect(bundle.evaluate(request({ action: 'TOOL.run' })).effect).toBe('require');
     expect(run({ context: { tool_definition_digest: 'x' }, parameters: { tool_definition_digest: digest } }).effect).toBe('require');
   });
   test('who is not expected needs people', () => {
     const by = (id: string, actor = 'a1'): string =>
       bundle.evaluate(request({ action: 'deploy', caller: { ...caller, id, name: '' }, actor: { type: 'agent', id: actor } })).effect;
+    expect(bundle.evaluate(request({ action: 'Deploy', caller: { ...caller, id: 'other', name: '' } })).effect).toBe('require');
     expect([by('ci'), by('deploy-7'), by('other'), by('ci', 'a2')]).toEqual(['allow', 'allow', 'require', 'require']);
     expect(bundle.evaluate(request({ action: 'deploy' }))).toMatchObject({
       effect: 'require',
