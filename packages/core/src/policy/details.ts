@@ -80,7 +80,7 @@ export function detailsOf(rules: RuleSet, circumstances: Circumstances, judged: 
               role,
               condition: conjunct.text,
               truth,
-              reads: conjunct.reads.map((read) => readValue(read, sight, circumstances)),
+              reads: conjunct.reads.map((read) => readValue(read, sight, bindings === sight.loosening, circumstances)),
               ...(other === undefined ? {} : { otherwise: other }),
             };
           });
@@ -148,7 +148,7 @@ function whatIf(raw: readonly Judged[], rules: RuleSet, circumstances: Circumsta
 }
 
 /** The value at a path that a condition read: where it stands in the request, or, if the request does not say it, what it is. */
-function readValue({ steps, tested }: ReadPath, sight: Sight, { input }: Circumstances): ReadValue {
+function readValue({ steps, tested }: ReadPath, sight: Sight, loosening: boolean, { input }: Circumstances): ReadValue {
   const path = tested ? `has(${writePath(steps)})` : writePath(steps);
   const [root = '', member = ''] = steps;
   const { resolved } = sight;
@@ -178,7 +178,8 @@ function readValue({ steps, tested }: ReadPath, sight: Sight, { input }: Circums
         const label = steps[2] ?? '';
         const given = input.resource.labels;
         if (resolved.vouchedLabels.has(label)) return known(resolved.vouchedLabels.get(label));
-        return given !== undefined && Object.hasOwn(given, label) ? { path, pointer: pointerTo(steps) } : { path, missing: true };
+        // A condition that loosens does not see what the caller adds.
+        return !loosening && given !== undefined && Object.hasOwn(given, label) ? { path, pointer: pointerTo(steps) } : { path, missing: true };
       }
       if (member === 'data_classes') return known([...resolved.dataClasses]);
       if (member === 'owner') return known(resolved.owner);

@@ -703,6 +703,17 @@ rules:
     });
     expect(JSON.stringify(of)).not.toContain('hunter2');
   });
+  test('a label that only the caller gives is not there for a condition that loosens', () => {
+    const lax = compiled(
+      file("rules: [{id: lax, effect: allow, actions: ['*'], when: 'resource.labels.tier == \"3\"'}]", `outcome: deny, undeclared: allow, ${PEOPLE}`),
+    );
+    const { details: of } = lax.evaluate(request({ resource: { type: 'db', id: 'x', labels: { tier: '3' } } }));
+    expect(of.rules[0]).toMatchObject({
+      result: 'indeterminate',
+      reason: 'resource.labels.tier is missing',
+      conditions: [{ truth: 'error', reads: [{ missing: true }] }],
+    });
+  });
   test('what would have changed the effect', () => {
     const flips = (parts: Partial<PolicyInput>) => details(parts).rules[0]?.conditions.map(({ truth, otherwise }) => [truth, otherwise?.effect]);
     // One condition alone is what keeps the rule from matching.
