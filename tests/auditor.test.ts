@@ -138,7 +138,7 @@ const TABLES = [
     'active_policies',
     'signing_keys',
   ],
-  ...['directory_people', 'directory_groups', 'directory_memberships', 'directory_agents', 'endpoints', 'endpoint_secrets'],
+  ...['directory_people', 'directory_groups', 'directory_memberships', 'directory_agents', 'endpoints', 'endpoint_secrets', 'api_keys'],
   ...['ledger_leaves', 'ledger_entries', 'ledger_nodes', 'ledger_checkpoints', 'ledger_unplaced'],
 ] as const;
 type Table = (typeof TABLES)[number];
@@ -248,6 +248,9 @@ describe('the ledger and the database', () => {
     ['directory_groups', () => `UPDATE directory_groups SET source = 'scim' WHERE name = 'security'`, 'source', () => Promise.resolve('security')],
     ['directory_agents', () => `UPDATE directory_agents SET owner = NULL`, 'owner', () => Promise.resolve('retrainer')],
     ['directory_agents', () => `DELETE FROM directory_agents`, null, () => Promise.resolve('agent:retrainer')],
+    ['api_keys', () => `UPDATE api_keys SET owner = (SELECT id FROM directory_people WHERE ${email('carol')})`, 'owner', () => one('SELECT id FROM api_keys')],
+    ['api_keys', () => `UPDATE api_keys SET revoked_at = now()`, 'revoked_at', () => one('SELECT id FROM api_keys')],
+    ['api_keys', () => `UPDATE api_keys SET networks = '{10.0.0.0/8}'`, 'networks', () => one('SELECT id FROM api_keys')],
     ['endpoints', () => `UPDATE endpoints SET url = 'https://evil.example/hook' WHERE kind = 'registered'`, 'url', registered],
     ['endpoints', () => `DELETE FROM endpoints WHERE kind = 'registered'`, null, () => one(`SELECT id FROM kept_endpoints WHERE kind = 'registered'`)],
     [

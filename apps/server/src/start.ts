@@ -63,6 +63,7 @@ export async function start(config: Config): Promise<Running> {
           entropy: systemEntropy,
           sealer: world.sealer,
           credentials: store.credentials,
+          callers: store.callers,
           directory: store.directory,
         })
       : null;

@@ -34,6 +34,7 @@ export interface AuditSnapshot {
   policies(tenant: string): Promise<AuditedPolicies>;
   /** People, groups, agents as the directory has them now, and groups that only memberships name. */
   directory(tenant: string): Promise<DirectoryNow & { nameless: string[] }>;
+  apiKeys(tenant: string): Promise<AuditedKey[]>;
   /** Registered endpoints that were not deleted. */
   endpoints(tenant: string): Promise<AuditedEndpoint[]>;
   /** The leaves of events that belong to no request, in the log's order; those that wait come last. */
@@ -112,6 +113,18 @@ export interface AuditedRequest {
   leaves: AuditedLeaf[];
 }
 
+export interface AuditedKey {
+  id: string;
+  name: string;
+  owner: string;
+  rights: object;
+  networks: string[];
+  expires_at: string | null;
+  prefix: string;
+  binding: object | null;
+  revoked: boolean;
+}
+
 export interface AuditedEndpoint {
   id: string;
   url: string;
@@ -188,6 +201,14 @@ export async function openAuditSnapshot(url: string): Promise<AuditSnapshot> {
     }),
     directory: (tenant) => directory(rows, tenant),
     endpoints: (tenant) => endpoints(rows, tenant),
+    apiKeys: async (tenant) =>
+      (
+        await rows<Omit<AuditedKey, 'expires_at'> & { expires_at: Date | null }>(
+          `SELECT id, name, owner, rights, coalesce(networks, '{}') AS networks, expires_at, prefix, binding, revoked_at IS NOT NULL AS revoked
+           FROM api_keys WHERE tenant = $1 ORDER BY id`,
+          [tenant],
+        )
+      ).map((row) => ({ ...row, expires_at: instantOrNull(row.expires_at) })),
     standing: async (tenant, events) =>
       (
         await rows<LeafRow>(

@@ -3,6 +3,7 @@ import { auditAccounts } from './audit-accounts.js';
 import { auditControl } from './audit-control.js';
 import { auditDirectory } from './audit-directory.js';
 import { auditEndpoints } from './audit-endpoints.js';
+import { auditKeys } from './audit-keys.js';
 import { auditPolicies } from './audit-policies.js';
 import { auditRequest, type Openers } from './audit-request.js';
 import type { Finding } from './finding.js';
@@ -21,10 +22,11 @@ export async function auditRows(snapshot: AuditSnapshot, tenant: string, openers
   const policies = await auditPolicies(snapshot, tenant);
   const directory = await auditDirectory(snapshot, tenant, openers.sealer);
   const endpoints = await auditEndpoints(snapshot, tenant, openers.sealer);
+  const keys = await auditKeys(snapshot, tenant, openers.sealer);
   const control = await auditControl(snapshot, tenant, openers.sealer);
   const standIns = await auditDelegations(snapshot, tenant, openers.sealer);
   const accounts = await auditAccounts(snapshot, tenant, openers.sealer);
-  const findings = [...accounts.findings, ...policies.findings, ...control.findings, ...directory.findings, ...endpoints.findings, ...standIns.findings];
+  const findings = [...accounts.findings, ...policies.findings, ...control.findings, ...directory.findings, ...endpoints.findings, ...keys.findings, ...standIns.findings];
   const rows = {
     action_requests: 0,
     decisions: 0,
@@ -43,6 +45,7 @@ export async function auditRows(snapshot: AuditSnapshot, tenant: string, openers
     ...control.rows,
     ...directory.rows,
     ...endpoints.rows,
+    api_keys: keys.api_keys,
   };
   let unopened = 0;
   for await (const audited of snapshot.requests(tenant)) {

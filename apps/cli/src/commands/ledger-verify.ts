@@ -153,8 +153,7 @@ async function verifySource(
 }
 
 function uncovered(keys: OpenedKeys, rows: RowsAudit): string[] {
-  const always =
-    'Tables that are not held against the ledger: API keys, tokens, sessions, cards, idempotency keys; and the column version.';
+  const always = 'Tables that are not held against the ledger: the hashes of API keys, tokens, sessions, cards, idempotency keys; and the column version.';
   if (keys.sealer === null) {
     return [
       `${keys.why_not} So the private parts were not compared: people, reasons, digests, parameters, and who may redeem until when. Only the leaves' open facts were.`,

@@ -1,5 +1,5 @@
-import { ANY_RIGHTS, hashOf, makeApiKey, makePersonalToken, makeSignInLink, openWebhookSecret } from '@countersign/identity';
-import type { Clock, CredentialStore, DirectoryStore, Entropy, Person, Sealer } from '@countersign/core/ports';
+import { ANY_RIGHTS, createKey, hashOf, makePersonalToken, makeSignInLink, openWebhookSecret } from '@countersign/identity';
+import type { CallerStore, Clock, CredentialStore, DirectoryStore, Entropy, Person, Sealer } from '@countersign/core/ports';
 import { type QuickstartFile, readQuickstart, writeQuickstart } from './files.js';
 
 export interface SeedWorld {
@@ -10,7 +10,8 @@ export interface SeedWorld {
   entropy: Entropy;
   sealer: Sealer;
   credentials: CredentialStore;
-  directory: Pick<DirectoryStore, 'list'>;
+  callers: CallerStore;
+  directory: Pick<DirectoryStore, 'list' | 'people'>;
 }
 
 /** The person who owns the example agent and the example API key. */
@@ -48,8 +49,9 @@ async function apiKey(
   }
   const owner = people.find((person) => person.email === KEY_OWNER) ?? people[0];
   if (owner === undefined) throw new Error('The example directory names nobody; give it people and start again.');
-  const made = await makeApiKey(world, { tenant: world.tenant, name: 'quickstart (any actor)', owner: owner.id, rights: ANY_RIGHTS });
-  await world.credentials.insertApiKey(made.record);
+  const who = { tenant: world.tenant, by: 'quickstart', via: 'cli' } as const;
+  const made = await createKey(world, who, { name: 'quickstart (any actor)', owner: owner.id, rights: ANY_RIGHTS, networks: [] });
+  if (made.kind === 'invalid' || made.key === null) throw new Error('The example API key could not be made.');
   return { api_key: made.key, webhook_secret: made.webhook_secret };
 }
 
