@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { run } from '@countersign/cli';
 import { launchBrowser, openPage } from '@countersign/dev-env/browser';
 import { freePort } from '@countersign/dev-env/free-port';
 import { type IdentityProvider, startIdentityProvider } from '@countersign/dev-env/identity-provider';
@@ -8,6 +9,7 @@ import { type FakeSlack, startFakeSlack, visibleText } from '@countersign/dev-en
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import pg from 'pg';
 import type { Browser, Page } from 'playwright-core';
 import { EXPORT } from './support/api.js';
 import { type Credentials, makeCredentials, newMasterKey, ownFiles } from './support/installation.js';
@@ -25,6 +27,7 @@ const chromium = needs('chromium', 'signing in, in a browser');
   let server: RunningServer;
   let browser: Browser;
   let held: Credentials;
+  let masterKey: string;
 
   beforeAll(async () => {
     folder = mkdtempSync(path.join(tmpdir(), 'countersign-sign-in-'));
@@ -36,7 +39,7 @@ const chromium = needs('chromium', 'signing in, in a browser');
     });
     idp = await startIdentityProvider({ port: idpPort, client: { publicUrl: `http://localhost:${port}`, ids: ['sso'] } });
     for (const name of ['alice', 'bob']) idp.accounts.set(name, { email: `${name}@example.com`, email_verified: true, name });
-    const masterKey = newMasterKey();
+    masterKey = newMasterKey();
     server = await startServer({
       home: path.join(folder, 'home'),
       port,
@@ -177,6 +180,28 @@ const chromium = needs('chromium', 'signing in, in a browser');
     await page.getByRole('button', { name: 'your account' }).click();
     await page.getByRole('list', { name: 'Chat accounts' }).getByText('U0BOB').waitFor();
     expect(faults).toEqual([]);
+  });
+
+  test('E1: who signed in and who linked what is in the ledger, and the auditor finds a link that nobody made', async () => {
+    const verify = async (): Promise<{ ok: boolean; findings: { table: string; row: string }[] }> => {
+      const out: string[] = [];
+      await run(['ledger', 'verify', '--json', '--database-url', postgres.url, '--home', folder], {
+        ...{ env: { COUNTERSIGN_MASTER_KEY: masterKey }, cwd: folder, stdin: () => Promise.resolve(Buffer.alloc(0)) },
+        ...{ out: (line: string) => void out.push(line), err: () => {} },
+      });
+      return JSON.parse(out.join('\n'));
+    };
+    expect(await verify()).toMatchObject({ ok: true, findings: [] });
+    const owner = new pg.Client({ connectionString: postgres.url });
+    await owner.connect();
+    try {
+      await owner.query(`INSERT INTO chat_account_links (tenant, platform, workspace, "user", person_id, how)
+        SELECT tenant, 'slack', 'T0EXAMPLE', 'U0MALLORY', id, 'proof' FROM directory_people WHERE email = 'carol@example.com'`);
+      expect(await verify()).toMatchObject({ ok: false, findings: [{ table: 'chat_account_links', row: 'slack T0EXAMPLE U0MALLORY' }] });
+      await owner.query(`DELETE FROM chat_account_links WHERE "user" = 'U0MALLORY'`);
+    } finally {
+      await owner.end();
+    }
   });
 
   test('C5: signing out ends the session here and at the provider', async () => {

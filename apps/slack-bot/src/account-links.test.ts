@@ -56,7 +56,7 @@ describe('an account that is nobody’s', () => {
     const by = { tenant: made.world.tenant, person_id: made.world.people.alice, session_id: 'ses_1' };
     const { chatLinks } = made.world.store;
     await chatLinks.openLink(hash, by);
-    await chatLinks.wantCode(hash, by);
+    await chatLinks.wantCode(hash, by, 5);
     await Promise.all([made.bot.work(), made.bot.work()]);
     const sent = made.slack.direct(MALLORY);
     expect(sent).toHaveLength(1);
@@ -72,7 +72,7 @@ describe('an account that is nobody’s', () => {
     const hash = linkTokenHash(new URL(linkFor(MALLORY) ?? '').hash.slice(1));
     const by = { tenant: made.world.tenant, person_id: made.world.people.alice, session_id: 'ses_1' };
     await made.world.store.chatLinks.openLink(hash, by);
-    await made.world.store.chatLinks.wantCode(hash, by);
+    await made.world.store.chatLinks.wantCode(hash, by, 5);
     made.slack.fail('conversations.open', 'server_error');
     await made.bot.work();
     expect(made.slack.direct(MALLORY)).toEqual([]);

@@ -39,7 +39,7 @@ describe('an account that is nobody’s', () => {
       const { text } = await pressedBy('mallory');
       const hash = linkTokenHash(new URL(/http:\S+\/link#[\w-]{43}/.exec(text)?.[0] ?? '').hash.slice(1));
       await chatLinks.openLink(hash, by);
-      await chatLinks.wantCode(hash, by);
+      await chatLinks.wantCode(hash, by, 5);
       await rig.bot.work();
     };
     await want();

@@ -57,12 +57,13 @@ export function chatLinkStore(database: Database): ChatLinkStore {
           values: [hash, session_id, proof],
         })
       ).length > 0,
-    wantCode: async (hash, { session_id }) =>
+    wantCode: async (hash, { session_id }, most) =>
       (
         await database.run<{ hash: Buffer }>({
           name: 'want-code',
-          text: `UPDATE chat_link_attempts SET code_wanted = true, code_hash = NULL WHERE hash = $1 AND session_id = $2 AND proof IS NULL AND ${LIVE} RETURNING hash`,
-          values: [hash, session_id],
+          text: `UPDATE chat_link_attempts SET code_wanted = true, code_hash = NULL, code_tries = code_tries + CASE WHEN code_wanted THEN 1 ELSE 0 END
+            WHERE hash = $1 AND session_id = $2 AND code_tries < $3 AND proof IS NULL AND ${LIVE} RETURNING hash`,
+          values: [hash, session_id, most],
         })
       ).length > 0,
     takeCodeTask: async (tenant, platform, codeHash) => {

@@ -87,6 +87,17 @@ describe('linking by a code that the bot sends', () => {
     for (const each of [code, again]) expect((await confirm(carol, token, each)).status).toBe(403);
   });
 
+  test('C5: nobody floods an account with codes: each further one counts as a try', async () => {
+    const account = slackAccount();
+    const token = tokenIn(await linksOf(world).startLink(account, null));
+    const carol = await world.signedIn('carol');
+    await open(carol, token);
+    const statuses: number[] = [];
+    for (let asked = 0; asked < 8; asked++) statuses.push((await wantCode(carol, token)).status);
+    expect(statuses).toEqual([200, 200, 200, 200, 200, 200, 409, 409]);
+    expect((await codesSent(world)).has(account.user)).toBe(true);
+  });
+
   test('C5: the first session that opens a link has it: no other session, not even the same person’s', async () => {
     const token = tokenIn(await linksOf(world).startLink(slackAccount(), null));
     expect((await open(await world.signedIn('carol'), token)).status).toBe(200);

@@ -23,7 +23,7 @@ import { notFound, trouble, type Trouble } from '../problems.js';
 import { administers } from '../visibility.js';
 import { startedCookie } from './sign-in.js';
 
-/** How often a code may be entered. */
+/** How often a code may be entered, or asked for anew. */
 const MOST_TRIES = 5;
 
 /** Chat accounts and accounts of the identity provider: who they belong to, proving that, and cutting it. */
@@ -81,7 +81,7 @@ export function linkRoutes(deps: IntakeDeps): Route[] {
         if (way === 'code') {
           // Where the stronger proof can be had, the weaker one is none.
           if (opened.platform === 'slack' && slack !== undefined) return trouble('link_not_possible', 'Here this account is proved by Sign in with Slack.');
-          if (!(await chatLinks.wantCode(hash, by))) return over();
+          if (!(await chatLinks.wantCode(hash, by, MOST_TRIES))) return over();
           flow.announcer.announce('cards');
           return { status: 200, json: { url: null } };
         }

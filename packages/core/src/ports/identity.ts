@@ -110,8 +110,8 @@ export interface ChatLinkStore {
   /** The attempt for the session that opens it first, and for no other; null when unknown, spent, over, or another's. */
   openLink(hash: Uint8Array, by: { tenant: string; person_id: string; session_id: string }): Promise<ChatLinkAttempt | null>;
   proveLink(hash: Uint8Array, by: { session_id: string }, proof: ChatProof): Promise<boolean>;
-  /** Asks the bot for a code; again after the first one was not entered. */
-  wantCode(hash: Uint8Array, by: { session_id: string }): Promise<boolean>;
+  /** Asks the bot for a code. Each further one counts as a try, so that nobody is flooded with codes; false once there were `most`. */
+  wantCode(hash: Uint8Array, by: { session_id: string }, most: number): Promise<boolean>;
   /** One attempt that waits for its code, taken by storing the code's hash; null when there is none. */
   takeCodeTask(tenant: string, platform: ChatAccount['platform'], code_hash: Uint8Array): Promise<(ChatLinkAttempt & { person: Person }) | null>;
   /** The code could not be sent: it waits again. */
