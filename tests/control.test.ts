@@ -151,6 +151,31 @@ describe('B1: policies from a terminal', () => {
   });
 });
 
+describe('B6: approving alike on the running server', () => {
+  test('B6: an approver lets the same be asked again, and takes it back', async () => {
+    const rule = `
+  - id: restarts
+    effect: require
+    actions: [service.restart]
+    require:
+      stages:
+        - all: [{ group: data-owners, quorum: 1 }]
+      via: [api]
+      alike: { pin: [parameters.service], max_uses: 5, max_ttl: 1d }
+`;
+    await writeFile(path.join(home, 'policy.yaml'), `${stricter(2)}${rule}`);
+    expect((await countersign('olivia', 'policy', 'status', '--sync')).code).toBe(0);
+    const ask = () => submit({ action: 'service.restart', resource: { type: 'service', id: 'billing' }, parameters: { service: 'billing' } });
+    const first = (await ask()).json;
+    const body = { verdict: 'approve', request_digest: first.request_digest, alike: { pin: ['parameters.service'], uses: 3, ttl_seconds: 600 } };
+    expect((await api.call('POST', `/v1/action-requests/${first.id}/decisions`, { as: as('alice'), body })).status).toBe(201);
+    const again = (await ask()).json;
+    expect(again).toMatchObject({ status: 'approved', pattern: { action_request: first.id, use: 1, uses: 3 } });
+    expect((await api.call('DELETE', `/v1/patterns/${again.pattern.id}`, { as: as('bob') })).status).toBe(200);
+    expect((await ask()).json.status).toBe('pending');
+  });
+});
+
 describe('E1: the auditor’s check', () => {
   const verify = async () => {
     const { out, err } = await countersign('', 'ledger', 'verify', '--json');
@@ -161,7 +186,7 @@ describe('E1: the auditor’s check', () => {
     await until(async () => (await verify()).waiting === 0, 'every leaf to have its place', 30_000);
     const { findings, rows } = await verify();
     expect(findings).toEqual([]);
-    expect(rows).toMatchObject({ freezes: 2, config_changes: 2, policy_activations: expect.any(Number) });
+    expect(rows).toMatchObject({ freezes: 2, patterns: 1, config_changes: 2, policy_activations: expect.any(Number) });
   });
 
   test.each([
@@ -171,6 +196,9 @@ describe('E1: the auditor’s check', () => {
     ['freezes', `UPDATE freezes SET actor_people = '{per_x}' WHERE actor_fold IS NOT NULL`, 'actor_people'],
     ['freezes', `UPDATE freezes SET action_like = 'nothing' WHERE action_like IS NOT NULL`, 'actor_fold, caller or action_like'],
     ['freezes', `UPDATE freezes SET actor_fold = 'nobody' WHERE actor_fold IS NOT NULL`, 'actor_fold, caller or action_like'],
+    ['patterns', `UPDATE patterns SET used = 0`, 'used'],
+    ['patterns', `UPDATE patterns SET uses = 100`, 'uses'],
+    ['patterns', `UPDATE patterns SET revoked_at = NULL, revoked_by = NULL`, 'revoked_at'],
     ['config_changes', `UPDATE config_changes SET state = 'applied'`, 'state'],
     ['policy_activations', `UPDATE policy_activations SET activated_by = 'somebody'`, 'activated_by'],
   ])('E1: a row of %s that somebody changed is named: %s', async (table, sql, column) => {
@@ -178,10 +206,11 @@ describe('E1: the auditor’s check', () => {
     await owner.query(`CREATE TEMPORARY TABLE kept ON COMMIT PRESERVE ROWS AS SELECT * FROM ${table}`);
     await owner.query(sql);
     await owner.query('COMMIT');
-    const { findings } = await verify();
-    await owner.query(`DELETE FROM ${table}`);
-    await owner.query(`INSERT INTO ${table} SELECT * FROM kept`);
-    await owner.query('DROP TABLE kept');
+    const { findings } = await verify().finally(async () => {
+      await owner.query(`DELETE FROM ${table}`);
+      await owner.query(`INSERT INTO ${table} SELECT * FROM kept`);
+      await owner.query('DROP TABLE kept');
+    });
     expect(findings).toContainEqual(expect.objectContaining({ table, column }));
     expect((await verify()).findings).toEqual([]);
   });
