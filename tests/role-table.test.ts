@@ -226,6 +226,7 @@ const CALLERS = ['submitActionRequest', 'acceptProposal', 'freshGrant', 'redeemG
  */
 const BY_WHAT_IT_IS = [
   'decide',
+  'replayPolicy',
   ...['beginPasskeyDecision', 'assertPasskeyDecision', 'getStepUpIntent', 'beginStepUp', 'stepUp', 'listActionRequests'],
   ...['cancelActionRequest', 'revokeActionRequest', 'decideTogether', 'markOpened', 'askQuestion', 'answerQuestion'],
   ...['proposeValues', 'listReviews', 'completeReview', 'nameStandIn', 'listStandIns', 'endStandIn'],

@@ -50,7 +50,9 @@ export const scimTokenCreate: Command = {
       await insertScimToken({ ...opened, scim: opened.store.scim }, token.record);
       return token;
     });
-    terminal.out(`token    ${made.token}\nid       ${made.record.id}\nexpires  ${made.record.expires_at}\nKeep it now: it is stored as a hash, and not shown again.`);
+    terminal.out(
+      `token    ${made.token}\nid       ${made.record.id}\nexpires  ${made.record.expires_at}\nKeep it now: it is stored as a hash, and not shown again.`,
+    );
     return EXIT.fine;
   },
 };
