@@ -54,6 +54,25 @@ describe('B1: policy from a file', () => {
     expect((await status()).sources).toMatchObject([{ source: 'COUNTERSIGN_POLICY', kind: 'file', failed_at: null, in_force: true }]);
   });
 
+  test('B1: whoever asks for a look sees what was written before, also while an earlier look runs', async () => {
+    const watched = sources({ kind: 'file', path: write(stricter(1)) });
+    await watched.start();
+    const before = await active();
+    const { looked } = world.store.policies;
+    const digests: string[] = [];
+    world.store.policies.looked = (tenant, look) => {
+      if (look.result.kind === 'read') digests.push(look.result.digest);
+      // The source changes after it was read.
+      write(stricter(2));
+      return looked(tenant, look);
+    };
+    const early = watched.sync();
+    await Promise.all([early, watched.sync(), watched.sync()]);
+    expect([digests.length, digests[0]]).toEqual([2, before]);
+    expect(await active()).toBe(digests[1]);
+    expect(digests[1]).not.toBe(before);
+  });
+
   test('B1: a bad file replaces nothing; everybody who may see policy sees why, until it is good again', async () => {
     const file = write(stricter(1));
     const watched = sources({ kind: 'file', path: file });

@@ -34,6 +34,8 @@ export class PolicySources {
   /** The digest of what this process saw last, so that a replica with an older file does not undo what a newer one did. */
   #seen: string | null = null;
   #running: Promise<void> | null = null;
+  /** The look after the one that runs. */
+  #next: Promise<void> | null = null;
   #timer: NodeJS.Timeout | null = null;
 
   constructor(world: PolicyWorld, options: PolicySourceOptions) {
@@ -53,15 +55,24 @@ export class PolicySources {
 
   /** Looks again and again, until stopped. */
   watch(everySeconds: number): () => void {
-    this.#timer = setInterval(() => void this.sync(), everySeconds * 1000);
+    this.#timer = setInterval(() => void (this.#running ?? this.#run()), everySeconds * 1000);
     return () => {
       if (this.#timer !== null) clearInterval(this.#timer);
     };
   }
 
-  /** Looks now; looks at once share one. */
+  /** Looks now. A look that runs already may have read the source before it changed: whoever asks meanwhile shares the one after it. */
   async sync(): Promise<void> {
-    this.#running ??= this.#look()
+    if (this.#running === null) return this.#run();
+    this.#next ??= this.#running.then(() => {
+      this.#next = null;
+      return this.#running ?? this.#run();
+    });
+    return this.#next;
+  }
+
+  #run(): Promise<void> {
+    this.#running = this.#look()
       .then((failure) => {
         if (failure !== null) this.#options.log.error({ err: failure }, 'The policy could not be taken over; what is in force stays');
       })
