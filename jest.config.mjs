@@ -20,7 +20,8 @@ export default {
   },
   globalSetup: '<rootDir>/packages/dev-env/src/jest-global-setup.mjs',
   globalTeardown: '<rootDir>/packages/dev-env/src/jest-global-teardown.mjs',
-  testTimeout: 30_000,
+  // A bound for what hangs, not a measure of speed: the machine may be slow, or do other things besides.
+  testTimeout: 120_000,
   // Suites wait for servers more than they compute, so every core takes one.
   maxWorkers: '100%',
 };

@@ -49,7 +49,7 @@ export async function startCallbackReceiver(port = 0): Promise<CallbackReceiver>
     url: `http://127.0.0.1:${taken}`,
     attempts,
     answerWith: (next) => void (status = next),
-    of: (requestId, count = 1, withinMs = 15_000) =>
+    of: (requestId, count = 1, withinMs = 30_000) =>
       new Promise((resolve, reject) => {
         const look = (): void => {
           const found = attempts.filter(({ json }) => json.data.action_request === requestId);

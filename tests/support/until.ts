@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 type Found<T> = Exclude<T, undefined | null | false>;
 
 /** The first value of the probe that is not undefined, null or false, looked for again and again; throws when the time is over. */
-export async function until<T>(probe: () => T | Promise<T>, what: string | (() => string), withinMs = 15_000): Promise<Found<T>> {
+export async function until<T>(probe: () => T | Promise<T>, what: string | (() => string), withinMs = 30_000): Promise<Found<T>> {
   const deadline = Date.now() + withinMs;
   for (;;) {
     const found = await probe();

@@ -97,7 +97,7 @@ export async function startWireServer(options: WireServerOptions): Promise<WireS
       if (!server.listening) await listen(port);
     },
     close: stop,
-    until: (probe, what, withinMs = 10_000) =>
+    until: (probe, what, withinMs = 30_000) =>
       new Promise((resolve, reject) => {
         const look = () => {
           try {
@@ -186,7 +186,7 @@ export interface WireServer {
   /** Listens again on the same port. */
   accept(): Promise<void>;
   close(): Promise<void>;
-  /** The first value of the probe that is not undefined, null or false; looks again after each change. Throws after `withinMs` (10,000). */
+  /** The first value of the probe that is not undefined, null or false; looks again after each change. Throws after `withinMs` (30,000). */
   until<T>(probe: () => T | undefined | null | false, what: string, withinMs?: number): Promise<T>;
 }
 
