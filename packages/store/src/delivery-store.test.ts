@@ -321,7 +321,10 @@ describe('endpoints that fail', () => {
     await fixture.sql('BEGIN');
     await fixture.sql('SELECT FROM deliveries WHERE request_id = $1 FOR UPDATE', [requests[2]]);
     const waiters = async () =>
-      (await fixture.sql<{ count: number }>('SELECT count(DISTINCT pid)::int AS count FROM pg_locks WHERE NOT granted'))[0]?.count ?? 0;
+      (
+        await fixture.sql<{ count: number }>(`SELECT count(DISTINCT pid)::int AS count FROM pg_locks WHERE NOT granted
+          AND pid IN (SELECT pid FROM pg_locks WHERE database = (SELECT oid FROM pg_database WHERE datname = current_database()))`)
+      )[0]?.count ?? 0;
     const claiming = claims({});
     while ((await waiters()) < 1);
     const seen = { enabled: false };

@@ -316,7 +316,9 @@ describe('A6: a freeze that races what it stops', () => {
       const approving = world.decide(world.tokens.alice, request, 'approve');
       // It waits for the lock: its snapshot is older than the freeze's commit.
       for (;;) {
-        const { rows } = await client.query(`SELECT count(*)::int AS count FROM pg_locks WHERE locktype = 'advisory' AND NOT granted`);
+        const { rows } = await client.query(
+          `SELECT count(*)::int AS count FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
+        );
         if (rows[0].count > 0) break;
       }
       await client.query('COMMIT');
