@@ -8,7 +8,7 @@ import { createTestDatabase, type TestDatabase } from '@countersign/dev-env/post
 import { formatInstant } from '@countersign/core/request';
 import { openStore } from '@countersign/store';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { countersign } from '../apps/cli/src/testing/terminal.js';
+import { countersign } from '@countersign/cli/testing';
 
 let world: ApiWorld;
 let cwd: string;
