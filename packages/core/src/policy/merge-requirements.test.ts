@@ -25,18 +25,19 @@ const stage: fc.Arbitrary<Omit<Stage, 'name'> & { name: string | null }> = fc
     all: [...all].sort((a, b) => (a.group < b.group ? -1 : 1)),
     distinct_humans: all.reduce<number>((sum, { quorum }) => sum + quorum, extra),
   }));
-const stages = fc
-  .array(stage, { minLength: 1, maxLength: 2 })
-  .map((list) =>
-    list.map((each, index): Stage => ({
-      ...each,
-      name: each.name === null || list.findIndex(({ name }) => name === each.name) < index ? `stage ${index + 1}` : each.name,
-    })),
-  );
+const stages = fc.array(stage, { minLength: 1, maxLength: 2 }).map((list) =>
+  list.map((each, index): Stage => ({
+    ...each,
+    name: each.name === null || list.findIndex(({ name }) => name === each.name) < index ? `stage ${index + 1}` : each.name,
+  })),
+);
 const obligations: fc.Arbitrary<Obligations> = fc.record(
   {
     passkey: fc.record({ fresh_seconds: fc.integer({ min: 1, max: 600 }) }),
-    tickets: fc.uniqueArray(fc.constantFrom<{ pattern: string; field?: string }>({ pattern: '^A' }, { pattern: '^B', field: 'context.t' }), { minLength: 1, selector: ({ pattern }) => pattern }),
+    tickets: fc.uniqueArray(fc.constantFrom<{ pattern: string; field?: string }>({ pattern: '^A' }, { pattern: '^B', field: 'context.t' }), {
+      minLength: 1,
+      selector: ({ pattern }) => pattern,
+    }),
     acknowledge: fc.uniqueArray(fc.constantFrom('one', 'two', 'three'), { minLength: 1 }).map((all) => all.sort()),
     must_open: fc.constant(true as const),
   },
