@@ -1,4 +1,13 @@
-import { type Appliers, type ConfigChangeDeps, directoryAppliers, endFreeze, endpointAppliers, policyApplier, preparedAppliers, settleChanges } from '@countersign/core/flow';
+import {
+  type Appliers,
+  type ConfigChangeDeps,
+  directoryAppliers,
+  endFreeze,
+  endpointAppliers,
+  policyApplier,
+  preparedAppliers,
+  settleChanges,
+} from '@countersign/core/flow';
 import type { Config } from '@countersign/service';
 import type { World } from './world.js';
 
