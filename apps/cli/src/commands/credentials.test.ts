@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { authenticateCaller, authenticatePerson, hashOf, openWebhookSecret } from '@countersign/identity';
+import { authenticateCaller, authenticatePerson, authenticateScim, hashOf, openWebhookSecret } from '@countersign/identity';
 import { EnvelopeSealer, Keyring, parseMasterKeyring } from '@countersign/keys';
 import { createTestDatabase, type TestDatabase } from '@countersign/dev-env/postgres';
 import { formatInstant } from '@countersign/core/request';
@@ -100,4 +100,16 @@ test('a sign-in link is for one person, once', async () => {
   const token = made.out.trim().split('#')[1] ?? '';
   expect(await store.credentials.spendSignInLink(hashOf(token))).toMatchObject({ person_id: 'per_00000000-0000-7000-8000-000000000002' });
   expect(await store.credentials.spendSignInLink(hashOf(token))).toBeNull();
+});
+
+test('C5: an operator makes a token for a SCIM client; it is none for anything else, and no life is endless', async () => {
+  const made = await run('scim-token', 'create', '--name', 'Okta', '--days', '30');
+  expect(made).toMatchObject({ code: 0, err: '' });
+  const [, token = ''] = /token\s+(\S+)/.exec(made.out) ?? [];
+  const record = await authenticateScim(token, { scim: store.scim, clock });
+  expect(record).toMatchObject({ tenant: 'default', name: 'Okta', revoked_at: null });
+  expect(Math.round((Date.parse(record?.expires_at ?? '') - Date.parse(record?.created_at ?? '')) / 86_400_000)).toBe(30);
+  expect(await authenticatePerson({ bearer: token }, world())).toBeNull();
+  expect(await run('scim-token', 'create', '--name', 'x', '--days', '0')).toMatchObject({ code: 2 });
+  expect(await run('scim-token', 'create')).toMatchObject({ code: 2 });
 });
