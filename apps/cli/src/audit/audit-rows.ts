@@ -26,7 +26,15 @@ export async function auditRows(snapshot: AuditSnapshot, tenant: string, openers
   const control = await auditControl(snapshot, tenant, openers.sealer);
   const standIns = await auditDelegations(snapshot, tenant, openers.sealer);
   const accounts = await auditAccounts(snapshot, tenant, openers.sealer);
-  const findings = [...accounts.findings, ...policies.findings, ...control.findings, ...directory.findings, ...endpoints.findings, ...keys.findings, ...standIns.findings];
+  const findings = [
+    ...accounts.findings,
+    ...policies.findings,
+    ...control.findings,
+    ...directory.findings,
+    ...endpoints.findings,
+    ...keys.findings,
+    ...standIns.findings,
+  ];
   const rows = {
     action_requests: 0,
     decisions: 0,

@@ -90,8 +90,7 @@ function membersOf(value: JsonValue | undefined): string[] {
   if (value === undefined || value === null) return [];
   return (Array.isArray(value) ? value : [value]).map((entry) => {
     const it = typeof entry === 'string' ? { value: entry } : objectOf(entry, 'A member');
-    if (lowerOf(member(it, 'type')) === 'group')
-      throw bad('invalidValue', 'A member must be a user: groups in groups are resolved by the client.');
+    if (lowerOf(member(it, 'type')) === 'group') throw bad('invalidValue', 'A member must be a user: groups in groups are resolved by the client.');
     const id = textOf(member(it, 'value'), 'members.value');
     if (id === null) throw bad('invalidValue', 'members.value is required.');
     return id;
