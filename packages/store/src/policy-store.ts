@@ -125,17 +125,22 @@ async function activate(database: Database, policy: Activation): Promise<{ chang
           ${values.add(JSON.stringify(policy.origin ?? { kind: 'other', by: policy.by }), 'json')} FROM gate)
       ${members.map((member) => `, ${member}`).join('\n')}
       SELECT EXISTS (SELECT FROM gate) AS changed`;
-  try {
-    return await database.transaction(async (client) => {
-      await client.query('SELECT countersign_take_control($1)', [policy.tenant]);
-      const { rows } = await client.query<{ changed: boolean }>(text, values.values);
-      return { changed: rows[0]?.changed === true };
-    });
-  } catch (error) {
-    // The answer of the commit got lost: the leaf tells whether it happened.
-    if (error instanceof StoreError && error.code === 'commit_unknown' && (await hasLeaf(database, policy.tenant, policy.leaf.id))) return { changed: true };
-    throw error;
+  for (let tries = 1; ; tries += 1) {
+    try {
+      const { changed } = await database.transaction(async (client) => {
+        await client.query('SELECT countersign_take_control($1)', [policy.tenant]);
+        const { rows } = await client.query<{ changed: boolean }>(text, values.values);
+        return { changed: rows[0]?.changed === true };
+      });
+      // What an earlier try committed is no race that was lost: the leaf is ours. The lock has waited for that try's end.
+      return { changed: changed || (tries > 1 && (await hasLeaf(database, policy.tenant, policy.leaf.id))) };
+    } catch (error) {
+      if (!(error instanceof StoreError && error.code === 'commit_unknown') || tries === MOST_TRIES) throw error;
+    }
   }
 }
+
+/** How often an activation whose connection breaks is tried. */
+const MOST_TRIES = 5;
 
 type Activation = Parameters<PolicyStore['activate']>[0];
