@@ -131,8 +131,17 @@ describe.each(['events', 'socket'] as const)('Slack, played by local-slack: %s m
     await cardOf(id);
     const { page } = await openPage(browser, { width: 1280, height: 1000 });
     await actAs(page, 'alice');
-    await page.getByRole('button', { name: 'Deny' }).last().click();
-    await page.getByText('Deny the request').waitFor();
+    // As in `press`: what is clicked while a socket connects anew is lost.
+    const form = page.getByText('Deny the request');
+    const asked = async (): Promise<boolean> => {
+      if (await form.isVisible()) return true;
+      await page.getByRole('button', { name: 'Deny' }).last().click();
+      return form.waitFor({ timeout: 10_000 }).then(
+        () => true,
+        () => false,
+      );
+    };
+    await until(asked, 'the form', 60_000);
     await page.locator('input[type=text], input:not([type])').last().fill('Not this week');
     await page.getByRole('button', { name: 'Deny' }).last().click();
     await until(async () => (await status(id)) === 'denied', 'the denial');

@@ -53,11 +53,20 @@ const PEOPLE = JSON.stringify({
     [server, browser] = await Promise.all([startServer({ port, env: { TEAMS_AUTH: 'off' } }), launchBrowser(chromium ?? '')]);
     ({ page } = await openPage(browser, { width: 1200, height: 1400 }));
     await page.goto(teams.url);
-    // A bot speaks to whom has spoken to it.
-    await page.getByRole('textbox').click();
-    await page.keyboard.type('hi');
-    await page.keyboard.press('Enter');
-  }, 120_000);
+    // A bot speaks to whom has spoken to it: what is asked before the word is with it gets no card here.
+    const greeted = async (): Promise<boolean> => {
+      // The composer stands below the cards, which have fields of their own.
+      await page.getByRole('textbox').last().click();
+      await page.keyboard.type('hi');
+      await page.keyboard.press('Enter');
+      await ask({ reason: 'Is anybody there' });
+      return cardWith('Is anybody there', 10_000).then(
+        () => true,
+        () => false,
+      );
+    };
+    await until(greeted, 'the first card', 60_000);
+  }, 180_000);
   afterAll(async () => {
     await browser?.close();
     await server?.stop();
@@ -70,9 +79,9 @@ const PEOPLE = JSON.stringify({
     (await server.submit(server.quickstart().api_key, { ...EXPORT, ...members })).json;
 
   /** The newest card with that text in it, drawn. */
-  async function cardWith(text: string): Promise<Locator> {
+  async function cardWith(text: string, timeout = 30_000): Promise<Locator> {
     const card = page.locator('.ac-adaptiveCard').filter({ hasText: text }).last();
-    await card.waitFor({ timeout: 20_000 });
+    await card.waitFor({ timeout });
     return card;
   }
 
@@ -84,7 +93,7 @@ const PEOPLE = JSON.stringify({
     const { json } = await server.call('GET', `/v1/action-requests/${id}`, { as: server.quickstart().api_key });
     expect(json.decisions).toEqual([expect.objectContaining({ verdict: 'approve', via: 'teams' })]);
     const closed = await cardWith(id);
-    await closed.getByText('Approved by Bob').waitFor({ timeout: 20_000 });
+    await closed.getByText('Approved by Bob').waitFor({ timeout: 30_000 });
     expect(await closed.getByRole('button', { name: 'Approve' }).count()).toBe(0);
   });
 
@@ -102,14 +111,14 @@ const PEOPLE = JSON.stringify({
     const request = await ask({ reason: 'Decided elsewhere' });
     await cardWith('Decided elsewhere');
     expect((await server.decide(server.token('alice'), request, 'approve')).status).toBe(201);
-    await (await cardWith(request.id)).getByText('Approved by Alice').waitFor({ timeout: 20_000 });
+    await (await cardWith(request.id)).getByText('Approved by Alice').waitFor({ timeout: 30_000 });
   });
 
   test('C4: who stands behind the request is refused, and it stays open', async () => {
     const { id } = await ask({ reason: 'For Bob himself', actor: { type: 'agent', id: 'retrainer', on_behalf_of: { type: 'person', id: 'bob@example.com' } } });
     const card = await cardWith('For Bob himself');
     await card.getByRole('button', { name: 'Approve' }).click();
-    await page.getByText('You cannot decide this request').last().waitFor({ timeout: 20_000 });
+    await page.getByText('You cannot decide this request').last().waitFor({ timeout: 30_000 });
     expect(await status(id)).toBe('pending');
   });
 });
