@@ -147,11 +147,19 @@ type Table = (typeof TABLES)[number];
 async function tampered(table: Table, sql: string): Promise<{ code: number; result: Result }> {
   const guarded = /^ledger_(leaves|entries|nodes|checkpoints)$/.test(table);
   const change = async (...statements: string[]): Promise<number> => {
-    if (guarded) await owner.query(`ALTER TABLE ${table} DISABLE TRIGGER append_only`);
-    let rows = 0;
-    for (const statement of statements) rows = (await owner.query(statement)).rowCount ?? 0;
-    if (guarded) await owner.query(`ALTER TABLE ${table} ENABLE ALWAYS TRIGGER append_only`);
-    return rows;
+    // In one transaction: the workers of the running server never see the table empty.
+    await owner.query('BEGIN');
+    try {
+      if (guarded) await owner.query(`ALTER TABLE ${table} DISABLE TRIGGER append_only`);
+      let rows = 0;
+      for (const statement of statements) rows = (await owner.query(statement)).rowCount ?? 0;
+      if (guarded) await owner.query(`ALTER TABLE ${table} ENABLE ALWAYS TRIGGER append_only`);
+      await owner.query('COMMIT');
+      return rows;
+    } catch (error) {
+      await owner.query('ROLLBACK');
+      throw error;
+    }
   };
   expect(await change(sql)).toBeGreaterThan(0);
   try {
@@ -249,7 +257,8 @@ describe('the ledger and the database', () => {
     ['directory_agents', () => `UPDATE directory_agents SET owner = NULL`, 'owner', () => Promise.resolve('retrainer')],
     ['directory_agents', () => `DELETE FROM directory_agents`, null, () => Promise.resolve('agent:retrainer')],
     ['api_keys', () => `UPDATE api_keys SET owner = (SELECT id FROM directory_people WHERE ${email('carol')})`, 'owner', () => one('SELECT id FROM api_keys')],
-    ['api_keys', () => `UPDATE api_keys SET revoked_at = now()`, 'revoked_at', () => one('SELECT id FROM api_keys')],
+    // Voided too: else the running server would end what the key asked for.
+    ['api_keys', () => `UPDATE api_keys SET revoked_at = now(), voided_at = now()`, 'revoked_at', () => one('SELECT id FROM api_keys')],
     ['api_keys', () => `UPDATE api_keys SET networks = '{10.0.0.0/8}'`, 'networks', () => one('SELECT id FROM api_keys')],
     ['endpoints', () => `UPDATE endpoints SET url = 'https://evil.example/hook' WHERE kind = 'registered'`, 'url', registered],
     ['endpoints', () => `DELETE FROM endpoints WHERE kind = 'registered'`, null, () => one(`SELECT id FROM kept_endpoints WHERE kind = 'registered'`)],
