@@ -13,6 +13,23 @@ const ALIKE = `
         - all: [{ group: data-owners, quorum: 1 }]
       via: [web, api]
       alike: { pin: [parameters.service], max_uses: 5, max_ttl: 1d }
+  - id: drains
+    effect: require
+    actions: [service.drain]
+    require:
+      stages:
+        - all: [{ group: data-owners, quorum: 2 }]
+      via: [web, api]
+      alike: { pin: [parameters.service], max_uses: 5, max_ttl: 1d }
+  - id: patches
+    effect: require
+    actions: [service.patch]
+    require:
+      stages:
+        - all: [{ group: data-owners, quorum: 1 }]
+      via: [web, api]
+      obligations: { ticket: { pattern: "CHG-[0-9]+", field: context.ticket } }
+      alike: { pin: [parameters.hosts.first], max_uses: 5, max_ttl: 1d }
   - id: deploys
     effect: require
     actions: [service.deploy]
@@ -154,6 +171,46 @@ describe('B6: approving alike', () => {
     expect((await again()).json.status).toBe('pending');
     await world.sql(`UPDATE directory_agents SET owner = '${world.people.dana.id}' WHERE id = 'retrainer'`);
     expect((await again()).json.status).toBe('approved');
+  });
+
+  test('B6: who left the group that approves approves no more by a pattern', async () => {
+    const { again } = await approvedAlike('moved');
+    const inGroup = (is: boolean) =>
+      world.sql(`UPDATE directory_memberships SET group_name = '${is ? 'data-owners' : 'former'}' WHERE person_id = '${world.people.alice.id}'
+        AND group_name = '${is ? 'former' : 'data-owners'}'`);
+    await inGroup(false);
+    expect((await again()).json.status).toBe('pending');
+    await inGroup(true);
+    expect((await again()).json.status).toBe('approved');
+  });
+
+  test('B6: where two approve, the last of them alone lets nothing pass unasked', async () => {
+    const drain = async () => (await ask({ action: 'service.drain' })).json;
+    const request = await drain();
+    expect(codeOf(await approve(request, undefined, world.tokens.bob))).toBe('201');
+    expect(codeOf(await approve(request, TERMS))).toBe('422 alike_not_allowed');
+    expect(codeOf(await approve(request, undefined))).toBe('201');
+    expect((await drain()).status).toBe('pending');
+    const both = await drain();
+    expect(codeOf(await approve(both, { ...TERMS, uses: 2 }, world.tokens.bob))).toBe('201');
+    expect(codeOf(await approve(both, TERMS))).toBe('422 alike_not_allowed');
+    expect(codeOf(await approve(both, { ...TERMS, uses: 2 }))).toBe('201');
+    expect((await drain()).status).toBe('approved');
+  });
+
+  test('B6: a grant for somebody else is not what was approved', async () => {
+    const { again } = await approvedAlike('audience');
+    expect((await again({ grant_audience: 'another-executor' })).json.status).toBe('pending');
+    expect((await again()).json.status).toBe('approved');
+  });
+
+  test('B6: a ticket that policy wants in each request, and a list that is pinned, are asked of each use', async () => {
+    const patch = { action: 'service.patch', parameters: { hosts: ['a'] }, context: { ticket: 'CHG-1' } };
+    const request = (await ask(patch)).json;
+    expect(codeOf(await approve(request, { ...TERMS, pin: ['parameters.hosts.first'] }))).toBe('201');
+    expect((await ask({ ...patch, context: { ticket: 'none' } })).json.status).toBe('pending');
+    expect((await ask({ ...patch, parameters: { hosts: ['b'] } })).json.status).toBe('pending');
+    expect((await ask(patch)).json.status).toBe('approved');
   });
 
   test('B6: approvers and administrators revoke it; from then on people are asked', async () => {

@@ -5,5 +5,5 @@ export { type Refusal, refusals, refuse } from './refusal.js';
 export { checkPasskeyEvidence, type EvidenceFault, type EvidenceVerdict, type SpkiVerify } from './passkey-evidence.js';
 export { alikeRefusal } from './alike.js';
 export { brokenBy, countedApprovals } from './counted.js';
-export { type Given, unmetObligation } from './obligations.js';
+export { type Given, hasItsTickets, unmetObligation } from './obligations.js';
 export { lentGroups, type Loan, loanOf } from './stand-in.js';

@@ -26,6 +26,11 @@ export function unmetObligation(obligations: Obligations, given: Given): Refusal
   return obligations.must_open === true && !given.opened ? refusals.mustOpen() : null;
 }
 
+/** Whether the tickets that policy wants in fields of the submission are there: that is asked of each request, also of one that a pattern lets pass. */
+export function hasItsTickets({ tickets = [] }: Obligations, submission: JsonValue): boolean {
+  return tickets.every(({ pattern, field }) => field === undefined || matchesWhole(pattern, valueAt(submission, field)));
+}
+
 /** RE2, whole text: time is linear in the text, which may be long where it comes from the request. */
 function matchesWhole(pattern: string, text: JsonValue | undefined): boolean {
   if (typeof text !== 'string' || text.length > MAX_TICKET) return false;

@@ -1,7 +1,8 @@
-import type { JsonObject, JsonValue, PersonView, Requirement, Submission } from '@countersign/contracts';
-import { entriesOf, linkOf } from '../decision/index.js';
+import type { JsonObject, JsonValue, PersonView, RequesterView, Requirement, Submission } from '@countersign/contracts';
+import { entriesOf, hasItsTickets, humanOf, linkOf } from '../decision/index.js';
 import { maskText } from '../masking/index.js';
 import { mergeRequirements } from '../policy/index.js';
+import { progress } from '../policy/quorum.js';
 import type {
   ActionRequestRecord,
   ChainLink,
@@ -25,12 +26,16 @@ import type { leafMaker } from './record-key.js';
  * same names and types, those that are pinned with the same values.
  */
 
-/** What a use must share with the request that was approved. */
-function matchKey(of: { submission: Submission; environment: string | undefined; requester: { type: string; id: string } }): string {
-  const { action, resource, actor, purpose } = of.submission;
-  const { type, id } = of.requester;
+/**
+ * What a use must share with the request that was approved: also for whom its grant is, and of a workload the repository and the person
+ * whose run it is, since one caller stands for all runs that fit its rule.
+ */
+function matchKey(of: { submission: Submission; environment: string | undefined; requester: RequesterView; chain: readonly ChainLink[] }): string {
+  const { action, resource, actor, purpose, grant_audience } = of.submission;
+  const { type, id, workflow } = of.requester;
   return digestOf({
-    ...{ action, actor, requester: { type, id }, environment: of.environment ?? null, purpose: purpose ?? null },
+    ...{ action, actor, requester: { type, id }, environment: of.environment ?? null, purpose: purpose ?? null, grant_audience: grant_audience ?? null },
+    ...{ repository: workflow?.repository ?? null, human: of.chain.find(({ role }) => role === 'token_human')?.ref ?? null },
     resource: { type: resource.type, id: resource.id, labels: resource.labels ?? {} },
   });
 }
@@ -71,7 +76,7 @@ export async function patternOf(
   const record: PatternRecord = {
     tenant: request.tenant,
     id,
-    match_key: matchKey({ submission, environment: request.resolved.environment, requester: request.requester }),
+    match_key: matchKey({ submission, environment: request.resolved.environment, requester: request.requester, chain: request.chain }),
     request_id: request.id,
     created_by: decision.person.id,
     created_at: at,
@@ -99,7 +104,7 @@ export async function patternOf(
 export interface Asked {
   submission: Submission;
   environment: string | undefined;
-  requester: { type: string; id: string };
+  requester: RequesterView;
   /** What policy demands of it now. */
   requirement: Requirement;
   /** The humans behind it. */
@@ -108,11 +113,13 @@ export interface Asked {
 
 /**
  * The pattern by which a request may pass without asking: one that fits it, on terms that policy lets now, made for no less than policy
- * demands now, by people who are active still and stand behind neither this request nor its actor. Null: people are asked.
+ * demands now, by people who are active still, could approve as much now, and stand behind neither this request nor its actor. Null: people are asked.
  */
 export async function fittingPattern(deps: Pick<FlowDeps, 'patterns' | 'requests' | 'sealer'>, tenant: string, asked: Asked): Promise<PatternRecord | null> {
   const { requirement } = asked;
   if (deps.patterns === undefined || requirement.alike === undefined) return null;
+  // Plain JSON.
+  if (!hasItsTickets(requirement.obligations ?? {}, asked.submission as JsonValue)) return null;
   for (const pattern of await deps.patterns.live(tenant, matchKey(asked))) {
     if (!allowedNow(pattern, requirement) || !(await madeByOthers(deps, tenant, pattern, asked.chain))) continue;
     // Sealed by patternOf alone, and authenticated with its place.
@@ -139,10 +146,11 @@ function demands(requirement: Requirement): JsonValue {
 async function madeByOthers(deps: Pick<FlowDeps, 'requests'>, tenant: string, { document }: PatternRecord, chain: readonly ChainLink[]): Promise<boolean> {
   const ids = document.approved_by.map(({ id }) => id);
   const { people } = await deps.requests.openingContext({ tenant, agent_id: '', refs: ids });
-  return ids.every((id) => {
-    const person: Person | undefined = people.find((candidate) => entriesOf(candidate).includes(id));
-    return person !== undefined && person.active && linkOf(chain, person) === null;
-  });
+  const made = ids.map((id): Person | undefined => people.find((candidate) => entriesOf(candidate).includes(id)));
+  const apart = made.filter((person) => person !== undefined && person.active && linkOf(chain, person) === null);
+  // Who left the group that approves approves no more, by a pattern either.
+  const approvals = apart.flatMap((person) => (person === undefined ? [] : [{ person_id: humanOf(person), groups: person.groups }]));
+  return apart.length === ids.length && progress(document.requirement, approvals, Number.POSITIVE_INFINITY).satisfied;
 }
 
 function fits({ pins, shape }: PatternPins, parameters: JsonObject, demanded: readonly string[]): boolean {
@@ -167,11 +175,12 @@ function shapeOf(parameters: JsonObject): Record<string, string> {
   return shape;
 }
 
-/** The value at `parameters.table` or `table.name`; a path that leads nowhere is pinned to being absent. */
+/** The value at `parameters.table` or `table.name`; a path that leads nowhere is pinned to being absent, one into a list pins the whole list. */
 function valueAt(parameters: JsonObject, path: string): { present: boolean; value: JsonValue } {
   let value: JsonValue = parameters;
   for (const name of namesOf(path)) {
-    if (value === null || typeof value !== 'object' || Array.isArray(value) || !Object.hasOwn(value, name)) return { present: false, value: null };
+    if (Array.isArray(value)) return { present: true, value };
+    if (value === null || typeof value !== 'object' || !Object.hasOwn(value, name)) return { present: false, value: null };
     value = value[name] ?? null;
   }
   return { present: true, value };

@@ -72,7 +72,7 @@ export function judgePress({ input, context, payload, judged, elapsed }: PressFa
   const notNow = notOpen(road, requirement, { approvals, groups, elapsed, verdict, opened: request.created_at });
   if (notNow !== null) return notNow;
   if ((requirement.reason_required[verdict] || road === 'break_glass') && !hasText(input.reason)) return refusals.reasonRequired(verdict);
-  const broken = requirement.break_glass === undefined ? [] : brokenBy(requirement.break_glass.group, decisions, context.people);
+  const broken = requirement.break_glass === undefined ? [] : brokenBy(requirement.break_glass.group, decisions.filter(apartStill(context)), context.people);
   const allowed: Allowed = { kind: 'allowed', road, person, absent, groups, approvals, broken, passkey: null };
   // A denial stops something: nothing but a reason stands in its way.
   if (verdict === 'deny') return allowed;
@@ -86,7 +86,7 @@ export function judgePress({ input, context, payload, judged, elapsed }: PressFa
   if (unmet !== null) return unmet;
   if (input.alike !== undefined) {
     if (road !== 'stages') return refusals.alikeNotAllowed('A pattern is approved with an ordinary approval in your own name only.');
-    const refusal = alikeRefusal(requirement, input.alike);
+    const refusal = alikeRefusal(requirement, input.alike, decisions);
     if (refusal !== null) return refusal;
   }
   const { passkey } = obligations;
@@ -151,12 +151,14 @@ function notOpen(
   return refusals.notAnApprover(waitingFor(current) ?? groupWords(requirement));
 }
 
-/** Whether the decider does not stand behind the request since: who came to own the agent or the key meanwhile counts no more. */
+/** Whether the decider, and in whose stead it was, do not stand behind the request since: who came to own the agent or the key meanwhile counts no more. */
 function apartStill(context: DecidingContext): (decision: DecidingContext['decisions'][number]) => boolean {
-  return ({ person, self_approved }) => {
-    const now = context.people.find(({ id }) => id === person.id);
-    return self_approved === true || now === undefined || linkNow(context, now) === null;
-  };
+  return ({ person, delegate_for, self_approved }) =>
+    self_approved === true ||
+    [person.id, delegate_for?.id].every((who) => {
+      const now = context.people.find(({ id }) => id === who);
+      return now === undefined || linkNow(context, now) === null;
+    });
 }
 
 /** What the approvals and denials come to with one more; undefined while people are still needed. */
