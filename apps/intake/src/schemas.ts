@@ -32,7 +32,7 @@ export const explanationSchema = z
     waiting_for: z.string().nullable(),
     /** Each rule and condition with what it read; null where no bundle speaks of the request, or its payload was erased. */
     explanation: evaluationExplanationSchema.nullable(),
-    /** Of `explanation`, as the ledger's entry `action_request.opened` holds it: SHA-256 over its RFC 8785 text. */
+    /** Of `explanation`, as the ledger's entry `action_request.opened` holds it: SHA-256 over its RFC 8785 text without the `conditions` of its rules. */
     explanation_digest: digestSchema.nullable(),
   })
   .meta({ id: 'Explanation' });

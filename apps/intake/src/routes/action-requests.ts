@@ -2,6 +2,7 @@ import { actionRequestListSchema, actionRequestSchema, type ListQuery, listQuery
 import {
   cancel,
   explainRequest,
+  explanationDigestOf,
   liveGrant,
   open,
   type OpenOutcome,
@@ -203,7 +204,7 @@ export function actionRequestRoutes(deps: IntakeDeps): Route[] {
             warnings,
             waiting_for: waitingNow(state),
             explanation,
-            explanation_digest: explanation === null ? null : digestOf(explanation),
+            explanation_digest: explanation === null ? null : explanationDigestOf(explanation),
           },
         };
       },

@@ -244,7 +244,9 @@ describe('D3: a dry run says what policy went by', () => {
     const { json } = await world.submit({ action: 'stages', parameters: { rows: 5000 } });
     const { json: explained } = await world.call('GET', `/v1/action-requests/${json.id}/explanation`, { as: world.key });
     expect(explained.explanation).toMatchObject({ effect: 'require', at: json.created_at, rules: [{ rule: 'stages', result: 'matched', decided: true }] });
-    expect(explained.explanation_digest).toBe(digestOf(explained.explanation));
+    const { rules, ...rest } = explained.explanation;
+    const outline = { ...rest, rules: rules.map(({ conditions: _, ...rule }: { conditions: unknown }) => rule) };
+    expect(explained.explanation_digest).toBe(digestOf(outline));
     await world.sequence();
     const { json: receipt } = await world.call('GET', `/v1/action-requests/${json.id}/receipt`, { as: world.key });
     const opened = receipt.entries.find(({ event }: { event: string }) => event === 'action_request.opened');

@@ -2,7 +2,7 @@ import type { EvaluationView, EvaluationExplanation, ExplainedValue, JsonValue, 
 import { CoreError } from '../errors.js';
 import type { CompiledBundle, Evaluation, ReadValue } from '../policy/index.js';
 import type { ActionRequestRecord, MaskedSubmission } from '../ports.js';
-import { childPointer, type Instant, pointerTokens } from '../request/index.js';
+import { childPointer, type Digest, digestOf, type Instant, pointerTokens } from '../request/index.js';
 import type { FlowDeps } from './deps.js';
 import { isInternal } from './internal.js';
 import { policyInput } from './open.js';
@@ -23,8 +23,38 @@ export interface ExplainedAs {
 }
 
 /** The one structure that says why policy said what it said. Values stand in it as people may see them. */
-export function explanationOf({ bundle, evaluation, judged, at, view, masked }: ExplainedAs): EvaluationExplanation {
-  const { details, resolved, shadow } = evaluation;
+export function explanationOf(as: ExplainedAs): EvaluationExplanation {
+  const { evaluation, view, masked } = as;
+  const outline = outlineOf(as);
+  return {
+    ...outline,
+    rules: outline.rules.map((rule, index) => ({
+      ...rule,
+      // The details have the rules of the outline, in its order.
+      conditions: (evaluation.details.rules[index]?.conditions ?? []).map(({ reads, ...condition }) => ({
+        ...condition,
+        values: reads.map((read) => shownValue(read, view, masked)),
+      })),
+    })),
+  };
+}
+
+/** An explanation without the conditions of its rules: how each came out, what decided, under which policy. */
+type ExplanationOutline = Omit<EvaluationExplanation, 'rules'> & { rules: Omit<EvaluationExplanation['rules'][number], 'conditions'>[] };
+
+/**
+ * What the ledger holds of an explanation: the digest of all of it but the rules' `conditions`. Those follow from the request and
+ * the policy, of which the ledger holds the digests too, and cost many times the evaluation; this costs less than it.
+ */
+export function explanationDigestOf(explanation: EvaluationExplanation): Digest {
+  return digestOf({ ...explanation, rules: explanation.rules.map(({ conditions: _conditions, ...rule }) => rule) });
+}
+
+/** `explanationDigestOf` of the explanation, which is not made for it. */
+export const outlineDigestOf = (as: ExplainedAs): Digest => digestOf(outlineOf(as));
+
+function outlineOf({ bundle, evaluation, judged, at, masked }: ExplainedAs): ExplanationOutline {
+  const { outline, resolved, shadow } = evaluation;
   const raised = judged.effect !== evaluation.effect;
   return {
     effect: judged.effect,
@@ -32,14 +62,10 @@ export function explanationOf({ bundle, evaluation, judged, at, view, masked }: 
     policy: bundle.bundles.map(({ name, version, tier }) => ({ name, version, ...(tier === undefined ? {} : { tier }) })),
     at,
     resolved: { labels: shownLabels(resolved.labels, masked), environment: resolved.environment ?? null, reversibility: resolved.reversibility },
-    rules: details.rules.map(({ conditions, decided, ...rule }) => ({
-      ...rule,
-      decided: decided && !raised,
-      conditions: conditions.map(({ reads, ...condition }) => ({ ...condition, values: reads.map((read) => shownValue(read, view, masked)) })),
-    })),
-    other_rules: details.other_rules,
+    rules: outline.rules.map((rule) => ({ ...rule, decided: rule.decided && !raised })),
+    other_rules: outline.other_rules,
     beside: [
-      ...details.beside.map((say) => ({ ...say, decided: say.decided && !raised })),
+      ...outline.beside.map((say) => ({ ...say, decided: say.decided && !raised })),
       ...(raised ? [{ effect: judged.effect, text: judged.explanation, decided: true }] : []),
     ],
     shadow,

@@ -24,7 +24,7 @@ export {
   testEndpoint,
 } from './endpoints.js';
 export { evaluate, type EvaluateOutcome } from './evaluate.js';
-export { explainRequest } from './explain.js';
+export { explainRequest, explanationDigestOf } from './explain.js';
 export {
   type Applier,
   type Appliers,

@@ -29,7 +29,7 @@ import {
 import { CoreError } from '../errors.js';
 import { callbackPlan, deliveryOf } from './callbacks.js';
 import { type FlowDeps, MAX_PLANS } from './deps.js';
-import { explanationOf } from './explain.js';
+import { outlineDigestOf } from './explain.js';
 import { liveGrant } from './grant.js';
 import { fittingPattern, patternText } from './patterns.js';
 import { leafMaker, newRecordKey, type OpenPayload, sealPayload } from './record-key.js';
@@ -255,7 +255,7 @@ async function planOpen(
     'action_request.opened',
     at,
     { effect: evaluationView.effect, rules: evaluationView.rules, policy_digest: bundle.digest },
-    openedDetails(request, digestOf(explanationOf({ bundle, evaluation, judged: evaluationView, at, view: shown.view, masked: shown.result.report }))),
+    openedDetails(request, outlineDigestOf({ bundle, evaluation, judged: evaluationView, at, view: shown.view, masked: shown.result.report })),
   );
   const callback = await callbackPlan(deps, request, []);
   const told = callback.wants('action_request.opened')

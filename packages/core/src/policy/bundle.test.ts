@@ -274,6 +274,21 @@ describe('hostile bundles end at once with a clear problem', () => {
     ['nothing', '', /is not a bundle/],
     ['only text', 'hello', /is not a bundle/],
     ['rules', `${whole}rules:\n${Array.from({ length: 2_001 }, (_, index) => rule(`r${index}`)).join('')}`, /at most 2000/],
+    [
+      'members that are not known',
+      `${whole}rules:\n${Array.from({ length: 2_000 }, (_, index) => rule(`r${index}`, Array.from({ length: 20 }, (__, at) => `wehn${at}: 1`).join(', '))).join('')}`,
+      /rules\[0\]\.wehn0: this member/,
+    ],
+    [
+      'exemptions from rules that are not there',
+      `${whole}rules:\n${Array.from({ length: 2_000 }, (_, index) => rule(`r${index}`, `exempts: [${Array.from({ length: 50 }, (__, step) => `q${(index + step) % 300}`).join(', ')}]`)).join('')}`,
+      /there is no rule "q0"/,
+    ],
+    [
+      'names that are not known, beside many that are',
+      `${whole}lets:\n${Array.from({ length: 400 }, (_, index) => `  long_name_${index}: 'true'\n`).join('')}rules:\n${Array.from({ length: 2_000 }, (_, index) => rule(`r${index}`, `when: 'long_nxme_${index} || long_nyme_${index} || long_nzme_${index}'`)).join('')}`,
+      /the name "long_nxme_0" is not known/,
+    ],
     ['stars', `${whole}rules:\n  - {id: a, effect: deny, actions: ["${'*a'.repeat(40)}"]}\n`, /at most 8 stars/],
   ])('%s', (_, text, message) => {
     expect(problemsOf(text)).toContainEqual(expect.objectContaining({ message: expect.stringMatching(message) }));

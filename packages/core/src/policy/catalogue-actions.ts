@@ -101,7 +101,7 @@ function compileFacts(documents: ActionDocument['facts'], pointer: string, repor
     const at = childPointer(pointer, name);
     const kind = Object.hasOwn(factKinds, name) ? factKinds[name] : undefined;
     if (kind === undefined) {
-      report(at, `there is no kind of facts "${name}"`, { atKey: true, ...didYouMean(name, Object.keys(factKinds)) });
+      report(at, `there is no kind of facts "${name}"`, { atKey: true, ...didYouMean(name, () => Object.keys(factKinds)) });
       continue;
     }
     const options = kind.options.safeParse(written);

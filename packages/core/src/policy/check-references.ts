@@ -6,10 +6,12 @@ import { didYouMean } from './nearest-name.js';
 /** Holds what rules say of each other against the rules that there are: ids, exemptions, rules beyond a limit. */
 export function checkReferences(bundles: readonly PlacedBundle[], rules: readonly CompiledRule[]): void {
   const byId = new Map<string, CompiledRule>();
+  const compiled = new Map<string, Map<string, CompiledRule>>(bundles.map(({ name }) => [name, new Map()]));
+  for (const rule of rules) if (compiled.get(rule.bundle)?.has(rule.id) === false) compiled.get(rule.bundle)?.set(rule.id, rule);
   for (const { document, report, name } of bundles) {
     (document.rules ?? []).forEach(({ id }, index) => {
       const other = byId.get(id);
-      const own = rules.find((rule) => rule.id === id && rule.bundle === name);
+      const own = compiled.get(name)?.get(id);
       if (other !== undefined)
         report(
           `${childPointer('/rules', index)}/id`,
@@ -27,7 +29,12 @@ export function checkReferences(bundles: readonly PlacedBundle[], rules: readonl
       rule.exempts?.forEach((id, at) => {
         const target = byId.get(id);
         const place = `${pointer}/exempts/${at}`;
-        if (target === undefined) report(place, `there is no rule "${id}"`, didYouMean(id, byId.keys()));
+        if (target === undefined)
+          report(
+            place,
+            `there is no rule "${id}"`,
+            didYouMean(id, () => byId.keys()),
+          );
         else if (target === own) report(place, 'a rule does not exempt from itself', { hint: 'write unless' });
         else if (target.effect === 'allow') report(place, `the rule "${id}" allows; there is nothing to be exempted from`);
         else if (target.tier < own.tier) report(place, `the rule "${id}" is of a higher tier; a lower one only tightens`);
@@ -37,7 +44,12 @@ export function checkReferences(bundles: readonly PlacedBundle[], rules: readonl
       if (beyond === undefined) return;
       const target = byId.get(beyond);
       const place = `${pointer}/limit/exceed_rule`;
-      if (target === undefined) report(place, `there is no rule "${beyond}"`, didYouMean(beyond, byId.keys()));
+      if (target === undefined)
+        report(
+          place,
+          `there is no rule "${beyond}"`,
+          didYouMean(beyond, () => byId.keys()),
+        );
       else if (target.effect !== 'require') report(place, `the rule "${beyond}" asks for nobody`);
     });
   }

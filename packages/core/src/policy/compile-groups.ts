@@ -50,12 +50,17 @@ export function compileGroups(bundles: readonly GroupsOfBundle[]): Groups {
     }
   }
   for (const bundle of bundles) {
-    const known = bundles.filter((other) => bundle.sees(other)).flatMap(({ document }) => Object.keys(document.groups ?? {}));
+    const known = new Set(bundles.filter((other) => bundle.sees(other)).flatMap(({ document }) => Object.keys(document.groups ?? {})));
     // A bundle that declares none may name any: they stand in the directory.
     const closed = bundle.document.groups !== undefined;
     const visit = (group: string, pointer: string): void => {
       names.add(group);
-      if (closed && !known.includes(group)) bundle.report(pointer, `the group "${group}" does not stand under groups`, didYouMean(group, known));
+      if (closed && !known.has(group))
+        bundle.report(
+          pointer,
+          `the group "${group}" does not stand under groups`,
+          didYouMean(group, () => known),
+        );
     };
     // What a group includes may stand in the directory alone: so one line of a bundle says who a role is.
     for (const { includes } of Object.values(bundle.document.groups ?? {})) for (const part of includes ?? []) names.add(part);

@@ -1,7 +1,7 @@
 import type { Effect, Requirement } from '@countersign/contracts';
 import { canonicalJson, childPointer, digestOf, type JsonValue } from '../request/index.js';
 import { MAX_PROBLEMS } from './bundle/limits.js';
-import { readBundles, readCanonical, type BundlesRead, type ReadBundle, type Report } from './bundle/read-bundle.js';
+import { readBundles, readCanonical, type BundlesRead, type FoundProblem, type ReadBundle, type Report } from './bundle/read-bundle.js';
 import { API_VERSION, SET_KIND, tiers } from './bundle/schema.js';
 import { compileCatalogue, type Catalogue } from './catalogue.js';
 import { checkReferences } from './check-references.js';
@@ -45,8 +45,8 @@ export interface PlacedBundle extends ReadBundle {
 
 function compileRead(read: BundlesRead): CompileResult {
   if ('problems' in read) return { ok: false, problems: inOrder(read.problems) };
-  const problems: PolicyProblem[] = [];
-  const warnings: PolicyProblem[] = [];
+  const problems: FoundProblem[] = [];
+  const warnings: FoundProblem[] = [];
   const bundles = placeBundles(read.bundles, problems, warnings);
 
   const engine = new CelEngine();
@@ -114,7 +114,7 @@ function compileRead(read: BundlesRead): CompileResult {
 }
 
 /** The highest tier first; of one tier by name. */
-function placeBundles(read: readonly ReadBundle[], problems: PolicyProblem[], warnings: PolicyProblem[]): PlacedBundle[] {
+function placeBundles(read: readonly ReadBundle[], problems: FoundProblem[], warnings: FoundProblem[]): PlacedBundle[] {
   const rank = ({ document }: ReadBundle): number => tiers.indexOf(document.metadata.tier ?? 'org');
   const sorted = [...read].sort((a, b) => rank(a) - rank(b) || compareText(a.document.metadata.name, b.document.metadata.name));
   const present = [...new Set(sorted.map(rank))];
@@ -311,6 +311,11 @@ function canonicalBundle(raw: ReadBundle['raw']): { [member: string]: JsonValue 
   };
 }
 
-function inOrder(problems: readonly PolicyProblem[]): PolicyProblem[] {
-  return [...problems].sort((a, b) => compareText(a.file, b.file) || a.line - b.line || a.column - b.column).slice(0, MAX_PROBLEMS);
+/** The first problems, each with its hint. */
+function inOrder(problems: readonly FoundProblem[]): PolicyProblem[] {
+  const first = [...problems].sort((a, b) => compareText(a.file, b.file) || a.line - b.line || a.column - b.column).slice(0, MAX_PROBLEMS);
+  return first.map(({ hint, ...problem }) => {
+    const found = typeof hint === 'function' ? hint() : hint;
+    return { ...problem, ...(found === undefined ? {} : { hint: found }) };
+  });
 }

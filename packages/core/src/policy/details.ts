@@ -7,7 +7,7 @@ import type { Bindings } from './condition/bindings.js';
 import { counts, effectOfRule, RANK, saysOf, settle, strictest, type Judged, type RuleSet, type Say } from './combine.js';
 import { pathTokens } from './explanation.js';
 import { judge, outsideScope, sightOf, unlessBindings, whenBindings, type Circumstances, type CompiledRule, type Sight, type TruthOf } from './judge.js';
-import type { ConditionDetail, ConditionRole, EvaluationDetails, ReadValue, RuleDetail, RuleTrace, Truth } from './types.js';
+import type { ConditionDetail, ConditionRole, EvaluationDetails, EvaluationOutline, ReadValue, RuleDetail, RuleTrace, Truth } from './types.js';
 
 /** Every rule of the policy and how it came out. */
 export function traceOf(rules: RuleSet, circumstances: Circumstances, judged: readonly Judged[]): RuleTrace[] {
@@ -37,8 +37,38 @@ export function traceOf(rules: RuleSet, circumstances: Circumstances, judged: re
 /** How many conditions are tried the other way round; beyond it an explanation only says what was true. */
 const MAX_FLIPS = 200;
 
+/** How each rule came out, and what beside the rules had a say. No condition is looked at again. */
+export function outlineOf(rules: RuleSet, circumstances: Circumstances, judged: readonly Judged[], deciding: readonly Say[]): EvaluationOutline {
+  const decided = new Set(deciding.map(({ rule }) => rule?.id));
+  const says = saysOf(judged, rules, circumstances, (rule) => !rule.shadow);
+  const worst = strictest(says);
+  return {
+    rules: judged.map(({ rule, verdict }) => ({
+      rule: rule.id,
+      bundle: rule.bundle,
+      effect: rule.effect,
+      mode: rule.shadow ? 'shadow' : 'enforce',
+      result: verdict.result,
+      decided: decided.has(rule.id) && counts(rule, verdict),
+      ...(verdict.reason === undefined ? {} : { reason: verdict.reason }),
+    })),
+    other_rules: rules.all.length - judged.length,
+    beside: says
+      .filter(({ rule }) => rule === undefined)
+      .map((say) => ({
+        effect: say.effect,
+        text: say
+          .sentences()
+          .flat()
+          .map((part) => ('text' in part ? part.text : ''))
+          .join(''),
+        decided: say.effect === worst,
+      })),
+  };
+}
+
 /** Everything about an evaluation: what each condition read, what it was, and what would have come of it otherwise. */
-export function detailsOf(rules: RuleSet, circumstances: Circumstances, judged: readonly Judged[], deciding: readonly Say[]): EvaluationDetails {
+export function detailsOf(rules: RuleSet, circumstances: Circumstances, judged: readonly Judged[], outline: EvaluationOutline): EvaluationDetails {
   rules.engine.refill();
   const truths = new Map<Conjunct, Map<Bindings, Truth>>();
   const known: TruthOf = (conjunct, bindings) => {
@@ -49,8 +79,6 @@ export function detailsOf(rules: RuleSet, circumstances: Circumstances, judged: 
     return truth;
   };
   const raw = judged.map(({ rule }): Judged => ({ rule, verdict: judge(rule, circumstances, known) }));
-  const taken = (rule: CompiledRule): boolean => !rule.shadow;
-  const decided = new Set(deciding.map(({ rule }) => rule?.id));
   const effectIf = whatIf(raw, rules, circumstances);
   const unchanged = new Map<CompiledRule, Effect>();
   let flips = 0;
@@ -64,7 +92,7 @@ export function detailsOf(rules: RuleSet, circumstances: Circumstances, judged: 
     return effect === asIs ? undefined : { truth, effect };
   };
 
-  const details = judged.map(({ rule, verdict }): RuleDetail => {
+  const conditionsOf = (rule: CompiledRule): ConditionDetail[] => {
     const sight = sightOf(rule, circumstances);
     const outside = outsideScope(rule, circumstances.input, sight.resolved) !== undefined;
     const of = (role: ConditionRole, condition: Condition | undefined, bindings: Bindings): ConditionDetail[] =>
@@ -84,31 +112,16 @@ export function detailsOf(rules: RuleSet, circumstances: Circumstances, judged: 
               ...(other === undefined ? {} : { otherwise: other }),
             };
           });
-    return {
-      rule: rule.id,
-      bundle: rule.bundle,
-      effect: rule.effect,
-      mode: rule.shadow ? 'shadow' : 'enforce',
-      result: verdict.result,
-      decided: decided.has(rule.id) && counts(rule, verdict),
-      ...(verdict.reason === undefined ? {} : { reason: verdict.reason }),
-      conditions: [...of('when', rule.when, whenBindings(rule, sight)), ...of('unless', rule.unless, unlessBindings(rule, sight))],
-    };
-  });
-  const says = saysOf(judged, rules, circumstances, taken);
-  const worst = strictest(says);
-  const beside = says
-    .filter(({ rule }) => rule === undefined)
-    .map((say) => ({
-      effect: say.effect,
-      text: say
-        .sentences()
-        .flat()
-        .map((part) => ('text' in part ? part.text : ''))
-        .join(''),
-      decided: say.effect === worst,
-    }));
-  return { rules: details, other_rules: rules.all.length - judged.length, beside };
+    return [...of('when', rule.when, whenBindings(rule, sight)), ...of('unless', rule.unless, unlessBindings(rule, sight))];
+  };
+  // The outline has the rules that were judged, in their order.
+  return {
+    ...outline,
+    rules: judged.flatMap(({ rule }, index): RuleDetail[] => {
+      const outlined = outline.rules[index];
+      return outlined === undefined ? [] : [{ ...outlined, conditions: conditionsOf(rule) }];
+    }),
+  };
 }
 
 /**

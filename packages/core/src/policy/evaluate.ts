@@ -1,5 +1,5 @@
 import { counts, decide, idsOf, limitsOf, settle, type Judged, type RuleSet } from './combine.js';
-import { detailsOf, traceOf } from './details.js';
+import { detailsOf, outlineOf, traceOf } from './details.js';
 import { joinSentences } from './explanation.js';
 import { judge, type Circumstances } from './judge.js';
 import { compareText } from './merge-requirements.js';
@@ -31,7 +31,8 @@ export function evaluate(input: PolicyInput, rules: RuleSet): Evaluation {
   // The lowest tier's catalogue knows what all of them know.
   const known = resolved.at(-1);
   const { conflict } = known ?? {};
-  let [trace, details]: [Evaluation['trace'] | undefined, Evaluation['details'] | undefined] = [undefined, undefined];
+  let [trace, outline, details]: [Evaluation['trace']?, Evaluation['outline']?, Evaluation['details']?] = [];
+  const outlined = (): Evaluation['outline'] => (outline ??= outlineOf(rules, circumstances, judged, deciding));
   return {
     effect,
     rules: idsOf(deciding),
@@ -51,8 +52,11 @@ export function evaluate(input: PolicyInput, rules: RuleSet): Evaluation {
     get trace() {
       return (trace ??= traceOf(rules, circumstances, judged));
     },
+    get outline() {
+      return outlined();
+    },
     get details() {
-      return (details ??= detailsOf(rules, circumstances, judged, deciding));
+      return (details ??= detailsOf(rules, circumstances, judged, outlined()));
     },
   };
 }

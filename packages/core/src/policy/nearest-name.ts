@@ -14,10 +14,17 @@ export function nearestName(name: string, known: Iterable<string>): string | und
   return best !== undefined && best.distance <= Math.max(wanted.length < 4 ? 1 : 2, Math.floor(wanted.length / 3)) ? best.name : undefined;
 }
 
-/** `did you mean "…"?`, as a member to spread; empty where nothing is near. */
-export function didYouMean(name: string, known: Iterable<string>): { hint?: string } {
-  const nearest = nearestName(name, known);
-  return nearest === undefined ? {} : { hint: `did you mean "${nearest}"?` };
+/** What helps to mend a problem: its text, or how to find it. Only problems that are told have theirs looked for: a hostile file has 100,000. */
+export type Hint = string | (() => string | undefined);
+
+/** `did you mean "…"?`, as a member to spread; nothing is said where nothing is near. */
+export function didYouMean(name: string, known: () => Iterable<string>): { hint: Hint } {
+  return {
+    hint: () => {
+      const nearest = nearestName(name, known());
+      return nearest === undefined ? undefined : `did you mean "${nearest}"?`;
+    },
+  };
 }
 
 /** Levenshtein distance, one row at a time. */

@@ -215,8 +215,8 @@ export interface ConditionDetail {
   otherwise?: { truth: 'true' | 'false'; effect: Effect };
 }
 
-/** How one rule of the request's action came out, in full. */
-export interface RuleDetail {
+/** How one rule of the request's action came out. */
+export interface RuleOutline {
   rule: string;
   bundle: string;
   effect: Effect;
@@ -225,17 +225,26 @@ export interface RuleDetail {
   /** Whether it is one of those that decided. */
   decided: boolean;
   reason?: string;
+}
+
+/** How one rule of the request's action came out, in full. */
+export interface RuleDetail extends RuleOutline {
   conditions: ConditionDetail[];
 }
 
-/** Everything about an evaluation. Values of the request stand in it as pointers only, to be joined in by the masker. */
-export interface EvaluationDetails {
+/** How every rule came out, without its conditions. It costs little beside the evaluation itself. */
+export interface EvaluationOutline {
   /** The rules for the action, sorted by id. */
-  rules: RuleDetail[];
+  rules: RuleOutline[];
   /** How many rules of the policy are for other actions. */
   other_rules: number;
   /** What beside the rules had a say: defaults and the catalogue. */
   beside: { effect: Effect; text: string; decided: boolean }[];
+}
+
+/** Everything about an evaluation. Values of the request stand in it as pointers only, to be joined in by the masker. */
+export interface EvaluationDetails extends EvaluationOutline {
+  rules: RuleDetail[];
 }
 
 export interface Evaluation {
@@ -266,5 +275,7 @@ export interface Evaluation {
   /** Every rule of the bundle, sorted by id; computed when first read. */
   readonly trace: RuleTrace[];
   /** Computed when first read. */
+  readonly outline: EvaluationOutline;
+  /** Computed when first read; it tries every condition the other way round, and costs many times the evaluation. */
   readonly details: EvaluationDetails;
 }

@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import { childPointer, type JsonPointer, type JsonValue } from '../../request/index.js';
 import { compareText } from '../merge-requirements.js';
-import { didYouMean, nearestName } from '../nearest-name.js';
+import { didYouMean, type Hint } from '../nearest-name.js';
 import type { BundleFile, PolicyProblem } from '../types.js';
 import { MAX_BUNDLE_LENGTH, MAX_BUNDLES, MAX_DEPTH, MAX_FILES, unfitKey } from './limits.js';
 import { readYaml, type Place } from './read-yaml.js';
@@ -10,16 +10,19 @@ import { API_VERSION, bundleSchema, KIND, membersAt, SET_KIND, type BundleDocume
 type Members = { [member: string]: JsonValue };
 
 /** A problem by its place in the merged document; `offset` counts in the text of the value. */
-export type Report = (pointer: JsonPointer, message: string, more?: { hint?: string; atKey?: boolean; offset?: number }) => void;
+export type Report = (pointer: JsonPointer, message: string, more?: { hint?: Hint; atKey?: boolean; offset?: number }) => void;
+
+/** A problem whose hint was not looked for yet. */
+export type FoundProblem = Omit<PolicyProblem, 'hint'> & { hint?: Hint };
 
 /** One bundle of the right shape, and how to say where something is wrong with it. */
 export interface ReadBundle {
   document: BundleDocument;
   raw: Members;
-  problemAt: (...args: Parameters<Report>) => PolicyProblem;
+  problemAt: (...args: Parameters<Report>) => FoundProblem;
 }
 
-export type BundlesRead = { bundles: ReadBundle[] } | { problems: PolicyProblem[] };
+export type BundlesRead = { bundles: ReadBundle[] } | { problems: FoundProblem[] };
 
 /**
  * Reads files into bundles: YAML, merged, and of the language's shape. Which file of a bundle a rule stands in has no meaning.
@@ -39,7 +42,7 @@ export function readBundles(files: readonly BundleFile[]): BundlesRead {
   if (problems.length > 0) return { problems };
   const groups = groupFiles(read);
   if ('problems' in groups) return groups;
-  const checked = groups.map((group): ReadBundle | { problems: PolicyProblem[] } => {
+  const checked = groups.map((group): ReadBundle | { problems: FoundProblem[] } => {
     const merge = new Merge();
     for (const file of group) merge.add(file);
     return merge.problems.length > 0 ? { problems: merge.problems } : checkShape(merge.root, merge.origins, group[0]?.path ?? '');
@@ -49,7 +52,7 @@ export function readBundles(files: readonly BundleFile[]): BundlesRead {
 
 /** Reads the RFC 8785 text of a bundle or of several. Problems have pointers in place of lines. */
 export function readCanonical(text: string): BundlesRead {
-  const problem = (message: string): { problems: PolicyProblem[] } => ({ problems: [{ file: '(canonical)', line: 1, column: 1, message }] });
+  const problem = (message: string): { problems: FoundProblem[] } => ({ problems: [{ file: '(canonical)', line: 1, column: 1, message }] });
   if (text.length > MAX_BUNDLE_LENGTH) return problem('the canonical bundle is too long');
   let value: unknown;
   try {
@@ -70,7 +73,7 @@ export function readCanonical(text: string): BundlesRead {
   );
 }
 
-function together(all: readonly (ReadBundle | { problems: PolicyProblem[] })[]): BundlesRead {
+function together(all: readonly (ReadBundle | { problems: FoundProblem[] })[]): BundlesRead {
   const problems = all.flatMap((each) => ('problems' in each ? each.problems : []));
   return problems.length > 0 ? { problems } : { bundles: all.flatMap((each) => ('problems' in each ? [] : [each])) };
 }
@@ -80,13 +83,13 @@ type FileRead = { path: string } & ReturnType<typeof readYaml>;
 const folderOf = (path: string): string => path.slice(0, Math.max(0, path.lastIndexOf('/')));
 
 /** Which files make one bundle. */
-function groupFiles(files: readonly FileRead[]): FileRead[][] | { problems: PolicyProblem[] } {
+function groupFiles(files: readonly FileRead[]): FileRead[][] | { problems: FoundProblem[] } {
   const heads = files.filter(({ value }) => value !== undefined && isMembers(value) && Object.hasOwn(value, 'metadata'));
   if (heads.length <= 1) return [[...files]];
   if (heads.length > MAX_BUNDLES)
     return { problems: [{ file: heads[0]?.path ?? '', line: 1, column: 1, message: `at most ${MAX_BUNDLES} bundles hold together` }] };
   const groups = new Map(heads.map((head) => [head, [head]]));
-  const problems: PolicyProblem[] = [];
+  const problems: FoundProblem[] = [];
   for (const file of files) {
     if (groups.has(file)) continue;
     let folder = folderOf(file.path);
@@ -158,7 +161,7 @@ const parentOf = (pointer: JsonPointer): JsonPointer => pointer.slice(0, Math.ma
 class Merge {
   readonly root: Members = {};
   readonly origins = new Origins();
-  readonly problems: PolicyProblem[] = [];
+  readonly problems: FoundProblem[] = [];
 
   add(file: FileRead): void {
     const { value, places } = file;
@@ -236,8 +239,8 @@ class Merge {
   }
 }
 
-function checkShape(root: Members, origins: Origins, firstFile: string): ReadBundle | { problems: PolicyProblem[] } {
-  const problemAt = (pointer: JsonPointer, message: string, more: { hint?: string; atKey?: boolean; offset?: number } = {}): PolicyProblem => {
+function checkShape(root: Members, origins: Origins, firstFile: string): ReadBundle | { problems: FoundProblem[] } {
+  const problemAt = (pointer: JsonPointer, message: string, more: { hint?: Hint; atKey?: boolean; offset?: number } = {}): FoundProblem => {
     const place = origins.nearest(pointer);
     const { line, column } = (more.atKey === true ? place?.key : undefined) ?? place ?? { line: 1, column: 1 };
     const exact = more.offset !== undefined && more.atKey !== true && origins.placeOf(pointer)?.literal;
@@ -255,7 +258,7 @@ function checkShape(root: Members, origins: Origins, firstFile: string): ReadBun
   return { document: parsed.data, raw: root, problemAt };
 }
 
-function describe(issue: z.core.$ZodIssue, root: Members, problemAt: (...args: Parameters<Report>) => PolicyProblem): PolicyProblem[] {
+function describe(issue: z.core.$ZodIssue, root: Members, problemAt: (...args: Parameters<Report>) => FoundProblem): FoundProblem[] {
   const path = issue.path.map(String);
   const pointer = path.reduce((parent, token) => childPointer(parent, token), '');
   const value = path.reduce<JsonValue | undefined>(
@@ -265,16 +268,15 @@ function describe(issue: z.core.$ZodIssue, root: Members, problemAt: (...args: P
   switch (issue.code) {
     case 'unrecognized_keys':
       return issue.keys.map((key) =>
-        problemAt(childPointer(pointer, key), 'this member is not part of the language', { atKey: true, ...didYouMean(key, membersAt(path)) }),
+        problemAt(childPointer(pointer, key), 'this member is not part of the language', { atKey: true, ...didYouMean(key, () => membersAt(path)) }),
       );
     case 'invalid_value': {
       const values = issue.values.map(String);
-      const nearest = typeof value === 'string' ? nearestName(value, values) : undefined;
       return [
         problemAt(
           pointer,
           value === undefined ? `this must be written: ${values.join(', ')}` : `must be ${values.join(', ')}`,
-          nearest === undefined ? {} : { hint: `did you mean "${nearest}"?` },
+          typeof value === 'string' ? didYouMean(value, () => values) : {},
         ),
       ];
     }
@@ -306,8 +308,8 @@ function describeUnion(
   pointer: JsonPointer,
   value: JsonValue | undefined,
   root: Members,
-  problemAt: (...args: Parameters<Report>) => PolicyProblem,
-): PolicyProblem[] {
+  problemAt: (...args: Parameters<Report>) => FoundProblem,
+): FoundProblem[] {
   if (value === undefined) return [problemAt(pointer, 'this must be written')];
   const ofItsKind = issue.errors.filter((branch) => !branch.some((inner) => inner.path.length === 0 && inner.code === 'invalid_type'));
   const [branch] = ofItsKind.sort((a, b) => problemsIn(a) - problemsIn(b));

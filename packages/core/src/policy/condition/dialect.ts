@@ -1,5 +1,5 @@
 import type { Expr, SourceInfo } from '@bufbuild/cel-spec/cel/expr/syntax_pb.js';
-import { didYouMean } from '../nearest-name.js';
+import { didYouMean, type Hint } from '../nearest-name.js';
 import { compileRegex } from './regex.js';
 import { isRoot, RESERVED, ROOTS } from './roots.js';
 import { childrenOf, offsetIn, type ConditionFault } from './syntax.js';
@@ -27,7 +27,7 @@ const MACROS = ['has', 'exists', 'all', 'exists_one', 'filter', 'map'];
  */
 export function checkDialect(expr: Expr, sourceInfo: SourceInfo, lets: ReadonlySet<string>): ConditionFault[] {
   const faults: ConditionFault[] = [];
-  const refuse = (at: Expr, message: string, more: { hint?: string } = {}): void => void faults.push({ message, offset: offsetIn(sourceInfo, at), ...more });
+  const refuse = (at: Expr, message: string, more: { hint?: Hint } = {}): void => void faults.push({ message, offset: offsetIn(sourceInfo, at), ...more });
   const sized = checkSize(expr);
   if (sized !== undefined) return [{ message: sized, offset: 0 }];
 
@@ -41,10 +41,7 @@ export function checkDialect(expr: Expr, sourceInfo: SourceInfo, lets: ReadonlyS
           refuse(
             node,
             `the name "${name}" is not known`,
-            didYouMean(
-              name,
-              [...Object.keys(ROOTS), ...lets, ...variables].filter((known) => !known.startsWith('__')),
-            ),
+            didYouMean(name, () => [...Object.keys(ROOTS), ...lets, ...variables].filter((known) => !known.startsWith('__'))),
           );
         break;
       }
@@ -69,12 +66,7 @@ export function checkDialect(expr: Expr, sourceInfo: SourceInfo, lets: ReadonlyS
           refuse(
             node,
             `the function "${name}" is not known${known === undefined ? '' : target === undefined ? ' without a value before it' : ' as a method'}`,
-            known === undefined
-              ? didYouMean(
-                  name,
-                  [...FUNCTIONS.keys(), ...MACROS].filter((each) => /^[a-z]/i.test(each)),
-                )
-              : {},
+            known === undefined ? didYouMean(name, () => [...FUNCTIONS.keys(), ...MACROS].filter((each) => /^[a-z]/i.test(each))) : {},
           );
         else if (!shape.includes(args.length)) refuse(node, `"${name}" takes ${shape.join(' or ')} argument${shape.length === 1 && shape[0] === 1 ? '' : 's'}`);
         else if (name === 'matches') {

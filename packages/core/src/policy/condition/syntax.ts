@@ -1,5 +1,6 @@
 import { parse } from '@bufbuild/cel';
 import type { Expr, SourceInfo } from '@bufbuild/cel-spec/cel/expr/syntax_pb.js';
+import type { Hint } from '../nearest-name.js';
 
 /** The longest condition, in UTF-16 units. */
 export const MAX_SOURCE = 4096;
@@ -10,7 +11,7 @@ const MAX_BRACKETS = 256;
 export interface ConditionFault {
   message: string;
   offset: number;
-  hint?: string;
+  hint?: Hint;
 }
 
 export interface Syntax {

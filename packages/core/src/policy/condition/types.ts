@@ -1,5 +1,5 @@
 import type { Expr } from '@bufbuild/cel-spec/cel/expr/syntax_pb.js';
-import { didYouMean } from '../nearest-name.js';
+import { didYouMean, type Hint } from '../nearest-name.js';
 import { literal } from './dialect.js';
 import { settledByAbsence, union } from './guards.js';
 import { keyOf, stepsOf, writePath } from './paths.js';
@@ -35,7 +35,7 @@ const STRING_METHODS = new Set(['startsWith', 'endsWith', 'contains', 'matches']
 export function checkTypes(root: Expr, offsetOf: (node: Expr) => number, scope: TypeScope): TypeFindings {
   const faults: ConditionFault[] = [];
   const warnings = new Map<string, ConditionFault>();
-  const refuse = (at: Expr, message: string, more: { hint?: string } = {}): void => void faults.push({ message, offset: offsetOf(at), ...more });
+  const refuse = (at: Expr, message: string, more: { hint?: Hint } = {}): void => void faults.push({ message, offset: offsetOf(at), ...more });
   const roots: Record<string, ValueType> = {
     ...ROOTS,
     facts: scope.facts,
@@ -89,7 +89,11 @@ export function checkTypes(root: Expr, offsetOf: (node: Expr) => number, scope: 
     if (isRecord(of)) {
       const member = Object.hasOwn(of.members, field) ? of.members[field] : undefined;
       if (member === undefined) {
-        refuse(node, absent(steps, field), didYouMean(field, Object.keys(of.members)));
+        refuse(
+          node,
+          absent(steps, field),
+          didYouMean(field, () => Object.keys(of.members)),
+        );
         return 'any';
       }
       if (isOptional(member)) {
