@@ -172,6 +172,18 @@ function botDeps({ config, world, log, notice }: Parts) {
     decide: (input: Parameters<typeof decide>[1]) => decide(world.flow, input),
     opened: (by: Parameters<typeof markOpened>[1], id: string, view: string) => markOpened(world.flow, by, id, view),
     stepUp: (press: StepUpPress) => stepUpLink({ ...world.flow, passkeys: world.store.passkeys }, press),
+    freezes: {
+      ...world.flow,
+      freezes: world.store.freezes,
+      credentials: world.store.credentials,
+      announcer: {
+        announce(topic: Parameters<Announcer['announce']>[0]) {
+          world.flow.announcer.announce(topic);
+          // Whoever waits for a request that is held now, or no longer, is answered.
+          world.waiters.notify(null);
+        },
+      },
+    },
     clock: world.clock,
     log,
   };

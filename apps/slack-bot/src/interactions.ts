@@ -18,8 +18,8 @@ import {
   waitingModal,
 } from './modals.js';
 import { refOf } from './platform.js';
+import { linkButton, privateWords } from './private-words.js';
 import { ACTIONS } from './render.js';
-import { escapeMrkdwn } from './rich-text.js';
 import { type SlackCalls, slackError } from './slack-calls.js';
 import type { SlackWorkspace } from './workspace.js';
 
@@ -202,13 +202,7 @@ export function listen(app: App, deps: InteractionDeps): void {
 
   /** Words for one person. Where the bot is no member of the channel it cannot whisper there, and writes to the person instead. */
   async function tell(channel: string | null, user: string, text: string, button: { label: string; url: string } | null = null): Promise<void> {
-    const said = {
-      text: escapeMrkdwn(text),
-      blocks: [
-        { type: 'section' as const, text: { type: 'plain_text' as const, text: text.slice(0, 3_000), emoji: false } },
-        ...(button === null ? [] : [linkButton(button.label, button.url)]),
-      ],
-    };
+    const said = privateWords(text, button === null ? [] : [linkButton(button.label, button.url)]);
     try {
       if (channel === null) await direct();
       else await deps.call((client) => client.chat.postEphemeral({ channel, user, ...said }));
@@ -225,16 +219,6 @@ export function listen(app: App, deps: InteractionDeps): void {
       await deps.call((client) => client.chat.postMessage({ channel: conversation?.id ?? '', ...said, unfurl_links: false }));
     }
   }
-}
-
-/** A button that opens an address in the person's own browser: Slack's own may know no passkeys. */
-function linkButton(label: string, url: string) {
-  return {
-    type: 'actions' as const,
-    elements: [
-      { type: 'button' as const, action_id: ACTIONS.open, url, style: 'primary' as const, text: { type: 'plain_text' as const, text: label, emoji: false } },
-    ],
-  };
 }
 
 /** What leads from a private word to the browser. */

@@ -1,9 +1,10 @@
-import { type AccountLinks, createCardWorker, PlatformError, type PressDeps } from '@countersign/chat';
+import { type AccountLinks, type CommandDeps, createCardWorker, PlatformError, type PressDeps } from '@countersign/chat';
 import type { Card, JsonObject } from '@countersign/contracts';
 import type { CardStore, Clock, DirectoryStore, RequestStore } from '@countersign/core/ports';
 import { epochMs } from '@countersign/core/request';
 import bolt, { type Logger } from '@slack/bolt';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { listenForCommands, RepeatedCommand } from './commands.js';
 import type { SlackBotConfig } from './config.js';
 import { listen } from './interactions.js';
 import { createPlatform } from './platform.js';
@@ -28,6 +29,7 @@ export interface SlackBotDeps {
   /** Absent where nobody can enrol a passkey. */
   stepUp?: NonNullable<PressDeps['stepUp']>;
   opened?: NonNullable<PressDeps['opened']>;
+  freezes: CommandDeps['freezes'];
   clock: Clock;
   log: BotLog;
 }
@@ -54,6 +56,7 @@ export interface SlackBot {
 /** What the app must be allowed to do; docs/slack.md says why each is needed. */
 const REQUIRED_SCOPES = [
   'chat:write',
+  'commands',
   'im:write',
   'users:read',
   'users:read.email',
@@ -87,7 +90,7 @@ export function createSlackBot(deps: SlackBotDeps): SlackBot {
   });
   const receiver =
     config.appToken === null
-      ? new bolt.ExpressReceiver({ signingSecret: config.signingSecret ?? '', endpoints: PATH, logger })
+      ? new bolt.ExpressReceiver({ signingSecret: config.signingSecret ?? '', endpoints: PATH, logger, processEventErrorHandler: refuseRepeated })
       : new bolt.SocketModeReceiver({ appToken: config.appToken, logger, installerOptions: { clientOptions: { slackApiUrl: config.apiUrl } } });
   const app = new bolt.App({
     receiver,
@@ -121,6 +124,14 @@ export function createSlackBot(deps: SlackBotDeps): SlackBot {
     refresh: () => {
       void work();
     },
+    log,
+  });
+
+  listenForCommands(app, {
+    command: { tenant, platform: 'slack', linkMode: config.linkMode, directory: deps.directory, links: deps.links, freezes: deps.freezes },
+    call,
+    workspace,
+    clock,
     log,
   });
 
@@ -195,6 +206,13 @@ function isFresh(request: IncomingMessage, clock: Clock): boolean {
   const stamp = request.headers['x-slack-request-timestamp'];
   if (typeof stamp !== 'string' || !/^\d{1,12}$/.test(stamp)) return false;
   return Math.abs(epochMs(clock.now()) / 1_000 - Number(stamp)) <= MOST_SKEW_SECONDS;
+}
+
+/** What Bolt does with a listener's error that was not acknowledged: 500, and 401 where the request is one that Slack did not send now. */
+function refuseRepeated({ error, response }: { error: Error; response: ServerResponse }): Promise<boolean> {
+  const repeated = error instanceof RepeatedCommand;
+  if (!response.headersSent) response.writeHead(repeated ? 401 : 500).end();
+  return Promise.resolve(repeated);
 }
 
 /** Bolt's words in our log. Its messages hold no tokens, but payloads at debug level, which are not ours to keep. */

@@ -16,6 +16,10 @@ export interface IncomingActivity {
   tenantId: string | null;
   from: { id: string; aadObjectId: string | null };
   replyToId: string | null;
+  /** The activity's own id; null where it has none. */
+  id: string | null;
+  /** What a person wrote, without the mention of the bot; empty where it is nothing. */
+  said: string;
   value: JsonObject | null;
   timestamp: string | null;
   /** Whether the bot itself was added, or removed. */
@@ -47,6 +51,8 @@ export function readActivity(json: unknown): IncomingActivity | null {
     tenantId,
     from: { id: text(from['id']) ?? '', aadObjectId: text(from['aadObjectId']) },
     replyToId: text(activity['replyToId']),
+    id: text(activity['id']),
+    said: saidIn(activity, bot.id),
     value: isObject(activity['value']) ? activity['value'] : null,
     timestamp: text(activity['timestamp']),
     botAdded: names(activity['membersAdded']),
@@ -68,6 +74,17 @@ export function readActivity(json: unknown): IncomingActivity | null {
 /** A conversation without its thread: in a channel each card begins its own, and answers name that (`…;messageid=…`). */
 export function baseOf(conversationId: string): string {
   return conversationId.split(';')[0] ?? conversationId;
+}
+
+/** Teams names a mention letter for letter among the entities, and writes three characters and the hard space as entities of HTML. */
+function saidIn(activity: JsonObject, botId: string): string {
+  const { entities } = activity;
+  let said = text(activity['text']) ?? '';
+  for (const entity of Array.isArray(entities) ? entities.slice(0, 100) : []) {
+    const [mention, mentioned] = [text(object(entity)['text']), object(object(entity)['mentioned'])];
+    if (object(entity)['type'] === 'mention' && mention !== null && mentioned['id'] === botId) said = said.replaceAll(mention, ' ');
+  }
+  return said.replaceAll('&nbsp;', ' ').replaceAll('&lt;', '<').replaceAll('&gt;', '>').replaceAll('&amp;', '&').trim();
 }
 
 /** Longer ones no index takes, and control characters stand in none of Teams'. */

@@ -1,4 +1,17 @@
-import { FAULT_TEXT, handlePress, noteOpened, personOf, type PressDeps, STEP_UP_BUTTON } from '@countersign/chat';
+import {
+  type ChatCommand,
+  type CommandAnswer,
+  type CommandDeps,
+  createOnce,
+  FAULT_TEXT,
+  handleCommand,
+  handlePress,
+  noteOpened,
+  personOf,
+  readCommand,
+  type PressDeps,
+  STEP_UP_BUTTON,
+} from '@countersign/chat';
 import type { Card, JsonObject, Verdict } from '@countersign/contracts';
 import { type CardOptions, cardOf } from '@countersign/core/card';
 import type { CardStore, Clock, RequestStore } from '@countersign/core/ports';
@@ -14,6 +27,7 @@ import type { TeamsCalls } from './teams-calls.js';
 
 export interface InteractionDeps {
   press: PressDeps;
+  freezes: CommandDeps['freezes'];
   cards: Pick<CardStore, 'postedByRef' | 'connect'>;
   requests: Pick<RequestStore, 'state'>;
   tenant: string;
@@ -50,6 +64,8 @@ const NOT_OURS = 'This button does not belong to this card. Nothing was decided;
 
 /** What people do in Teams: install the bot, speak to it, press its buttons. */
 export function createInteractions(deps: InteractionDeps) {
+  const once = createOnce(deps.clock);
+
   /** The turn of an activity that was authenticated. The answer is for invokes; a fault throws. */
   async function turn(context: TurnContext, activity: IncomingActivity): Promise<InvokeAnswer | null> {
     const { tenantId } = activity;
@@ -63,6 +79,11 @@ export function createInteractions(deps: InteractionDeps) {
       return null;
     }
     const pressed = activity.type === 'message' ? pressedOf(ours.value, ours.value) : null;
+    const command = activity.type === 'message' && pressed === null ? readCommand(ours.said) : null;
+    if (command !== null) {
+      await obey(context, ours, command);
+      return null;
+    }
     await deps.places.remember(ours, activity.type === 'message');
     if (pressed !== null) await submitted(context, ours, pressed);
     else if (activity.type === 'message') await addressed(context, ours);
@@ -152,6 +173,25 @@ export function createInteractions(deps: InteractionDeps) {
     const personal = activity.kind === 'personal' ? activity.reference : user === null ? null : await deps.places.personalOf(user);
     if (personal !== null) await deps.calls.say(personal, reply.text);
     else await say(activity, `This client cannot show the answer here. Use a newer one, or open ${deps.card.publicUrl}.`);
+  }
+
+  /** Words that stop things, or let them go on. They do not wait for our memory of the conversation, and the same message is obeyed once. */
+  async function obey(context: TurnContext, activity: IncomingActivity & { tenantId: string }, command: ChatCommand): Promise<void> {
+    if (activity.id !== null && !once(`${activity.place}|${activity.id}`)) return;
+    const { tenant, platform, linkMode, directory, links } = deps.press;
+    const world = { tenant, platform, linkMode, directory, links, freezes: deps.freezes, spoken: '', log: deps.log };
+    const user = activity.from.aadObjectId;
+    const answer: CommandAnswer =
+      user === null
+        ? { text: 'Teams does not say whose account this is, so nothing was done. Sign in with an account of the organisation.' }
+        : await handleCommand(world, command, () => deps.members.account(context, activity, user));
+    if (answer.link === undefined) await say(activity, answer.text);
+    // A one-time link is for one reader.
+    else if (activity.kind === 'personal') await say(activity, `${answer.text} ${answer.link.url}`);
+    else await say(activity, `${answer.text} Write to me in a personal chat to get the link.`);
+    await deps.places.remember(activity, true).catch((error: unknown) => {
+      deps.log.warn({ err: error }, 'a conversation could not be remembered');
+    });
   }
 
   /** A person spoke to the bot: it says what it will do here. In a personal chat that is also when an address links an account. */

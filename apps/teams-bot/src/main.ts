@@ -1,4 +1,4 @@
-import { type AccountLinks, createCardWorker, FAULT_TEXT, PlatformError, type PressDeps } from '@countersign/chat';
+import { type AccountLinks, type CommandDeps, createCardWorker, FAULT_TEXT, PlatformError, type PressDeps } from '@countersign/chat';
 import type { Card, JsonObject } from '@countersign/contracts';
 import type { CardStore, Clock, DirectoryStore, RequestStore } from '@countersign/core/ports';
 import { readJsonBody, type StrictParser } from '@countersign/service';
@@ -31,6 +31,7 @@ export interface TeamsBotDeps {
   /** Absent where nobody can enrol a passkey. */
   stepUp?: NonNullable<PressDeps['stepUp']>;
   opened?: NonNullable<PressDeps['opened']>;
+  freezes: CommandDeps['freezes'];
   clock: Clock;
   log: BotLog;
   /** Where the tokens for our own calls come from; absent: from Entra, by the configuration. */
@@ -90,6 +91,7 @@ export function createTeamsBot(deps: TeamsBotDeps): TeamsBot {
       ...(deps.stepUp === undefined ? {} : { stepUp: deps.stepUp }),
       ...(deps.opened === undefined ? {} : { opened: deps.opened }),
     },
+    freezes: deps.freezes,
     cards,
     requests,
     tenant,

@@ -8,6 +8,7 @@ import { digestOf, epochMs, formatInstant, newId } from '@countersign/core/reque
 import { EnvelopeSealer, grantVerifier, Keyring, parseMasterKeyring } from '@countersign/keys';
 import { openStore, type Store } from '@countersign/store';
 import pg from 'pg';
+import { freePort } from './free-port.js';
 import { createTestDatabase } from './postgres.js';
 
 /**
@@ -103,6 +104,11 @@ export async function createApprovalWorld(options: { accounts?: Partial<Record<P
       await database.drop();
     },
   };
+}
+
+/** The real store before a database that does not answer: what a caller gets while PostgreSQL is away. */
+export async function openStoreWithoutServer(): Promise<Store> {
+  return openStore({ url: `postgresql://nobody@127.0.0.1:${String(await freePort())}/none`, connections: 1 });
 }
 
 /** The people of the quickstart: dana owns the agent and the API key, alice and bob own the data, bob and carol are security, olivia administers. */

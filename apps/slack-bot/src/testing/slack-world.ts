@@ -22,6 +22,8 @@ export interface SlackWorld {
 export interface BotOptions {
   linkMode?: 'proof' | 'email';
   socket?: boolean;
+  /** Where accounts and freezes are kept, instead of the world's own. */
+  store?: ApprovalWorld['store'];
 }
 
 export const CHANNEL = { id: 'C0APPROVALS', name: 'approvals' };
@@ -63,9 +65,16 @@ export async function createSlackWorld(): Promise<SlackWorld> {
       cards: world.store.cards,
       requests: world.store.requests,
       directory: world.store.directory,
-      links: createAccountLinks({ ...world.flow, tenant: world.tenant, links: world.store.chatLinks, publicUrl: 'http://localhost:8080', cooldownSeconds: 0 }),
+      links: createAccountLinks({
+        ...world.flow,
+        tenant: world.tenant,
+        links: (options.store ?? world.store).chatLinks,
+        publicUrl: 'http://localhost:8080',
+        cooldownSeconds: 0,
+      }),
       decide: (input) => decide(world.flow, input),
       opened: (by, id, view) => markOpened(world.flow, by, id, view),
+      freezes: { ...world.flow, freezes: (options.store ?? world.store).freezes, credentials: world.store.credentials },
       stepUp: (pressed) => stepUpLink({ ...world.flow, passkeys: world.store.passkeys }, pressed),
       clock: world.flow.clock,
       log: { debug: () => {}, info: () => {}, warn: note, error: note },

@@ -20,8 +20,10 @@ export interface TeamsRig {
   /** What the bot warned of. */
   readonly warnings: string[];
   readonly endpoint: string;
-  /** Another bot on the same store. */
-  createBot(change?: Partial<TeamsBotConfig>): TeamsBot;
+  /** Another bot, on the same store or on this one. */
+  createBot(change?: Partial<TeamsBotConfig>, store?: ApprovalWorld['store']): TeamsBot;
+  /** From now on Teams calls this bot. */
+  use(bot: TeamsBot): void;
   /** Another bot in place of the first; and another Teams, where one is given. */
   restart(change: Partial<TeamsBotConfig>, teams?: FakeBotFramework): Promise<void>;
   /** An administrator allows a conversation that the bot is in. */
@@ -49,7 +51,7 @@ export async function startTeamsRig(): Promise<TeamsRig> {
     bot.mount().handler(request, response);
   });
 
-  const createBot = (change: Partial<TeamsBotConfig> = {}): TeamsBot =>
+  const createBot = (change: Partial<TeamsBotConfig> = {}, store = world.store): TeamsBot =>
     createTeamsBot({
       config: {
         auth: 'on',
@@ -65,12 +67,13 @@ export async function startTeamsRig(): Promise<TeamsRig> {
       tenant: world.tenant,
       publicUrl: 'http://localhost:8080',
       notice: null,
-      cards: world.store.cards,
-      requests: world.store.requests,
-      directory: world.store.directory,
-      links: createAccountLinks({ ...world.flow, tenant: world.tenant, links: world.store.chatLinks, publicUrl: 'http://localhost:8080', cooldownSeconds: 0 }),
+      cards: store.cards,
+      requests: store.requests,
+      directory: store.directory,
+      links: createAccountLinks({ ...world.flow, tenant: world.tenant, links: store.chatLinks, publicUrl: 'http://localhost:8080', cooldownSeconds: 0 }),
       decide: (input) => decide(world.flow, input),
       opened: (by, id, view) => markOpened(world.flow, by, id, view),
+      freezes: { ...world.flow, freezes: store.freezes, credentials: world.store.credentials },
       stepUp: (pressed) => stepUpLink({ ...world.flow, passkeys: world.store.passkeys }, pressed),
       clock: world.flow.clock,
       log: { info: () => {}, warn: note, error: note },
@@ -93,6 +96,9 @@ export async function startTeamsRig(): Promise<TeamsRig> {
     warnings,
     endpoint,
     createBot,
+    use(other) {
+      bot = other;
+    },
     async restart(change, other) {
       await bot.stop();
       if (other !== undefined) {

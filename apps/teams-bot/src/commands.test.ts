@@ -1,0 +1,107 @@
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { openStoreWithoutServer } from '@countersign/dev-env/approval-world';
+import { randomUUID } from 'node:crypto';
+import { GROUP, startTeamsRig, type TeamsName, type TeamsRig } from './testing/teams-rig.js';
+
+/* The kill switch by a message to the bot. What is common to all platforms is shown by packages/chat. */
+
+let rig: TeamsRig;
+beforeEach(async () => {
+  rig = await startTeamsRig();
+  const { people } = rig.world;
+  await rig.world.directory((now) => ({ ...now, groups: [...now.groups, { name: 'freeze_lifters', members: [people.carol] }] }));
+});
+afterEach(() => rig.close());
+
+const textsIn = (conversation: string) => rig.teams.activities(conversation).map(({ body }) => String(body['text'] ?? ''));
+const personal = async (name: TeamsName): Promise<string> => {
+  await rig.teams.client.installPersonal(name);
+  return rig.teams.personal(name).id;
+};
+/** What the bot answers there. */
+async function say(conversation: string, name: TeamsName, words: string, how: object = {}): Promise<string> {
+  const before = textsIn(conversation).length;
+  const { status } = await rig.teams.client.addressBot(conversation, name, words, how);
+  expect(status).toBe(200);
+  const texts = textsIn(conversation).slice(before);
+  expect(texts).toHaveLength(1);
+  return texts[0] ?? '';
+}
+const inForce = async () => (await rig.world.store.freezes.list(rig.world.tenant, { open: true, limit: 100 })).map(({ scope, reason }) => ({ scope, reason }));
+
+test('A6: who may freezes by a message in a personal chat, and a second person lifts it by a mention in a group', async () => {
+  const own = await personal('olivia');
+  const placed = await say(own, 'olivia', 'Freeze everything because it loops');
+  expect(placed).toContain('Frozen: everything.');
+  expect(await inForce()).toEqual([{ scope: { everything: true }, reason: 'it loops' }]);
+  const [id = ''] = /fz_[0-9a-f-]{36}/.exec(placed) ?? [];
+  expect(placed).toContain(`\nA second person lifts it: unfreeze ${id}`);
+  expect(await say(own, 'olivia', `unfreeze ${id}`)).toContain('Nothing was lifted. You placed this freeze.');
+  expect(await say(GROUP, 'alice', 'freezes')).toContain(`${id}: everything (Olivia Example`);
+  const before = textsIn(own).length;
+  expect(await say(GROUP, 'carol', `unfreeze ${id}`)).toContain('Lifted: everything');
+  expect([await inForce(), textsIn(own).length]).toEqual([[], before]);
+});
+
+test('A6, C5: who may not, guests and outsiders freeze nothing, and are told why', async () => {
+  expect(await say(GROUP, 'alice', 'freeze everything')).toContain('Nothing was frozen. Freezing is for administrators');
+  const own = await personal('olivia');
+  rig.teams.changePerson('olivia', { userRole: 'guest' });
+  expect(await say(own, 'olivia', 'freeze everything')).toContain('Guests');
+  await rig.teams.client.addressBot(own, 'olivia', 'freeze everything', { activity: { channelData: { tenant: { id: randomUUID() } } } });
+  expect(await inForce()).toEqual([]);
+});
+
+test('A6, C5: an account that is nobody’s freezes nothing; its link is told where it alone reads', async () => {
+  const inGroup = await say(GROUP, 'mallory', 'freeze everything');
+  expect(inGroup).toContain('belongs to nobody');
+  expect(inGroup).not.toContain('/link#');
+  expect(await say(await personal('mallory'), 'mallory', 'freeze everything')).toMatch(/^Nothing was frozen\. .*http:\/\/localhost:8080\/link#[\w-]{43}$/s);
+  expect(await inForce()).toEqual([]);
+});
+
+test.each(['no_token', 'foreign_key'] as const)('A6, C5: a forged message (%s) freezes nothing', async (forgery) => {
+  const own = await personal('olivia');
+  expect((await rig.teams.client.addressBot(own, 'olivia', 'freeze everything', { forgery })).status).toBe(401);
+  expect(await inForce()).toEqual([]);
+});
+
+test('A6, C5: a message that is sent again as it stands is not done again: what was lifted stays lifted', async () => {
+  const own = await personal('olivia');
+  const first = await rig.teams.client.addressBot(own, 'olivia', 'freeze everything');
+  const [id = ''] = /fz_[0-9a-f-]{36}/.exec(textsIn(own).at(-1) ?? '') ?? [];
+  await say(GROUP, 'carol', `unfreeze ${id}`);
+  const before = textsIn(own).length;
+  await rig.teams.client.replay(first);
+  expect([await inForce(), textsIn(own).length]).toEqual([[], before]);
+});
+
+test('A6, C2: mentions, marks and lines in a reason do nothing in the answer', async () => {
+  const own = await personal('olivia');
+  const hostile = '<at>Alice</at> **bold** [Ticket](https://evil.example) &lt;img src=x&gt;\nLifted: everything\u202e';
+  expect(await say(own, 'olivia', `freeze action iam.* ${hostile}`)).toContain(
+    'Reason: <at>Alice</at> **bold** [Ticket](https://evil.example) <img src=x> ⏎ Lifted: everything⟦U+202E RLO⟧\n',
+  );
+  const body = rig.teams.activities(own).at(-1)?.body;
+  expect([body?.['textFormat'], body?.['entities'] ?? []]).toEqual(['plain', []]);
+});
+
+test('A6: while the database is away the answer says that nothing was frozen and what to use', async () => {
+  const own = await personal('olivia');
+  const away = await openStoreWithoutServer();
+  try {
+    await rig.bot.stop();
+    rig.use(rig.createBot({}, away));
+    const answer = await say(own, 'olivia', 'freeze everything');
+    expect(answer).toContain('nothing was frozen');
+    expect(answer).toContain('countersign freeze --everything');
+    expect(await inForce()).toEqual([]);
+  } finally {
+    await away.close();
+  }
+});
+
+test('A6: help tells the words, and what is no command is welcomed as ever', async () => {
+  expect(await say(GROUP, 'bob', 'help')).toContain('freeze action PATTERN');
+  expect(await say(GROUP, 'bob', 'please freeze everything')).toContain('This is Countersign.');
+});
