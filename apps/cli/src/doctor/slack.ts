@@ -4,7 +4,17 @@ import { messageOf } from '../cli-error.js';
 import { type Check, fail, ok, warn } from './check.js';
 
 /** What the app must be allowed to do; docs/slack.md says why each is needed, and the bot logs what is missing. */
-const NEEDED_SCOPES = ['chat:write', 'im:write', 'users:read', 'users:read.email', 'channels:read', 'groups:read', 'channels:history', 'groups:history'];
+const NEEDED_SCOPES = [
+  'chat:write',
+  'commands',
+  'im:write',
+  'users:read',
+  'users:read.email',
+  'channels:read',
+  'groups:read',
+  'channels:history',
+  'groups:history',
+];
 
 const answerSchema = z.looseObject({
   ok: z.boolean(),
