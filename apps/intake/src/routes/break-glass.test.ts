@@ -107,6 +107,18 @@ describe('break-glass', () => {
     expect((await read(world, other)).status).toBe('denied');
   });
 
+  test('C4: who broke the glass and came to own the agent since is not one of two', async () => {
+    const request = await ask(world, 'glass.two');
+    await press(world, 'bob', request, FIRE);
+    await world.sql(`UPDATE directory_agents SET owner = '${world.people.bob.id}' WHERE id = 'retrainer'`);
+    try {
+      expect((await press(world, 'olivia', request, FIRE)).status).toBe(201);
+      expect((await read(world, request)).status).toBe('pending');
+    } finally {
+      await world.sql(`UPDATE directory_agents SET owner = '${world.people.dana.id}' WHERE id = 'retrainer'`);
+    }
+  });
+
   test('C6: no emergency road where policy has none', async () => {
     const request = await ask(world, 'solo.run');
     expect(refusal(await press(world, 'olivia', request, FIRE))).toEqual([403, 'not_break_glass']);

@@ -211,6 +211,18 @@ describe('A6: who freezes and who lifts', () => {
     }
   });
 
+  test('A6: a token that does not administer lifts nothing by the rank of its person', async () => {
+    const own = await createApiWorld({ policy: (text) => text.replace('groups:\n', 'groups:\n  freezers: { includes: [security] }\n') });
+    try {
+      const placed = await own.call('POST', '/v1/freezes', { as: own.tokens.carol, body: { scope: { everything: true }, reason: 'x' } });
+      const lift = async (as: string) => codeOf(await own.call('DELETE', `/v1/freezes/${placed.json.id}`, { as }));
+      expect(await lift(await own.newToken('olivia', ['read', 'decide']))).toBe('403 forbidden');
+      expect(await lift(own.tokens.olivia)).toBe('200');
+    } finally {
+      await own.close();
+    }
+  });
+
   test('A6: who placed it does not lift it, whichever credential is used', async () => {
     const { id } = (await freeze({ everything: true })).json;
     expect(codeOf(await lift(id, world.tokens.olivia))).toBe('403 second_person_needed');
@@ -240,7 +252,9 @@ describe('A6: who freezes and who lifts', () => {
         `UPDATE directory_people SET human = (SELECT human FROM directory_people WHERE email = 'olivia@example.com'), roles = '{administrator}' WHERE email = 'bob@example.com'`,
       );
       const placed = await own.call('POST', '/v1/freezes', { as: own.tokens.olivia, body: { scope: { everything: true }, reason: 'x' } });
-      expect(codeOf(await own.call('DELETE', `/v1/freezes/${placed.json.id}`, { as: own.tokens.bob }))).toBe('403 second_person_needed');
+      expect(codeOf(await own.call('DELETE', `/v1/freezes/${placed.json.id}`, { as: await own.newToken('bob', ['read', 'decide', 'admin']) }))).toBe(
+        '403 second_person_needed',
+      );
     } finally {
       await own.close();
     }

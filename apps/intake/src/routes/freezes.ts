@@ -78,8 +78,10 @@ export function freezeRoutes(deps: IntakeDeps): Route[] {
       query: liftQuerySchema,
       answers: { 200: { description: 'Lifted', schema: freezeSchema } },
       problems: ['forbidden', 'second_person_needed', 'already_lifted'],
-      async handle({ reader: { tenant, person }, params: { id = '' }, query: { reason } }) {
-        const lifted = await liftFreeze(world, { tenant, person }, id, reason ?? null);
+      async handle({ reader: { tenant, person, scopes }, params: { id = '' }, query: { reason } }) {
+        // A token that does not administer lifts nothing by its person's rank.
+        const roles = scopes.includes('admin') ? person.roles : person.roles.filter((role) => role !== 'administrator');
+        const lifted = await liftFreeze(world, { tenant, person: { ...person, roles } }, id, reason ?? null);
         if (lifted.kind === 'not_allowed') return refusalOf(lifted);
         waiters.notify(null);
         return { status: 200, json: freezeView(lifted.freeze, flow.clock.now()) };

@@ -27,6 +27,33 @@ async function approved(members: object = {}): Promise<{ id: string; grant: stri
   return { id: request.id, grant: (await read(request.id)).json.outcome.grant };
 }
 
+describe('a policy that denies since', () => {
+  test('A4: what is denied now but for a glass to break does not run on an approval of the ordinary road', async () => {
+    let policy = '';
+    const own = await createApiWorld({ policy: (text) => (policy = text) });
+    try {
+      const request = await own.pending({});
+      await own.decide(own.tokens.alice, request, 'approve');
+      const { grant } = (await own.call('GET', `/v1/action-requests/${request.id}`, { as: own.key })).json.outcome;
+      const rule = `
+  - id: halt
+    effect: deny
+    actions: [${action}]
+    break_glass: { group: security, review_within: 24h }
+`;
+      const stored = await own.call('POST', '/v1/policies', { as: own.tokens.olivia, body: { files: [{ path: 'p.yaml', text: `${policy}${rule}` }] } });
+      expect(codeOf(stored)).toBe('201');
+      await own.call('POST', `/v1/policies/${stored.json.policy_digest}/activate`, { as: own.tokens.olivia, body: {} });
+      expect((await own.call('GET', '/v1/policies/active', { as: own.key })).json.policy_digest).toBe(stored.json.policy_digest);
+      const redeemed = await own.call('POST', '/v1/grants/redeem', { as: own.key, body: { grant, action: ACTION } });
+      expect(codeOf(redeemed)).toBe('409 policy_changed');
+      expect(codeOf(await own.call('POST', `/v1/action-requests/${request.id}/grant`, { as: own.key }))).toBe('409 policy_changed');
+    } finally {
+      await own.close();
+    }
+  });
+});
+
 describe('a fresh grant', () => {
   test('A4: is given while the approval lasts, lives shortly, and says so in the ledger', async () => {
     const { id, grant } = await approved();

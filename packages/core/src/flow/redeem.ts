@@ -113,7 +113,9 @@ export async function deniedNow(deps: FlowDeps, context: DecidingContext, submis
     // The highest class of its chain was settled when it was opened.
     chain: { reversibility: context.request.resolved.reversibility },
   });
-  return evaluation.effect === 'deny' ? refusals.policyChanged(`rule ${evaluation.rules.join(', ')}`) : null;
+  // A rule of deny with a glass to break denies what was approved by another road.
+  const behindGlass = evaluation.requirement?.break_glass?.only === true && context.request.requirement?.break_glass?.only !== true;
+  return evaluation.effect === 'deny' || behindGlass ? refusals.policyChanged(`rule ${evaluation.rules.join(', ')}`) : null;
 }
 
 /** A clock of ours may be ahead of another, not by more than this. */
