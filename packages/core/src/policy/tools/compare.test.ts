@@ -55,6 +55,13 @@ describe('B4: what a text alone shows to tighten', () => {
     ['a default', BASE.replace('undeclared: allow', 'undeclared: require'), 'defaults differs.'],
     ['the owner', BASE.replace('group:owners', 'group:others'), 'metadata differs in more than its version.'],
     ['the catalogue', BASE.replace('windows:', 'catalogue: { resources: [{ type: t, id: x, labels: { a: b } }] }\nwindows:'), 'catalogue differs.'],
+    ['a group that lets others into it', `${BASE}groups:\n  owners: { includes: [everybody] }\n`, 'groups: owners is new and includes others.'],
+    ['who lifts freezes', `${BASE}groups:\n  owners: {}\n  freeze_lifters: { includes: [everybody] }\n`, 'groups: freeze_lifters is new and includes others.'],
+    [
+      'a rule that shows masked values',
+      rule('    effect: deny\n    actions: [thing.read]\n    reveal: { groups: [owners], classes: [secret] }\n'),
+      'The rule added is new and has reveal.',
+    ],
     ['a rule that allows', rule('    effect: allow\n    actions: [thing.read]\n'), 'The rule added is new and allows.'],
     [
       'a rule that exempts from another',

@@ -54,8 +54,8 @@ const masksLess = (from: Evaluation, to: Evaluation): boolean => from.maskPaths.
 
 /** Members that decide nothing. */
 const NO_EFFECT = new Set(['tests', 'coverage', 'rules', 'metadata', 'lets', 'windows', 'groups']);
-/** Members of a rule that take something from other rules, or let somebody past. */
-const LETS_PAST = ['exempts', 'break_glass', 'limit'];
+/** Members of a rule that take something from other rules, let somebody past, or show masked values where the defaults would have spoken. */
+const LETS_PAST = ['exempts', 'break_glass', 'limit', 'reveal'];
 
 /**
  * Why the text of a bundle may loosen; empty where it adds deny and require rules alone, with names that they use. A rule that was changed
@@ -102,6 +102,9 @@ function loosenings(before: JsonObject, after: JsonObject): string[] {
     const [old, now] = [objectOf(before[member]), objectOf(after[member])];
     // The first group that is written forbids the names of all others, which only makes a bundle fail to load.
     for (const name of Object.keys(old)) if (!same(old[name], now[name])) reasons.push(`${member}: ${name} was changed or removed.`);
+    // A group may stand in the directory, or give a right by its name alone: who lifts freezes. Whoever it includes is let into it.
+    if (member === 'groups')
+      for (const name of Object.keys(now)) if (!(name in old) && 'includes' in objectOf(now[name])) reasons.push(`groups: ${name} is new and includes others.`);
   }
   const [oldRules, newRules] = [rulesOf(before), rulesOf(after)];
   // A rule that matches takes the place of the default.
