@@ -106,9 +106,9 @@ export async function createApprovalWorld(options: { accounts?: Partial<Record<P
   };
 }
 
-/** The real store before a database that does not answer: what a caller gets while PostgreSQL is away. */
+/** The real store before a database that does not answer: what a caller gets while PostgreSQL is away. It gives up well before chat platforms do. */
 export async function openStoreWithoutServer(): Promise<Store> {
-  return openStore({ url: `postgresql://nobody@127.0.0.1:${String(await freePort())}/none`, connections: 1 });
+  return openStore({ url: `postgresql://nobody@127.0.0.1:${String(await freePort())}/none`, connections: 1, patienceMs: 200 });
 }
 
 /** The people of the quickstart: dana owns the agent and the API key, alice and bob own the data, bob and carol are security, olivia administers. */
