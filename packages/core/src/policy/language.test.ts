@@ -199,6 +199,9 @@ describe('B1: asserted facts only tighten', () => {
     '!(has(parameters.x) && caller.id == "ci")',
     'reason == "x"',
     'resource.id == "main" && context.risk == "low"',
+    // A credential for one actor fixes its id alone.
+    'has(actor.on_behalf_of) && actor.on_behalf_of.id == "cto@example.com"',
+    'actor.type == "person"',
   ])('a rule that allows on %s is refused, unless its author writes trust: asserted', (when) => {
     expect(messages(allow(when))).toEqual(['rules[0].when: the rule allows on nothing but what the caller says']);
     expect(warnings(allow(when, ', trust: asserted'))).toContain('rules[0].trust: the rule "r" believes what the caller says');
@@ -246,6 +249,14 @@ rules:
     expect(scoped.evaluate(request({ environment: 'staging' })).effect).toBe('deny');
     expect(scoped.evaluate(request({ environment: 'staging', verified: ['environment'] })).effect).toBe('allow');
     expect(scoped.evaluate(request({ resource: { type: 'db', id: 'dev' } })).effect).toBe('allow');
+  });
+  test('on whose behalf an actor acts loosens only beside what somebody vouches for', () => {
+    const bundle = compiled(allow('actor.id == "a1" && has(actor.on_behalf_of) && actor.on_behalf_of.id == "cto"'));
+    const asked = { actor: { type: 'agent', id: 'a1', on_behalf_of: { type: 'person', id: 'cto' } } };
+    expect(bundle.evaluate(request(asked)).effect).toBe('deny');
+    expect(bundle.evaluate(request({ ...asked, verified: ['actor'] })).effect).toBe('allow');
+    const either = allow('actor.id == "a2" || (has(actor.on_behalf_of) && actor.on_behalf_of.id == "cto")');
+    expect(messages(either)).toEqual(['rules[0].when: the rule allows on nothing but what the caller says']);
   });
   test('a caller that is not known is not there, which never allows', () => {
     expect(compiled(allow('caller.id != "evil"')).evaluate(request()).effect).toBe('deny');

@@ -54,17 +54,6 @@ export function readsOf(root: Expr): ReadPath[] {
   return [...reads.values()];
 }
 
-/** The roots that an expression reads. */
-export function rootsIn(root: Expr): Set<string> {
-  const names = new Set<string>();
-  const todo = [root];
-  for (let node = todo.pop(); node !== undefined; node = todo.pop()) {
-    if (node.exprKind.case === 'identExpr' && isRoot(node.exprKind.value.name)) names.add(node.exprKind.value.name);
-    todo.push(...childrenOf(node));
-  }
-  return names;
-}
-
 /** A path as people write it: `resource.labels["a b"]`. */
 export function writePath(steps: readonly string[]): string {
   return steps.reduce(

@@ -1,5 +1,5 @@
 import type { Expr } from '@bufbuild/cel-spec/cel/expr/syntax_pb.js';
-import { rootsIn, stepsOf } from './paths.js';
+import { readsOf, stepsOf } from './paths.js';
 import { PROVENANCE, type Provenance } from './roots.js';
 import { childrenOf } from './syntax.js';
 
@@ -22,18 +22,23 @@ export function backingOf(conjuncts: readonly Expr[], environments: boolean): Ba
 }
 
 function backed(conjuncts: readonly Expr[], environments: boolean, bits: number): boolean {
-  const of = (root: string): Exclude<Provenance, 'pinned'> => {
+  const of: Vouching = ([root = '', member]) => {
     const provenance = PROVENANCE[root] ?? 'asserted';
     if (provenance !== 'pinned') return provenance;
-    return (bits & (root === 'actor' ? 1 : 2)) === 0 ? 'asserted' : 'verified';
+    // A credential for one actor fixes its id: what kind it is, and on whose behalf it acts, the caller says.
+    if (root === 'actor') return (bits & 1) !== 0 && member === 'id' ? 'verified' : 'asserted';
+    return (bits & 2) === 0 ? 'asserted' : 'verified';
   };
-  const parts = environments ? [of('environment')] : [];
-  const asserted = parts.includes('asserted') || conjuncts.some((part) => [...rootsIn(part)].some((root) => of(root) === 'asserted'));
+  const parts = environments ? [of(['environment'])] : [];
+  const asserted = parts.includes('asserted') || conjuncts.some((part) => readsOf(part).some(({ steps }) => of(steps) === 'asserted'));
   return !asserted || parts.includes('verified') || conjuncts.some((part) => anchored(part, true, of));
 }
 
+/** Who vouches for a path. */
+type Vouching = (steps: readonly string[]) => Exclude<Provenance, 'pinned'>;
+
 /** Whether a part that reads something verified lies on every way on which the expression becomes this truth. */
-function anchored(node: Expr, truth: boolean, of: (root: string) => Exclude<Provenance, 'pinned'>): boolean {
+function anchored(node: Expr, truth: boolean, of: Vouching): boolean {
   const { exprKind } = node;
   if (exprKind.case === 'callExpr') {
     const { function: name, args } = exprKind.value;
@@ -47,11 +52,11 @@ function anchored(node: Expr, truth: boolean, of: (root: string) => Exclude<Prov
   return readsVerified(node, of);
 }
 
-function readsVerified(node: Expr, of: (root: string) => Exclude<Provenance, 'pinned'>): boolean {
+function readsVerified(node: Expr, of: Vouching): boolean {
   const steps = stepsOf(node);
   const root = steps?.[0];
   // The type and the id of a resource only name it, as `action` does.
   if (root === 'resource' && (steps?.[1] === 'type' || steps?.[1] === 'id')) return false;
-  if (root !== undefined && PROVENANCE[root] !== undefined) return of(root) === 'verified';
+  if (steps !== undefined && root !== undefined && PROVENANCE[root] !== undefined) return of(steps) === 'verified';
   return childrenOf(node).some((child) => readsVerified(child, of));
 }
