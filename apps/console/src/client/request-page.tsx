@@ -5,6 +5,7 @@ import { CardView } from './card-view.js';
 import { onChange } from './changes.js';
 import { type Absent, DecisionBar, type Given } from './decision-bar.js';
 import { Exchange } from './exchange.js';
+import { Explanation } from './explanation.js';
 import { History } from './history.js';
 import { MaskedValues } from './masked-values.js';
 import { signDecision } from './passkey-ceremonies.js';
@@ -152,6 +153,7 @@ export function RequestPage({ id, administers, me, groups }: { id: string; admin
           </button>
         </p>
       ) : null}
+      <Explanation key={id} request={id} />
       <History events={events} deliveries={deliveries} onRedrive={administers ? (delivery) => void redrive(delivery) : null} />
     </>
   );
