@@ -289,6 +289,7 @@ describe('hostile bundles end at once with a clear problem', () => {
       `${whole}lets:\n${Array.from({ length: 400 }, (_, index) => `  long_name_${index}: 'true'\n`).join('')}rules:\n${Array.from({ length: 2_000 }, (_, index) => rule(`r${index}`, `when: 'long_nxme_${index} || long_nyme_${index} || long_nzme_${index}'`)).join('')}`,
       /the name "long_nxme_0" is not known/,
     ],
+    ['lets', `${whole}lets:\n${Array.from({ length: 50_000 }, (_, index) => `  l${index}: 'action == "x"'\n`).join('')}`, /at most 2000 lets/],
     ['stars', `${whole}rules:\n  - {id: a, effect: deny, actions: ["${'*a'.repeat(40)}"]}\n`, /at most 8 stars/],
   ])('%s', (_, text, message) => {
     expect(problemsOf(text)).toContainEqual(expect.objectContaining({ message: expect.stringMatching(message) }));

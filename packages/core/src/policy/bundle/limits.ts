@@ -6,6 +6,8 @@ export const MAX_DEPTH = 24;
 /** Tokens of one file, spaces included; a catalogue of 10,000 entries has about 300,000. */
 export const MAX_TOKENS = 600_000;
 export const MAX_RULES = 2_000;
+/** As many windows, too. */
+export const MAX_LETS = 2_000;
 export const MAX_CATALOGUE_ENTRIES = 10_000;
 /** Of one action. */
 export const MAX_PARAMETERS = 500;

@@ -1,6 +1,6 @@
 import { digestSchema, effectSchema, reversibilitySchema } from '@countersign/contracts';
 import { z } from 'zod';
-import { MAX_CATALOGUE_ENTRIES, MAX_PARAMETERS, MAX_RULES, MAX_TESTS } from './limits.js';
+import { MAX_CATALOGUE_ENTRIES, MAX_LETS, MAX_PARAMETERS, MAX_RULES, MAX_TESTS } from './limits.js';
 import { parseParameterType, type ParameterDocument } from '../parameter-types.js';
 import { channels, delegation, oneTtl, require, TWO_TTLS, usage, via } from './schema-require.js';
 import { condition, duration, group, identifier, instant, MAX_TIMEOUT_SECONDS, name, pattern, patterns, text } from './schema-parts.js';
@@ -100,6 +100,9 @@ const groupDocument = z.strictObject({
   includes: z.array(group).min(1).max(50).optional(),
 });
 
+/** Named members are many in no bundle that people write. */
+const atMost = (limit: number, what: string) => [(written: object) => Object.keys(written).length <= limit, `a bundle has at most ${limit} ${what}`] as const;
+
 /** One bundle, as one document; several files are merged into this before it is checked. */
 export const bundleSchema = z.strictObject({
   apiVersion: z.literal(API_VERSION),
@@ -129,15 +132,27 @@ export const bundleSchema = z.strictObject({
       reveal: reveal.optional(),
     })
     .refine(oneTtl, TWO_TTLS),
-  groups: z.record(group, groupDocument).optional(),
+  groups: z
+    .record(group, groupDocument)
+    .refine(...atMost(MAX_CATALOGUE_ENTRIES, 'groups'))
+    .optional(),
   catalogue: z
     .strictObject({
       resources: z.array(resource).max(MAX_CATALOGUE_ENTRIES).optional(),
-      actions: z.record(pattern(128), action).optional(),
+      actions: z
+        .record(pattern(128), action)
+        .refine(...atMost(MAX_CATALOGUE_ENTRIES, 'actions'))
+        .optional(),
     })
     .optional(),
-  windows: z.record(identifier('a window'), window).optional(),
-  lets: z.record(identifier('a let'), condition).optional(),
+  windows: z
+    .record(identifier('a window'), window)
+    .refine(...atMost(MAX_LETS, 'windows'))
+    .optional(),
+  lets: z
+    .record(identifier('a let'), condition)
+    .refine(...atMost(MAX_LETS, 'lets'))
+    .optional(),
   rules: z.array(rule).max(MAX_RULES).optional(),
   tests: z.array(policyTest).max(MAX_TESTS).optional(),
   coverage: coverage.optional(),
