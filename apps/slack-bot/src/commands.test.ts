@@ -128,6 +128,14 @@ test('A6: while the database is away the command is acknowledged, and the answer
   }
 });
 
+test('A6: a command is acknowledged before anything is asked of anybody', async () => {
+  slack.fail('users.info', 'hold_answer');
+  expect((await command('U0OLIVIA', 'freeze everything')).status).toBe(200);
+  expect(slack.ephemeral('U0OLIVIA')).toEqual([]);
+  slack.wire.heal();
+  expect(await told('U0OLIVIA')).toContain('Frozen: everything.');
+});
+
 test('A6: where Slack does not say whose account it is, nothing is frozen', async () => {
   slack.fail('users.info', 'server_error');
   await command('U0OLIVIA', 'freeze everything');
