@@ -36,7 +36,9 @@ export function wholeText(card: Card): string {
   if (card.outcome !== null) parts.push(`${card.outcome.text} ${time(card.outcome.at)}`);
   if (card.warnings.length > 0) parts.push(card.warnings.map((warning) => `Beware: ${warning}`).join('\n'));
   parts.push(card.facts.map(({ label, value }) => `${label}: ${oneLine(value)}`).join('\n'));
-  parts.push(`Rule: ${card.rule.ids.join(', ') || 'default'}. ${card.rule.explanation}\nPolicy: ${card.rule.policy_digest}`);
+  parts.push(
+    `Rule: ${card.rule.ids.join(', ') || 'default'}. ${card.rule.explanation}\nPolicy: ${card.rule.policy_digest}\nEach rule and condition: ${card.url}`,
+  );
   if (card.stages.length > 0) parts.push(card.stages.map(stageText).join('\n'));
   if (card.decisions.length > 0) parts.push(card.decisions.map(decisionText).join('\n'));
   if (card.hidden !== null) parts.push(card.hidden);

@@ -75,8 +75,7 @@ function Explained({ explanation: { effect, policy, at, resolved, rules, other_r
       ))}
       {shadow.rules.length === 0 ? null : (
         <p className="beside">
-          In the shadow, tried and not enforced: <strong>{shadow.rules.join(', ')}</strong>. With {shadow.rules.length === 1 ? 'it' : 'them'}:{' '}
-          {otherwiseWords[shadow.effect]}.
+          Were <strong>{shadow.rules.join(', ')}</strong> enforced too: {otherwiseWords[shadow.effect]}.
         </p>
       )}
       {silent.length === 0 ? null : (
@@ -100,6 +99,7 @@ function RuleLine({ rule }: { rule: Rule }) {
         <bdi>{id}</bdi> <EffectBadge effect={effect} /> {mode === 'shadow' ? <span className="badge">shadow</span> : null}
       </h3>
       <p>
+        {mode === 'shadow' ? 'Tried and not enforced. ' : null}
         {resultWords[result]}
         {reason === undefined ? null : `: ${reason}`}.{decided ? <strong> This decided.</strong> : null}
       </p>

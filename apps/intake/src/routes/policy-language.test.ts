@@ -240,6 +240,12 @@ describe('D3: a dry run says what policy went by', () => {
     expect(JSON.stringify(answer)).not.toContain(secret);
     expect(answer.explanation.rules[0].conditions[0].values[0]).toMatchObject({ path: 'parameters.env', masked: true });
   });
+  test('what cannot be seen in a value is made visible, and a long one is cut between characters', async () => {
+    const valueOf = async (env: string): Promise<string> =>
+      (await evaluate('missing', { parameters: { env } })).explanation.rules[0].conditions[0].values[0].value;
+    expect(await valueOf('a\u202Eb')).toBe('a⟦U+202E RLO⟧b');
+    expect(await valueOf(`${'x'.repeat(199)}😀😀`)).toBe(`${'x'.repeat(199)}…`);
+  });
   test('an opened request is explained again as it was, and the ledger holds the digest', async () => {
     const { json } = await world.submit({ action: 'stages', parameters: { rows: 5000 } });
     const { json: explained } = await world.call('GET', `/v1/action-requests/${json.id}/explanation`, { as: world.key });

@@ -2,7 +2,7 @@ import type { EvaluationView, EvaluationExplanation, ExplainedValue, JsonValue, 
 import { CoreError } from '../errors.js';
 import type { CompiledBundle, Evaluation, ReadValue } from '../policy/index.js';
 import type { ActionRequestRecord, MaskedSubmission } from '../ports.js';
-import { childPointer, type Digest, digestOf, type Instant, pointerTokens } from '../request/index.js';
+import { childPointer, type Digest, digestOf, type Instant, makeVisible, pointerTokens } from '../request/index.js';
 import type { FlowDeps } from './deps.js';
 import { isInternal } from './internal.js';
 import { policyInput } from './open.js';
@@ -112,7 +112,7 @@ function shownValue(read: ReadValue, view: MaskedSubmission, masked: readonly Ma
 /** A label that the caller added may be masked like any other of its words. */
 function shownLabels(labels: Record<string, string>, masked: readonly MaskedValue[]): Record<string, string> {
   return Object.fromEntries(
-    Object.entries(labels).map(([label, value]) => [label, isHidden(childPointer('/resource/labels', label), masked) ? '(hidden)' : value]),
+    Object.entries(labels).map(([label, value]) => [label, isHidden(childPointer('/resource/labels', label), masked) ? '(hidden)' : makeVisible(value).text]),
   );
 }
 
@@ -130,7 +130,9 @@ function isHidden(pointer: string, masked: readonly MaskedValue[]): boolean {
 
 function spell(value: JsonValue): string {
   const text = typeof value === 'string' ? value : JSON.stringify(value);
-  return text.length > MAX_VALUE ? `${text.slice(0, MAX_VALUE)}…` : text;
+  // Never half a surrogate pair.
+  const shown = text.length > MAX_VALUE ? `${text.slice(0, MAX_VALUE).replace(/[\uD800-\uDBFF]$/, '')}…` : text;
+  return makeVisible(shown).text;
 }
 
 function valueAt(root: JsonValue, tokens: readonly string[]): JsonValue | undefined {
