@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { copyFileSync } from 'node:fs';
 import path from 'node:path';
 import { formatInstant } from '@countersign/core/request';
-import { ANY_RIGHTS, makeApiKey, makePersonalToken } from '@countersign/identity';
+import { ANY_RIGHTS, createKey, makePersonalToken } from '@countersign/identity';
 import { EnvelopeSealer, parseMasterKeyring } from '@countersign/keys';
 import { openStore } from '@countersign/store';
 import { root } from './running-server.js';
@@ -41,8 +41,10 @@ export async function makeCredentials(databaseUrl: string, masterKey: string): P
       if (person === undefined) throw new Error(`the directory has no ${name}`);
       return person.id;
     };
-    const made = await makeApiKey(world, { tenant: 'default', name: 'pipeline', owner: idOf('dana'), rights: ANY_RIGHTS });
-    await store.credentials.insertApiKey(made.record);
+    const who = { tenant: 'default', by: 'test', via: 'cli' } as const;
+    const wanted = { name: 'pipeline', owner: idOf('dana'), rights: ANY_RIGHTS, networks: [] };
+    const made = await createKey({ ...world, callers: store.callers, directory: store.directory }, who, wanted);
+    if (made.kind === 'invalid' || made.key === null) throw new Error('the API key could not be made');
     const token = async (name: string): Promise<string> => {
       const personal = makePersonalToken(world, { tenant: 'default', person_id: idOf(name), name: 'test', scopes: ['read', 'decide'], life_seconds: 3600 });
       await store.credentials.insertPersonalToken(personal.record);
