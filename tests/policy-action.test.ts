@@ -5,6 +5,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { needs } from '@countersign/dev-env/needs';
 import { root } from './support/running-server.js';
 
 /* The step of a pull request, as GitHub runs it: a repository with a base and a branch, and a server that speaks GitHub's comments. */
@@ -23,6 +24,8 @@ rules:
 tests:
   - { name: denied, request: { action: data.export }, expect: { outcome: deny, rules: [exports] } }
 `;
+
+const it = needs('git', 'the step of a pull request') === undefined ? test.skip : test;
 
 let github: Server;
 let api: string;
@@ -83,7 +86,7 @@ function step(base: string): Promise<{ code: number; out: string }> {
   });
 }
 
-test('B1, B4: a pull request is told what its policy changes, in one comment that later runs bring up to date', async () => {
+it('B1, B4: a pull request is told what its policy changes, in one comment that later runs bring up to date', async () => {
   const base = git('rev-parse', 'HEAD');
   commit(
     POLICY.replace('effect: deny\n', 'effect: require\n    require: { stages: [{ all: [{ group: owners, quorum: 1 }] }] }\n').replace(
@@ -106,7 +109,7 @@ test('B1, B4: a pull request is told what its policy changes, in one comment tha
   expect(comments[1]?.body).toContain('Tests: **failed**');
 });
 
-test('B1: a bundle that cannot be used is told beside its line, and its text stays code', async () => {
+it('B1: a bundle that cannot be used is told beside its line, and its text stays code', async () => {
   const base = git('rev-parse', 'HEAD~1');
   commit(POLICY.replace('effect: deny', 'effect: "@everyone ``` <img src=x>"'));
   const { code, out } = await step(base);
