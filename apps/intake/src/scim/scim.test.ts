@@ -59,6 +59,23 @@ const groupMembers = async (id: string): Promise<string[]> =>
   ((await scim('GET', `/Groups/${id}`)).json.members as { value: string }[]).map(({ value }) => value);
 const entry = async (id: string) => (await world.store.directory.look('default', { people: [id] })).people.find((person) => person.id === id);
 
+describe('every address of a user', () => {
+  test('C4: whoever is named by another address of theirs stands behind the request, and a second entry with it is the same human', async () => {
+    const [second, login] = [`second.${name()}`, `login.${name()}`];
+    const user = await create({ userName: login });
+    const owner = await create();
+    await patch(owner.id, { op: 'add', path: 'emails', value: [{ type: 'other', value: second }] });
+    const named = async (id: string) => {
+      const { json } = await world.submit({ actor: { type: 'agent', id: 'retrainer', on_behalf_of: { type: 'person', id } } });
+      return (await world.store.requests.state('default', json.id))?.request.chain.find(({ role }) => role === 'on_behalf_of');
+    };
+    expect(await named(second)).toMatchObject({ person_id: owner.id });
+    expect(await named(login)).toMatchObject({ person_id: user.id });
+    const again = await create({ userName: second, emails: [{ type: 'work', value: second, primary: true }] });
+    expect((await entry(again.id))?.human).toBe((await entry(owner.id))?.human);
+  });
+});
+
 describe('whom SCIM answers', () => {
   test('C5: nobody without a live SCIM token, with an application/scim+json body that tells nothing', async () => {
     const [over] = [await tokenFor('default', -60)];

@@ -32,7 +32,7 @@ export interface ScimClient {
  */
 export function createScimUser(world: DirectoryWorld, client: ScimClient, draft: ScimUserDraft): Promise<ScimUserOutcome> {
   const email = addressOf(draft);
-  const query = { mailboxes: [mailboxOf(email)], user_names: [foldRef(draft.user_name)] };
+  const query = { mailboxes: [email, ...otherAddresses(draft)].map(mailboxOf), user_names: [foldRef(draft.user_name)] };
   return world.directory.change<ScimUserOutcome>(client.tenant, query, async (now) => {
     const at = world.clock.now();
     const taken = takenBy(now, draft, email, null);
@@ -63,7 +63,7 @@ export function changeScimUser(
     const { draft } = edited;
     const email = addressOf(draft);
     // Whom the new names belong to was not asked for at first: look again, under the same lock.
-    const now = await look({ people: [id], mailboxes: [mailboxOf(email)], user_names: [foldRef(draft.user_name)] });
+    const now = await look({ people: [id], mailboxes: [email, ...otherAddresses(draft)].map(mailboxOf), user_names: [foldRef(draft.user_name)] });
     const taken = takenBy(now, draft, email, id);
     if (taken !== null) return { result: { kind: 'taken', what: taken } };
     const person = now.people.find((entry) => entry.id === id);
@@ -126,10 +126,17 @@ function nameOf({ display_name, formatted, given_name, family_name, user_name }:
   return [display_name, formatted, parts, user_name].find((name) => name !== null && name !== '') ?? user_name;
 }
 
-/** The person as SCIM's word changes it: address and name only where no stronger source speaks. */
+/** What else the user is called: whoever is named by any of these is this human. */
+function otherAddresses(user: Pick<ScimUserDraft, 'emails' | 'user_name'>): string[] {
+  const known = foldRef(addressOf(user));
+  const others = [...user.emails.map(({ value }) => value), user.user_name].filter((name) => name.includes('@') && foldRef(name) !== known);
+  return [...new Map(others.map((name) => [foldRef(name), name])).values()];
+}
+
+/** The person as SCIM's word changes it: addresses and name only where no stronger source speaks. */
 function personOf(person: PersonEntry, user: ScimUser): PersonEntry {
   const spoken = spokenOf(person, 'scim', true);
-  const owned = spoken.source === 'scim' ? { ...withAddresses(spoken, addressOf(user)), name: nameOf(user) } : spoken;
+  const owned = spoken.source === 'scim' ? { ...withAddresses(spoken, addressOf(user), otherAddresses(user)), name: nameOf(user) } : spoken;
   return saidActive(owned, 'scim', user.active);
 }
 
