@@ -1,6 +1,6 @@
 import type { Effect, Requirement } from '@countersign/contracts';
 import { canonicalJson, childPointer, digestOf, type JsonValue } from '../request/index.js';
-import { MAX_PROBLEMS } from './bundle/limits.js';
+import { MAX_FOUND, MAX_PROBLEMS } from './bundle/limits.js';
 import { readBundles, readCanonical, type BundlesRead, type FoundProblem, type ReadBundle, type Report } from './bundle/read-bundle.js';
 import { API_VERSION, SET_KIND, tiers } from './bundle/schema.js';
 import { compileCatalogue, type Catalogue } from './catalogue.js';
@@ -120,7 +120,12 @@ function placeBundles(read: readonly ReadBundle[], problems: FoundProblem[], war
   const present = [...new Set(sorted.map(rank))];
   return sorted.map((bundle, index): PlacedBundle => {
     const { metadata } = bundle.document;
-    const report: Report = (pointer, message, more) => void problems.push(bundle.problemAt(pointer, message, more));
+    const found =
+      (all: FoundProblem[]): Report =>
+      (pointer, message, more) => {
+        if (all.length < MAX_FOUND) all.push(bundle.problemAt(pointer, message, more));
+      };
+    const report = found(problems);
     if (read.length > 1 && metadata.tier === undefined)
       report('/metadata', 'of several bundles each says its tier', { hint: `write tier: ${tiers.join(', ')} (the first binds the others)` });
     if (sorted.findIndex(({ document }) => document.metadata.name === metadata.name) !== index)
@@ -130,7 +135,7 @@ function placeBundles(read: readonly ReadBundle[], problems: FoundProblem[], war
       name: metadata.name,
       tier: present.indexOf(rank(bundle)),
       report,
-      warn: (pointer, message, more) => void warnings.push(bundle.problemAt(pointer, message, more)),
+      warn: found(warnings),
     };
   });
 }

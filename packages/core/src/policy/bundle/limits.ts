@@ -14,6 +14,10 @@ export const MAX_PARAMETERS = 500;
 export const MAX_TESTS = 5_000;
 /** Bundles in force together. */
 export const MAX_BUNDLES = 50;
+/** Of these nobody looks for more: which of so many are told does not matter. */
+export const MAX_FOUND = 1_000;
+/** Members at the top of a file; the language has ten. */
+export const MAX_TOP = 1_000;
 /** More problems than these help nobody. */
 export const MAX_PROBLEMS = 100;
 

@@ -3,7 +3,7 @@ import { childPointer, type JsonPointer, type JsonValue } from '../../request/in
 import { compareText } from '../merge-requirements.js';
 import { didYouMean, type Hint } from '../nearest-name.js';
 import type { BundleFile, PolicyProblem } from '../types.js';
-import { MAX_BUNDLE_LENGTH, MAX_BUNDLES, MAX_DEPTH, MAX_FILES, unfitKey } from './limits.js';
+import { MAX_BUNDLE_LENGTH, MAX_BUNDLES, MAX_DEPTH, MAX_FILES, MAX_FOUND, unfitKey } from './limits.js';
 import { readYaml, type Place } from './read-yaml.js';
 import { API_VERSION, bundleSchema, KIND, membersAt, SET_KIND, type BundleDocument } from './schema.js';
 
@@ -254,7 +254,7 @@ function checkShape(root: Members, origins: Origins, firstFile: string): ReadBun
     };
   };
   const parsed = bundleSchema.safeParse(root);
-  if (!parsed.success) return { problems: parsed.error.issues.flatMap((issue) => describe(issue, root, problemAt)) };
+  if (!parsed.success) return { problems: parsed.error.issues.slice(0, MAX_FOUND).flatMap((issue) => describe(issue, root, problemAt)) };
   return { document: parsed.data, raw: root, problemAt };
 }
 
@@ -267,9 +267,11 @@ function describe(issue: z.core.$ZodIssue, root: Members, problemAt: (...args: P
   );
   switch (issue.code) {
     case 'unrecognized_keys':
-      return issue.keys.map((key) =>
-        problemAt(childPointer(pointer, key), 'this member is not part of the language', { atKey: true, ...didYouMean(key, () => membersAt(path)) }),
-      );
+      return issue.keys
+        .slice(0, MAX_FOUND)
+        .map((key) =>
+          problemAt(childPointer(pointer, key), 'this member is not part of the language', { atKey: true, ...didYouMean(key, () => membersAt(path)) }),
+        );
     case 'invalid_value': {
       const values = issue.values.map(String);
       return [

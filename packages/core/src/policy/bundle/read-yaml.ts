@@ -1,6 +1,6 @@
 import { CST, isAlias, isMap, isPair, isScalar, isSeq, Lexer, LineCounter, parseDocument, type Node } from 'yaml';
 import { childPointer, type JsonPointer, type JsonValue } from '../../request/index.js';
-import { MAX_DEPTH, MAX_TOKENS, unfitKey } from './limits.js';
+import { MAX_DEPTH, MAX_TOKENS, MAX_TOP, unfitKey } from './limits.js';
 import type { BundleFile, PolicyProblem } from '../types.js';
 
 /** Where a value, and the key before it, stand in a file. */
@@ -135,7 +135,7 @@ function refuseText(text: string, refuse: (at: { line: number; column: number },
 
 /** Measures the text by its tokens before it is parsed: the parser recurses on nesting, and runs out of memory on much of it. */
 function refuseShape(text: string, refuse: (at: { line: number; column: number }, message: string) => void): void {
-  let [line, tokens, flowDepth, indicators] = [1, 0, 0, 0];
+  let [line, tokens, flowDepth, indicators, atMargin, top] = [1, 0, 0, 0, true, 0];
   for (const token of new Lexer().lex(text)) {
     switch (CST.tokenType(token)) {
       case 'flow-seq-start':
@@ -151,14 +151,26 @@ function refuseShape(text: string, refuse: (at: { line: number; column: number }
       case 'map-value-ind':
         // On one line, each may begin another level; inside brackets it is the brackets that nest.
         if (flowDepth <= 0) indicators++;
+        atMargin = false;
         break;
       case 'newline':
         indicators = 0;
+        atMargin = true;
+        break;
+      case 'space':
+        atMargin = false;
+        break;
+      case 'scalar':
+      case 'single-quoted-scalar':
+      case 'double-quoted-scalar':
+        if (atMargin && flowDepth <= 0) top++;
+        atMargin = false;
         break;
       default:
     }
     for (let at = token.indexOf('\n'); at >= 0; at = token.indexOf('\n', at + 1)) line++;
     if (++tokens > MAX_TOKENS) return refuse({ line, column: 1 }, `a file has at most ${MAX_TOKENS} pieces of YAML`);
+    if (top > MAX_TOP) return refuse({ line, column: 1 }, `a file has at most ${MAX_TOP} members at its top`);
     if (flowDepth > MAX_DEPTH || indicators > MAX_DEPTH) return refuse({ line, column: 1 }, `the file is nested deeper than ${MAX_DEPTH} levels`);
   }
 }
