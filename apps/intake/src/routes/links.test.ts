@@ -145,6 +145,10 @@ describe('linking by a code that the bot sends', () => {
     const body = { ...second, person: world.api.people.olivia.id };
     expect((await world.as(olivia, 'POST', '/v1/links', body)).status).toBe(403);
     expect((await world.as(alice, 'POST', '/v1/links', body)).status).toBe(403);
+    // Nor for a second entry of their own.
+    await world.api.sql(`UPDATE directory_people SET human = '${world.api.people.olivia.id}' WHERE id = '${world.api.people.carol.id}'`);
+    expect((await world.as(olivia, 'POST', '/v1/links', { ...second, person: world.api.people.carol.id })).status).toBe(403);
+    await world.api.sql(`UPDATE directory_people SET human = id WHERE id = '${world.api.people.carol.id}'`);
     expect((await world.as(olivia, 'POST', '/v1/links', { ...second, person: world.api.people.alice.id })).status).toBe(201);
     expect((await world.as(olivia, 'POST', '/v1/links', { ...second, person: world.api.people.bob.id })).status).toBe(409);
   });

@@ -11,6 +11,7 @@ import {
   provingLinkSchema,
   pendingChangeSchema,
 } from '@countersign/contracts';
+import { entriesOf } from '@countersign/core/decision';
 import { linkCodeHash, linkTokenHash, loneLeaf, nameAccount, toPayload } from '@countersign/core/flow';
 import type { ChatAccount, ChatLinkAttempt, LinkedAccount } from '@countersign/core/ports';
 import { addSeconds, isInstant } from '@countersign/core/request';
@@ -161,7 +162,8 @@ export function linkRoutes(deps: IntakeDeps): Route[] {
       problems: ['forbidden', 'not_found', 'link_not_possible', 'frozen'],
       async handle({ reader, body: { person: personId, ...account } }) {
         if (!administers(reader)) return trouble('forbidden', 'Only administrators name accounts of others.');
-        if (personId === reader.person.id) return trouble('forbidden', 'Nobody names an account of their own. Prove it, or let another administrator name it.');
+        if (entriesOf(reader.person).includes(personId))
+          return trouble('forbidden', 'Nobody names an account of their own. Prove it, or let another administrator name it.');
         const person = await directory.person(reader.tenant, personId);
         if (person === null || !person.active) return notFound('The directory has no such active person.');
         const named = { person_id: personId, ...account };
