@@ -54,7 +54,14 @@ function operationOf(route: Route): object {
     summary: route.summary,
     security: securityOf[route.who],
     parameters: [...pathParameters(route), ...queryParameters(route), ...headerParameters(route)],
-    ...(route.body === null ? {} : { requestBody: { required: true, content: { [route.form === true ? 'application/x-www-form-urlencoded' : 'application/json']: { schema: reference(route.body) } } } }),
+    ...(route.body === null
+      ? {}
+      : {
+          requestBody: {
+            required: true,
+            content: { [route.form === true ? 'application/x-www-form-urlencoded' : 'application/json']: { schema: reference(route.body) } },
+          },
+        }),
     responses: { ...answersOf(route), ...problemsOf(route) },
   };
 }

@@ -101,7 +101,7 @@ describe('a directory file', () => {
     const people = 'people:\n  - { email: a@example.com, name: A, groups: [dba] }\n  - { email: b@example.com, name: B }\n';
     const file = directoryOf(`${people}groups:\n  - { name: data, groups: [dba], members: [B@example.com] }\n  - { name: all, groups: [data] }\n`);
     const { people: entries, groups } = snapshotOf('default', file, []);
-    const [a, b] = entries.map(({ id }) => id);
+    const [a = '', b = ''] = entries.map(({ id }) => id);
     expect(Object.fromEntries(groups.map(({ name, members }) => [name, members.toSorted()]))).toEqual({
       dba: [a],
       data: [a, b].toSorted(),

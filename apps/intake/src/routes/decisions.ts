@@ -1,4 +1,12 @@
-import { bulkAnswerSchema, bulkBodySchema, type DecisionBody, decisionBodySchema, decisionViewSchema, digestSchema, type ProblemCode } from '@countersign/contracts';
+import {
+  bulkAnswerSchema,
+  bulkBodySchema,
+  type DecisionBody,
+  decisionBodySchema,
+  decisionViewSchema,
+  digestSchema,
+  type ProblemCode,
+} from '@countersign/contracts';
 import { decide, type DecideInput, markOpened } from '@countersign/core/flow';
 import { decisionView } from '@countersign/core/outcome';
 import type { AuthenticatedPerson } from '@countersign/identity';
@@ -85,7 +93,8 @@ export function decisionRoutes(deps: IntakeDeps): Route[] {
       path: '/v1/action-requests/:id/opened',
       name: 'markOpened',
       tag: 'Decisions',
-      summary: 'Say that you have opened everything of the request, where policy wants that before an approval; the card names the digest of the view. A ledger entry',
+      summary:
+        'Say that you have opened everything of the request, where policy wants that before an approval; the card names the digest of the view. A ledger entry',
       who: 'person',
       caller_refusal: { problem: 'forbidden', detail: 'Only people open requests to judge them.' },
       changes: true,

@@ -57,7 +57,9 @@ describe('hostile grants', () => {
     await world.sql(`INSERT INTO tenants (id) VALUES ('other') ON CONFLICT DO NOTHING`);
     const foreign = await world.newKey({ name: 'foreign' });
     await world.sql(`UPDATE api_keys SET tenant = 'other' WHERE id = '${foreign.id}'`);
-    await world.sql(`INSERT INTO directory_people SELECT (jsonb_populate_record(p, '{"tenant": "other"}')).* FROM directory_people p WHERE id = '${world.people.dana.id}'`);
+    await world.sql(
+      `INSERT INTO directory_people SELECT (jsonb_populate_record(p, '{"tenant": "other"}')).* FROM directory_people p WHERE id = '${world.people.dana.id}'`,
+    );
     const neighbour = await world.newKey({ name: 'neighbour' });
     const blind = await world.newKey({ rights: { redeem: false } });
     expect(codeOf(await redeemRaw(grant, text, foreign.key))).toBe('403 grant_tenant_mismatch');

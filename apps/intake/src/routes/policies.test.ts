@@ -1,5 +1,13 @@
 import { readFile } from 'node:fs/promises';
-import { activatedPolicySchema, policyComparisonSchema, policyHistorySchema, policyListSchema, policySchema, policyStatusSchema, problemSchema } from '@countersign/contracts';
+import {
+  activatedPolicySchema,
+  policyComparisonSchema,
+  policyHistorySchema,
+  policyListSchema,
+  policySchema,
+  policyStatusSchema,
+  problemSchema,
+} from '@countersign/contracts';
 import { createPolicySource, open } from '@countersign/core/flow';
 import { openStore } from '@countersign/store';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
