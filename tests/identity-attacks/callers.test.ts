@@ -17,6 +17,7 @@ trust:
   - caller: shop
     owner: dana@example.com
     platform: github
+    human: { unknown: keep }
     issuer: ${github.issuer}
     match: { repository_id: "${GITHUB_CLAIMS.repository_id}" }
     rights: { actors: [retrainer, "ci-*"], actions: ["data.*"], environments: [production], redeem: true }

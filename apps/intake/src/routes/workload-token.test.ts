@@ -23,6 +23,7 @@ trust:
   - caller: deploy shop
     owner: dana@example.com
     platform: github
+    human: { unknown: keep }
     issuer: ${github.issuer}
     match:
       repository_id: "74"
@@ -92,6 +93,15 @@ describe('a workload', () => {
     expect(codeOf(refused)).toBe('403 self_approval');
     expect(refused.json.detail).toContain('you started the run');
     expect((await world.decide(world.tokens.bob, request, 'approve')).status).toBe(201);
+  });
+
+  test('C4: whom the directory does not know is refused, for it might be an approver under another name; a rule may keep it', async () => {
+    await world.trust(trust().replace('    human: { unknown: keep }\n', ''));
+    const unknown = await github.token({ actor_id: '4711', actor: 'bob-by-night' });
+    const refused = await exchange(unknown);
+    expect(codeOf(refused)).toBe('401 unauthenticated');
+    await world.trust(trust());
+    expect((await exchange(await github.token({ actor_id: '4711', actor: 'bob-by-night' }))).status).toBe(200);
   });
 
   test('C4: an approval by the owner of the rule is one by the requester', async () => {
@@ -359,6 +369,7 @@ trust:
   - caller: gitlab
     owner: dana@example.com
     platform: gitlab
+    human: { unknown: keep }
     issuer: ${gitlab.issuer}
     match: { project_id: 22, ref_protected: true }
     rights: { actors: ["*"], actions: ["*"] }
@@ -411,6 +422,7 @@ trust:
     const more = `  - caller: by owner
     owner: dana@example.com
     platform: github
+    human: { unknown: keep }
     issuer: ${github.issuer}
     match: { repository_owner_id: "65" }
     rights: { actors: ["*"], actions: ["*"] }

@@ -54,7 +54,7 @@ export const trustRuleSchema = z
     }),
     /** The claim that fixes the environment of all that the run asks; `values` translates. A token without it is refused. */
     environment: z.strictObject({ claim: claimNameSchema, values: z.record(z.string(), z.string().min(1).max(64)).optional() }).optional(),
-    /** Who started the run; `false`: the platform's tokens name nobody. `unknown: refuse` refuses whom the directory does not know. */
+    /** Who started the run; `false`: the platform's tokens name nobody. Whom the directory does not know is refused, for it might be an approver; `unknown: keep` keeps the text in the chain. */
     human: z
       .union([
         z.literal(false),
@@ -144,7 +144,7 @@ function humanOf({ platform, human }: TrustRule, issuer: string): TrustBinding['
     user,
     name: human?.name ?? known?.name ?? user,
     ref: human?.ref ?? known?.ref ?? null,
-    unknown: human?.unknown ?? 'keep',
+    unknown: human?.unknown ?? 'refuse',
   };
 }
 

@@ -154,7 +154,8 @@ async function humanOf(world: WorkloadWorld, tenant: string, { human }: TrustBin
   if (user === null) return human.unknown === 'refuse' ? `the token names nobody ("${human.user}")` : null;
   const name = claimOf(claims, human.name) ?? user;
   const person = await world.callers.personOfIdentity(tenant, human.issuer, user);
-  if (person === null && human.unknown === 'refuse') return `the directory knows nobody who is ${user} at ${human.issuer}`;
+  if (person === null && human.unknown === 'refuse')
+    return `the directory knows nobody who is ${user} at ${human.issuer}: give the person oidc: [{ issuer: ${human.issuer}, subject: "${user}" }], or the rule human: { unknown: keep }`;
   const said = human.ref === null ? null : claimOf(claims, human.ref);
   return { platform: human.issuer, user, name, ref: person ?? said ?? name };
 }
