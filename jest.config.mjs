@@ -19,9 +19,12 @@ export default {
     '^@countersign/dev-env/(.*)$': '<rootDir>/packages/dev-env/src/$1',
   },
   globalSetup: '<rootDir>/packages/dev-env/src/jest-global-setup.mjs',
+  setupFiles: ['<rootDir>/packages/dev-env/src/jest-fixed-seed.mjs'],
   globalTeardown: '<rootDir>/packages/dev-env/src/jest-global-teardown.mjs',
   // A bound for what hangs, not a measure of speed: the machine may be slow, or do other things besides.
   testTimeout: 120_000,
   // Suites wait for servers more than they compute, so every core takes one.
   maxWorkers: '100%',
+  // Modules of suites that are over stay in a worker's memory (ES modules of node:vm are not collected): a large worker is begun anew.
+  workerIdleMemoryLimit: '2GB',
 };
