@@ -184,6 +184,11 @@ describe('nothing passes unsearched', () => {
     expect(mask(cycle as JsonValue).complete).toBe(false);
   });
 
+  test('what is masked already stays, under the name of a secret too', () => {
+    const { masked } = mask({ PWD: ' ', password: 'hunter2hunter2' });
+    expect(mask(masked)).toMatchObject({ masked, report: [] });
+  });
+
   test('the shape of a document stays: same members in the same order, unless one mark stands for a whole', () => {
     fc.assert(
       fc.property(fc.dictionary(fc.string(), fc.jsonValue({ maxDepth: 4 })), (value) => {
