@@ -66,6 +66,7 @@ async function administrator(): Promise<string> {
       name: 'test',
       scopes: ['read', 'decide', 'admin'],
       life_seconds: 3600,
+      stepped_up_at: world.clock.now(),
     });
     await store.credentials.insertPersonalToken(made.record);
     return made.token;

@@ -28,7 +28,14 @@ beforeAll(async () => {
   };
   // Each token has every scope: what its person may do is what counts.
   const tokenOf = async (person_id: string): Promise<string> => {
-    const made = makePersonalToken(world.flow, { tenant: 'default', person_id, name: 'test', scopes: ['read', 'decide', 'admin'], life_seconds: 3600 });
+    const made = makePersonalToken(world.flow, {
+      tenant: 'default',
+      person_id,
+      name: 'test',
+      scopes: ['read', 'decide', 'admin'],
+      life_seconds: 3600,
+      stepped_up_at: world.flow.clock.now(),
+    });
     await world.store.credentials.insertPersonalToken(made.record);
     return made.token;
   };

@@ -76,7 +76,14 @@ export async function createAttackRig(): Promise<AttackRig> {
   const tokenOf = async (personId: string): Promise<string> => {
     const known = tokens.get(personId);
     if (known !== undefined) return known;
-    const token = makePersonalToken(flow, { tenant: TENANT, person_id: personId, name: 'test', scopes: ['read', 'decide'], life_seconds: 3600 });
+    const token = makePersonalToken(flow, {
+      tenant: TENANT,
+      person_id: personId,
+      name: 'test',
+      scopes: ['read', 'decide'],
+      life_seconds: 3600,
+      stepped_up_at: flow.clock.now(),
+    });
     await store.credentials.insertPersonalToken(token.record);
     tokens.set(personId, token.token);
     return token.token;

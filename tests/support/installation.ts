@@ -46,7 +46,14 @@ export async function makeCredentials(databaseUrl: string, masterKey: string): P
     const made = await createKey({ ...world, callers: store.callers, directory: store.directory }, who, wanted);
     if (made.kind === 'invalid' || made.key === null) throw new Error('the API key could not be made');
     const token = async (name: string): Promise<string> => {
-      const personal = makePersonalToken(world, { tenant: 'default', person_id: idOf(name), name: 'test', scopes: ['read', 'decide'], life_seconds: 3600 });
+      const personal = makePersonalToken(world, {
+        tenant: 'default',
+        person_id: idOf(name),
+        name: 'test',
+        scopes: ['read', 'decide'],
+        life_seconds: 3600,
+        stepped_up_at: world.clock.now(),
+      });
       await store.credentials.insertPersonalToken(personal.record);
       return personal.token;
     };

@@ -48,12 +48,16 @@ export type PersonAuthentication =
 export async function authenticatePerson(credential: { bearer: string } | { session: string }, world: AuthenticationWorld): Promise<PersonAuthentication> {
   const proved = 'bearer' in credential ? await byToken(credential.bearer, world) : await bySession(credential.session, world);
   if (proved === null) return null;
-  const { person, ...rest } = proved;
+  const { person, proved_for_it, ...rest } = proved;
   if (person === null || !person.active) return { kind: 'inactive' };
-  return { kind: 'person', ...rest, person, may_decide: rest.scopes.includes('decide') };
+  return { kind: 'person', ...rest, person, may_decide: proved_for_it && rest.scopes.includes('decide') };
 }
 
-type Proved = Pick<AuthenticatedPerson, 'tenant' | 'method' | 'scopes' | 'authenticated' | 'session'> & { person: Person | null };
+type Proved = Pick<AuthenticatedPerson, 'tenant' | 'method' | 'scopes' | 'authenticated' | 'session'> & {
+  person: Person | null;
+  /** The person proved who they are for this credential: a session, or a token that was made with a fresh proof. No other one decides. */
+  proved_for_it: boolean;
+};
 
 async function byToken(bearer: string, world: AuthenticationWorld): Promise<Proved | null> {
   const token = parsePersonalToken(bearer);
@@ -61,13 +65,14 @@ async function byToken(bearer: string, world: AuthenticationWorld): Promise<Prov
   const found = await world.credentials.personByTokenHash(token.hash);
   const now = world.clock.now();
   if (found === null || !sameHash(found.token.hash, token.hash) || !isTokenLive(found.token, now)) return null;
-  const { tenant, scopes, last_used_at } = found.token;
+  const { tenant, scopes, last_used_at, stepped_up_at } = found.token;
   if (world.identities !== undefined && isOld(last_used_at, now)) await world.identities.touchToken(token.hash, now);
   return {
     tenant,
     person: found.person,
     scopes,
     session: null,
+    proved_for_it: stepped_up_at !== null,
     method: 'personal_token',
     authenticated: { issuer: world.issuer, method: 'personal_token', at: now },
   };
@@ -83,6 +88,7 @@ async function bySession(value: string, world: AuthenticationWorld): Promise<Pro
   return {
     tenant,
     person: found.person,
+    proved_for_it: true,
     method: 'session',
     // What a session may do is what its person's roles allow.
     scopes: ['read', 'decide', 'admin'],

@@ -16,7 +16,7 @@ export interface NewPersonalToken {
   scopes: TokenScope[];
   /** In seconds, at most MAX_TOKEN_LIFE_SECONDS, which is also the default; null: it does not expire (a quickstart's). */
   life_seconds?: number | null;
-  /** When the person proved who they are for it; absent: it is made at the installation's own terminal. */
+  /** When the person proved who they are for it; absent: it is made at the installation's own terminal, and decides nothing. */
   stepped_up_at?: string;
 }
 

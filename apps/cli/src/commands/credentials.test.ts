@@ -74,9 +74,15 @@ test('an operator makes the first API key of an installation: it works, its owne
 });
 
 test('C4: a personal token has the scopes that were said, and admin for administrators alone', async () => {
-  const made = await run('token', 'create', '--person', 'dana@example.com', '--scopes', 'read,decide');
+  const made = await run('token', 'create', '--person', 'dana@example.com', '--scopes', 'read');
   expect(made).toMatchObject({ code: 0, err: '' });
-  expect(await authenticatePerson({ bearer: made.out.trim() }, world())).toMatchObject({ may_decide: true, scopes: ['read', 'decide'] });
+  expect(await authenticatePerson({ bearer: made.out.trim() }, world())).toMatchObject({ may_decide: false, scopes: ['read'] });
+  // Whoever holds the database is not the person: only a fresh proof makes a token that decides.
+  expect(await run('token', 'create', '--person', 'dana@example.com', '--scopes', 'read,decide')).toMatchObject({
+    code: 1,
+    out: '',
+    err: expect.stringContaining('--url'),
+  });
   expect(await run('token', 'create', '--person', 'dana@example.com', '--scopes', 'admin')).toMatchObject({
     code: 2,
     out: '',

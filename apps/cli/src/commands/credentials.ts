@@ -19,7 +19,7 @@ async function personOf(store: Store, ref: string): Promise<Person> {
 const TOKEN_USAGE = `Usage: countersign token create --person PERSON [--scopes LIST] [--name NAME]
   Makes a personal token and shows it, this once; it lives 90 days.
   --person PERSON          e-mail address or id in the directory
-  --scopes LIST            of read, decide, admin (default read); admin counts only for an administrator of the directory
+  --scopes LIST            of read, admin (default read); admin counts only for an administrator of the directory, and decide is for the page alone
   --name NAME              what it is for
   --url URL                make it on the page of that running service instead: signed in there, you see it once
 ${PLACES}`;
@@ -49,6 +49,8 @@ export const tokenCreate: Command = {
     const wanted = listOf(values.scopes) ?? ['read'];
     const scopes = SCOPES.filter((scope) => wanted.includes(scope));
     if (scopes.length !== new Set(wanted).size) throw new CliError('usage', `Scopes are ${SCOPES.join(', ')}.`);
+    if (scopes.includes('decide'))
+      throw new CliError('refused', 'A token that decides is made by its person, signed in afresh: say --url, and open the page that it prints.');
     const token = await onDatabase(terminal, values, async (opened) => {
       const person = await personOf(opened.store, ref);
       if (scopes.includes('admin') && !person.roles.includes('administrator'))

@@ -84,6 +84,14 @@ describe('personal tokens', () => {
     expect(Date.parse(expires_at) - Date.parse(created_at)).toBe(90 * 86_400_000);
   });
 
+  test('C4: a token with the scope decide that nobody proved themselves for decides nothing', async () => {
+    const { token, id } = (await world.as(alice, 'POST', '/v1/tokens', wanted)).json;
+    const request = await world.api.pending();
+    await world.api.sql(`UPDATE personal_tokens SET stepped_up_at = NULL WHERE id = '${id}'`);
+    expect(await world.api.decide(token, request, 'approve')).toMatchObject({ status: 403, json: { code: 'decider_not_allowed' } });
+    expect((await world.api.call('GET', '/v1/me', { as: token })).json).toMatchObject({ scopes: ['read', 'decide'], may_decide: false });
+  });
+
   test('C4: a token that only reads decides nothing, and one that is over is none', async () => {
     const { token } = (await world.as(alice, 'POST', '/v1/tokens', { name: 'reader', scopes: ['read'], expires_in_seconds: 3600 })).json;
     const request = await world.api.pending();

@@ -211,7 +211,7 @@ export async function createApiWorld(
     return { id: made.record.id, key: made.key };
   };
   const newToken: ApiWorld['newToken'] = async (who, scopes, life_seconds = 3600) => {
-    const made = makePersonalToken(flow, { tenant: TENANT, person_id: people[who].id, name: 'test', scopes, life_seconds });
+    const made = makePersonalToken(flow, { tenant: TENANT, person_id: people[who].id, name: 'test', scopes, life_seconds, stepped_up_at: flow.clock.now() });
     await store.credentials.insertPersonalToken(made.record);
     return made.token;
   };

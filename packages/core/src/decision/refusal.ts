@@ -40,7 +40,8 @@ export const refusals = {
   accountInactive: () => refuse('account_inactive', 'Your account is not active in the directory. Ask an administrator.'),
   accountNotLinked: (platform: string) =>
     refuse('account_not_linked', `This ${platform} account belongs to nobody in the directory. Ask an administrator to link it.`),
-  deciderNotAllowed: () => refuse('decider_not_allowed', 'This credential may not decide. Use your own session, or a personal token with the scope "decide".'),
+  deciderNotAllowed: () =>
+    refuse('decider_not_allowed', 'This credential may not decide. Use your own session, or a personal token with the scope "decide" that you made signed in.'),
   selfApproval: (link: ChainLink, absent?: string) =>
     absent === undefined
       ? refuse('self_approval', `You cannot decide this request: ${roleWords[link.role]}. Somebody else has to.`)
