@@ -4,7 +4,7 @@ import { closedLoop, interleaved, median } from './load.mjs';
 import { hasPgbench, pgbenchRound, pgbenchScript, pgLoop } from './open-statement.mjs';
 import { number } from './report.mjs';
 
-export async function measureIntake({ report, product, cluster, world, receiver, rounds, seconds }) {
+export async function measureIntake({ report, product, cluster, world, receiver, rounds, seconds, evaluateMs }) {
   report.heading('Durable intake over HTTP: requests/s against the same open statement in a tight prepared loop');
   const script = (await hasPgbench()) ? await pgbenchScript(world.statement, world.folder) : null;
   for (const concurrency of [1, 8, 32]) {
@@ -18,6 +18,10 @@ export async function measureIntake({ report, product, cluster, world, receiver,
     const detail = `${number(intake)}/s`;
     report.line(`c=${concurrency}, against a pg loop`, intake / loops, { atLeast: 0.2 }, { detail: `${detail} of ${number(loops)}/s` });
     if (script !== null) report.line(`c=${concurrency}, against pgbench`, intake / bench, { atLeast: 0.2 }, { detail: `${detail} of ${number(bench)}/s` });
+    if (concurrency === 1 && evaluateMs !== null)
+      report.note(
+        `an evaluation of 100 rules takes ${number((100 * evaluateMs * intake) / 1000)} % of the time of a request (${number(1000 / intake)} ms at c=1)`,
+      );
     await caller.close();
     await loop.end();
   }

@@ -47,10 +47,12 @@ const times = short ? { rounds: 2, seconds: 2, idle: 12, warmUp: 3 } : { rounds:
 const report = new Report();
 const started = performance.now();
 let world;
+/** The middle evaluation of 100 rules; null where policy is not measured. */
+let evaluateMs = null;
 try {
   world = await makeWorld();
   await describeMachine();
-  if (parts.has('policy')) measurePolicy({ report, short });
+  if (parts.has('policy')) evaluateMs = measurePolicy({ report, short });
   if (['intake', 'flow', 'press', 'idle'].some((part) => parts.has(part))) await measureOne(await world.home());
   if (parts.has('redeem')) await measureRedeem({ report, world, rounds: short ? 2 : 3, seconds: short ? 2 : 4 });
   if (parts.has('growth'))
@@ -73,7 +75,7 @@ async function measureOne(home) {
   // The flow comes first: peak RSS is that of flows.
   if (parts.has('flow')) await measureWholeFlow(shared);
   if (parts.has('press')) await measurePress({ ...shared, rounds: short ? 2 : 4, seconds: short ? 4 : 12 });
-  if (parts.has('intake')) await measureIntake(shared);
+  if (parts.has('intake')) await measureIntake({ ...shared, evaluateMs });
   if (parts.has('idle')) await measureIdle({ ...shared, pending: Number(options.pending ?? 10_000), seconds: times.idle });
   await Promise.all([product.stop(), naive.stop(), receiver.stop()]);
 }
