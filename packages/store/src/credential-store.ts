@@ -2,6 +2,7 @@ import type { CredentialStore, PersonalTokenRecord, SessionRecord } from '@count
 import { API_KEY_COLUMNS, apiKeyInsert, apiKeyOf, type ApiKeyRow } from './api-key-rows.js';
 import { type Database, Values } from './database.js';
 import { instant, instantOrNull, PERSON_JSON, type PersonJson, personOf } from './rows.js';
+import { sessionInsert } from './session-insert.js';
 
 /**
  * Keys, tokens, sessions and sign-in links, by the hash of their secret. Whether one is over or revoked is said by its record;
@@ -61,29 +62,7 @@ export function credentialStore(database: Database): CredentialStore {
         ({ person, ...row }) => ({ session: sessionOf(row), person: person === null ? null : personOf(person) }),
       ),
     insertSession: async (session) => {
-      await database.run({
-        name: 'insert-session',
-        text: `INSERT INTO sessions (hash, id, tenant, person_id, issuer, method, subject, provider_sid, auth_time, acr, amr, user_agent, created_at, last_used_at, expires_at, sealed_hint)
-          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) ON CONFLICT DO NOTHING`,
-        values: [
-          session.hash,
-          session.id,
-          session.tenant,
-          session.person_id,
-          session.issuer,
-          session.method,
-          session.subject,
-          session.provider_sid,
-          session.auth_time,
-          session.acr,
-          session.amr,
-          session.user_agent,
-          session.created_at,
-          session.last_used_at,
-          session.expires_at,
-          session.sealed_hint,
-        ],
-      });
+      await database.run({ name: 'insert-session', ...sessionInsert(session, 1) });
     },
     endSession: async (hash) => {
       await database.run({ name: 'end-session', text: 'DELETE FROM sessions WHERE hash = $1', values: [hash] });

@@ -3,6 +3,7 @@ import { leafMembers } from './commits.js';
 import { type Database, Values } from './database.js';
 import { StoreError } from './errors.js';
 import { instant, instantOrNull } from './rows.js';
+import { sessionInsert } from './session-insert.js';
 
 /** Sign-ins, identities, and what people list and revoke of their own. What changes something privileged writes its leaf in the same statement. */
 export function identityStore(database: Database): IdentityStore {
@@ -217,30 +218,11 @@ async function linkIdentity(database: Database, link: IdentityLink, leaf: LeafRe
 }
 
 async function openSession(database: Database, session: SessionRecord, insteadOf: Uint8Array | null): Promise<void> {
+  const { text, values } = sessionInsert(session, 2);
   await database.run({
     name: 'open-session',
-    text: `WITH gone AS (DELETE FROM sessions WHERE hash = $1 OR expires_at < clock_timestamp() - interval '1 day')
-      INSERT INTO sessions (hash, id, tenant, person_id, issuer, method, subject, provider_sid, auth_time, acr, amr, user_agent, created_at, last_used_at, expires_at, sealed_hint)
-      VALUES ($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) ON CONFLICT DO NOTHING`,
-    values: [
-      insteadOf,
-      session.hash,
-      session.id,
-      session.tenant,
-      session.person_id,
-      session.issuer,
-      session.method,
-      session.subject,
-      session.provider_sid,
-      session.auth_time,
-      session.acr,
-      session.amr,
-      session.user_agent,
-      session.created_at,
-      session.last_used_at,
-      session.expires_at,
-      session.sealed_hint,
-    ],
+    text: `WITH gone AS (DELETE FROM sessions WHERE hash = $1 OR expires_at < clock_timestamp() - interval '1 day') ${text}`,
+    values: [insteadOf, ...values],
   });
 }
 

@@ -1,9 +1,8 @@
 import { evaluationBodySchema } from '@countersign/contracts';
 import { type CompiledBundle, inputOf, type Transition, Transitions } from '@countersign/core/policy';
-import { readFile } from 'node:fs/promises';
-import path from 'node:path';
 import { z } from 'zod';
-import { CliError, messageOf } from '../cli-error.js';
+import { CliError } from '../cli-error.js';
+import { readLines } from '../input.js';
 import type { Terminal } from '../terminal.js';
 
 const EXAMPLES = 5;
@@ -20,18 +19,12 @@ export async function replayFile(
   after: CompiledBundle,
   file: string,
 ): Promise<{ from: string; to: string; replayed: number; transitions: Transition[] }> {
-  const text = await (
-    file === '-' ? terminal.stdin().then((bytes) => Buffer.from(bytes).toString('utf8')) : readFile(path.resolve(terminal.cwd, file), 'utf8')
-  ).catch((cause: unknown) => {
-    throw new CliError('unusable', `The requests ${file} cannot be read: ${messageOf(cause)}`, { cause });
-  });
   const transitions = new Transitions(EXAMPLES);
   let replayed = 0;
-  for (const [index, line] of text.split('\n').entries()) {
-    if (line.trim() === '') continue;
-    const { id, now, request } = read(`${file}:${index + 1}`, line);
+  for (const { where, number, line } of await readLines(terminal, file, 'requests')) {
+    const { id, now, request } = read(where, line);
     const input = inputOf({ name: 'replay', request, now, expect: { outcome: 'allow' } });
-    transitions.add(id ?? `line ${index + 1}`, before.evaluate(input), after.evaluate(input));
+    transitions.add(id ?? `line ${number}`, before.evaluate(input), after.evaluate(input));
     replayed += 1;
   }
   return { from: before.digest, to: after.digest, replayed, transitions: transitions.all() };

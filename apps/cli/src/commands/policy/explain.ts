@@ -1,10 +1,9 @@
 import { evaluationBodySchema, type EvaluationExplanation, evaluationExplanationSchema, type JsonValue } from '@countersign/contracts';
 import { type CompiledBundle, inputOf } from '@countersign/core/policy';
-import { readFile } from 'node:fs/promises';
-import path from 'node:path';
 import { connect, CONNECTION_USAGE, connectionOptions } from '../../caller/connection.js';
 import { CliError, EXIT, messageOf } from '../../cli-error.js';
 import { type Command, readArguments } from '../../command.js';
+import { readText } from '../../input.js';
 import { needBundle } from '../../policy/compiled.js';
 import { explanationLines } from '../../policy/explanation-lines.js';
 
@@ -44,9 +43,10 @@ function instantOf(written: string | undefined): string {
 }
 
 async function requestOf(terminal: Parameters<Command['run']>[1], file: string): Promise<object> {
+  const text = await readText(terminal, file, 'request');
   let read: unknown;
   try {
-    read = JSON.parse(file === '-' ? Buffer.from(await terminal.stdin()).toString('utf8') : await readFile(path.resolve(terminal.cwd, file), 'utf8'));
+    read = JSON.parse(text);
   } catch (cause) {
     throw new CliError('unusable', `The request ${file} cannot be read: ${messageOf(cause)}`, { cause });
   }

@@ -1,10 +1,9 @@
 import { actionRequestListSchema, actionRequestSchema, policyComparisonSchema } from '@countersign/contracts';
 import { compileBundle, type Decided, type Fatigue, fatigueOf, loadFactParsers, suggestionsOf } from '@countersign/core/policy';
-import { readFile } from 'node:fs/promises';
-import path from 'node:path';
 import { connect, type Connection, CONNECTION_USAGE, connectionOptions } from '../../caller/connection.js';
 import { CliError, EXIT, messageOf } from '../../cli-error.js';
 import { type Command, readArguments } from '../../command.js';
+import { readLines, readText } from '../../input.js';
 import { problemLine } from '../../policy/compiled.js';
 import { addItems, suggestedRule, suggestedTest } from '../../policy/suggested-rule.js';
 import { transitionLines } from '../../policy/transition-lines.js';
@@ -48,10 +47,7 @@ ${CONNECTION_USAGE}  Needs an auditor's or administrator's personal token, unles
       );
     }
     if (values.policy !== undefined && suggestions.length > 0) {
-      const file = path.resolve(terminal.cwd, values.policy);
-      const source = await readFile(file, 'utf8').catch((cause: unknown) => {
-        throw new CliError('unusable', `The policy ${file} cannot be read: ${messageOf(cause)}`, { cause });
-      });
+      const source = await readText(terminal, values.policy, 'policy');
       const rules = addItems(
         values.policy,
         source,
@@ -93,17 +89,11 @@ async function ofService({ call }: Connection, days: number): Promise<Decided[]>
 }
 
 async function ofFile(terminal: Parameters<Command['run']>[1], file: string): Promise<Decided[]> {
-  const text = await (
-    file === '-' ? terminal.stdin().then((bytes) => Buffer.from(bytes).toString('utf8')) : readFile(path.resolve(terminal.cwd, file), 'utf8')
-  ).catch((cause: unknown) => {
-    throw new CliError('unusable', `The requests ${file} cannot be read: ${messageOf(cause)}`, { cause });
-  });
-  return text.split('\n').flatMap((line, index): Decided[] => {
-    if (line.trim() === '') return [];
+  return (await readLines(terminal, file, 'requests')).map(({ where, line }): Decided => {
     try {
-      return [actionRequestSchema.parse(JSON.parse(line))];
+      return actionRequestSchema.parse(JSON.parse(line));
     } catch (cause) {
-      throw new CliError('unusable', `${file}:${index + 1}: is no answer of the service: ${messageOf(cause)}`, { cause });
+      throw new CliError('unusable', `${where}: is no answer of the service: ${messageOf(cause)}`, { cause });
     }
   });
 }
