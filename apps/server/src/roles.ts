@@ -1,18 +1,7 @@
-import { createAccountLinks } from '@countersign/chat';
+import { type ChatWorld, createChatWorld } from '@countersign/chat';
 import { createDecisions, type Decisions } from '@countersign/decisions';
 import { createCloudEventsTransport, createDeliverer, createWebhookTransport, type Transport } from '@countersign/delivery';
-import {
-  asOfNow,
-  decide,
-  deliveryLeaf,
-  endpointTarget,
-  expire,
-  fireTimer,
-  markOpened,
-  recordedCards,
-  stepUpLink,
-  type StepUpPress,
-} from '@countersign/core/flow';
+import { asOfNow, deliveryLeaf, endpointTarget, expire, fireTimer, recordedCards } from '@countersign/core/flow';
 import { maskText } from '@countersign/core/masking';
 import type { Announcer, ClaimedDelivery } from '@countersign/core/ports';
 import { openWebhookSecrets } from '@countersign/identity';
@@ -146,47 +135,32 @@ async function targetOf(world: World, delivery: ClaimedDelivery, transport: Tran
   };
 }
 
-/** What both bots are given. */
-function botDeps({ config, world, log, notice }: Parts) {
-  return {
+/** What every chat platform of this process stands on. */
+function chatWorld({ config, world, log, notice }: Parts): ChatWorld {
+  const { flow, store } = world;
+  return createChatWorld({
     tenant: TENANT,
     publicUrl: config.http.publicUrl,
     notice,
-    cards: recordedCards(world.store.cards, world.flow),
+    flow,
+    store: { ...store, requests: flow.requests, cards: recordedCards(store.cards, flow) },
     requests: {
-      ...world.flow.requests,
       // Cards ask for what is needed by the policy in force.
       async state(tenant: string, id: string) {
-        const state = await world.flow.requests.state(tenant, id);
-        return state === null ? null : asOfNow(world.flow, state);
+        const state = await flow.requests.state(tenant, id);
+        return state === null ? null : asOfNow(flow, state);
       },
     },
-    directory: world.store.directory,
-    links: createAccountLinks({
-      ...world.flow,
-      tenant: TENANT,
-      links: world.store.chatLinks,
-      publicUrl: config.http.publicUrl,
-      cooldownSeconds: config.linkCooldownSeconds,
-    }),
-    decide: (input: Parameters<typeof decide>[1]) => decide(world.flow, input),
-    opened: (by: Parameters<typeof markOpened>[1], id: string, view: string) => markOpened(world.flow, by, id, view),
-    stepUp: (press: StepUpPress) => stepUpLink({ ...world.flow, passkeys: world.store.passkeys }, press),
-    freezes: {
-      ...world.flow,
-      freezes: world.store.freezes,
-      credentials: world.store.credentials,
-      announcer: {
-        announce(topic: Parameters<Announcer['announce']>[0]) {
-          world.flow.announcer.announce(topic);
-          // Whoever waits for a request that is held now, or no longer, is answered.
-          world.waiters.notify(null);
-        },
+    freezeAnnouncer: {
+      announce(topic) {
+        flow.announcer.announce(topic);
+        // Whoever waits for a request that is held now, or no longer, is answered.
+        world.waiters.notify(null);
       },
     },
-    clock: world.clock,
+    cooldownSeconds: config.linkCooldownSeconds,
     log,
-  };
+  });
 }
 
 /** Slack, where a bot token is given. Its SDK is loaded only here. */
@@ -195,7 +169,7 @@ export async function startSlack(parts: Parts): Promise<SlackBot | null> {
   if (slack === undefined) return null;
   const { createSlackBot } = await import('@countersign/slack-bot');
   const bot = createSlackBot({
-    ...botDeps(parts),
+    world: chatWorld(parts),
     config: {
       botToken: slack.botToken.reveal(),
       signingSecret: slack.signingSecret?.reveal() ?? null,
@@ -215,7 +189,7 @@ export async function startTeams(parts: Parts): Promise<TeamsBot | null> {
   if (teams === undefined) return null;
   const { createTeamsBot } = await import('@countersign/teams-bot');
   const bot = createTeamsBot({
-    ...botDeps(parts),
+    world: chatWorld(parts),
     config: { ...teams, appPassword: teams.appPassword?.reveal(), linkMode: chatLink, openPlaces: quickstart && teams.auth === 'off' },
   });
   run(parts, 'cards-teams', bot);

@@ -1,2 +1,2 @@
 export type { SlackBotConfig } from './config.js';
-export { type BotLog, createSlackBot, type SlackBot, type SlackBotDeps } from './main.js';
+export { createSlackBot, type SlackBot, type SlackBotDeps } from './main.js';

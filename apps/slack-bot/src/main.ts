@@ -1,6 +1,6 @@
-import { type AccountLinks, type CommandDeps, createCardWorker, PlatformError, type PressDeps } from '@countersign/chat';
+import { type ChatLog, type ChatWorld, createCardWorker, PlatformError, pressDepsOf } from '@countersign/chat';
 import type { Card, JsonObject } from '@countersign/contracts';
-import type { CardStore, Clock, DirectoryStore, RequestStore } from '@countersign/core/ports';
+import type { Clock } from '@countersign/core/ports';
 import { epochMs } from '@countersign/core/request';
 import bolt, { type Logger } from '@slack/bolt';
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -16,29 +16,7 @@ import { createWorkspace } from './workspace.js';
 /** What the bot needs of the rest of the service; the composition root puts it together. */
 export interface SlackBotDeps {
   config: SlackBotConfig;
-  tenant: string;
-  /** Without a slash at its end. */
-  publicUrl: string;
-  /** The standing notice of a quickstart; null otherwise. */
-  notice: string | null;
-  cards: CardStore;
-  requests: Pick<RequestStore, 'state'>;
-  directory: Pick<DirectoryStore, 'people'>;
-  links: AccountLinks;
-  decide: PressDeps['decide'];
-  /** Absent where nobody can enrol a passkey. */
-  stepUp?: NonNullable<PressDeps['stepUp']>;
-  opened?: NonNullable<PressDeps['opened']>;
-  freezes: CommandDeps['freezes'];
-  clock: Clock;
-  log: BotLog;
-}
-
-export interface BotLog {
-  debug(fields: object, message: string): void;
-  info(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
-  error(fields: object, message: string): void;
+  world: ChatWorld;
 }
 
 export interface SlackBot {
@@ -71,18 +49,19 @@ const MOST_SKEW_SECONDS = 300;
 
 /** The Slack bot: cards, presses, private answers. */
 export function createSlackBot(deps: SlackBotDeps): SlackBot {
-  const { tenant, clock, log } = deps;
+  const { world } = deps;
+  const { tenant, card, log, store, requests, links } = world;
+  const { clock } = world.flow;
   // The SDK joins the method's name to the URL as it stands.
   const config = { ...deps.config, apiUrl: deps.config.apiUrl.replace(/\/?$/, '/') };
   const logger = boltLogger(log, 'warn');
   // What the client fails at it throws, and whoever catches it logs it.
   const call = createSlackCalls(createWebClient(config, boltLogger(log, 'debug')));
   const workspace = createWorkspace(call, clock);
-  const card = { publicUrl: deps.publicUrl, notice: deps.notice };
   const worker = createCardWorker({
     platform: createPlatform(call, workspace, config.channel),
-    cards: deps.cards,
-    requests: deps.requests,
+    cards: store.cards,
+    requests,
     card,
     onFault: ({ request_id, attempts, error }) => {
       log.warn({ err: error, request_id, attempts }, 'a card could not be brought up to date; it is tried again');
@@ -101,21 +80,9 @@ export function createSlackBot(deps: SlackBotDeps): SlackBot {
     ignoreSelf: false,
   });
   listen(app, {
-    press: {
-      tenant,
-      platform: 'slack',
-      linkMode: config.linkMode,
-      directory: deps.directory,
-      links: deps.links,
-      cards: deps.cards,
-      requests: deps.requests,
-      decide: deps.decide,
-      ...(deps.stepUp === undefined ? {} : { stepUp: deps.stepUp }),
-      ...(deps.opened === undefined ? {} : { opened: deps.opened }),
-      card,
-    },
-    cards: deps.cards,
-    requests: deps.requests,
+    press: pressDepsOf(world, 'slack', config.linkMode),
+    cards: store.cards,
+    requests,
     tenant,
     card,
     call,
@@ -128,7 +95,7 @@ export function createSlackBot(deps: SlackBotDeps): SlackBot {
   });
 
   listenForCommands(app, {
-    command: { tenant, platform: 'slack', linkMode: config.linkMode, directory: deps.directory, links: deps.links, freezes: deps.freezes },
+    command: { tenant, platform: 'slack', linkMode: config.linkMode, directory: store.directory, links, freezes: world.freezes },
     call,
     workspace,
     clock,
@@ -148,7 +115,7 @@ export function createSlackBot(deps: SlackBotDeps): SlackBot {
   /** To the account alone: whoever reads its direct messages is whose account it is. */
   async function sendCodes(): Promise<void> {
     try {
-      await deps.links.sendCodes('slack', async ({ user }, text) => {
+      await links.sendCodes('slack', async ({ user }, text) => {
         const { channel } = await call((client) => client.conversations.open({ users: user }));
         if (channel?.id === undefined) throw new PlatformError('gone', 'Slack opens no conversation with the account');
         const id = channel.id;
@@ -173,7 +140,7 @@ export function createSlackBot(deps: SlackBotDeps): SlackBot {
       },
     }),
     async start() {
-      await deps.cards.connect(tenant, 'slack');
+      await store.cards.connect(tenant, 'slack');
       if (receiver instanceof bolt.SocketModeReceiver) {
         // Bolt tries for as long as Slack is away, and gives up on a token that Slack refuses.
         void app.start().catch((error: unknown) => {
@@ -216,7 +183,7 @@ function refuseRepeated({ error, response }: { error: Error; response: ServerRes
 }
 
 /** Bolt's words in our log. Its messages hold no tokens, but payloads at debug level, which are not ours to keep. */
-function boltLogger(log: BotLog, level: 'warn' | 'debug'): Logger {
+function boltLogger(log: ChatLog, level: 'warn' | 'debug'): Logger {
   const text = (parts: unknown[]): string => parts.map((part) => (part instanceof Error ? part.message : String(part))).join(' ');
   return {
     debug: () => {},

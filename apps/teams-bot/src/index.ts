@@ -1,2 +1,2 @@
 export type { TeamsBotConfig } from './config.js';
-export { type BotLog, createTeamsBot, type TeamsBot, type TeamsBotDeps } from './main.js';
+export { createTeamsBot, type TeamsBot, type TeamsBotDeps } from './main.js';

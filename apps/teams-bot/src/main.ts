@@ -1,6 +1,5 @@
-import { type AccountLinks, type CommandDeps, createCardWorker, FAULT_TEXT, PlatformError, type PressDeps } from '@countersign/chat';
+import { type ChatWorld, createCardWorker, FAULT_TEXT, PlatformError, pressDepsOf } from '@countersign/chat';
 import type { Card, JsonObject } from '@countersign/contracts';
-import type { CardStore, Clock, DirectoryStore, RequestStore } from '@countersign/core/ports';
 import { readJsonBody, type StrictParser } from '@countersign/service';
 import type { Activity } from 'botbuilder';
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -18,30 +17,9 @@ import { createTeamsCalls } from './teams-calls.js';
 /** What the bot needs of the rest of the service; the composition root puts it together. */
 export interface TeamsBotDeps {
   config: TeamsBotConfig;
-  tenant: string;
-  /** Without a slash at its end. */
-  publicUrl: string;
-  /** The standing notice of a quickstart; null otherwise. */
-  notice: string | null;
-  cards: CardStore;
-  requests: Pick<RequestStore, 'state'>;
-  directory: Pick<DirectoryStore, 'personByAccount' | 'people'>;
-  links: AccountLinks;
-  decide: PressDeps['decide'];
-  /** Absent where nobody can enrol a passkey. */
-  stepUp?: NonNullable<PressDeps['stepUp']>;
-  opened?: NonNullable<PressDeps['opened']>;
-  freezes: CommandDeps['freezes'];
-  clock: Clock;
-  log: BotLog;
+  world: ChatWorld;
   /** Where the tokens for our own calls come from; absent: from Entra, by the configuration. */
   credentials?: CredentialsFactory;
-}
-
-export interface BotLog {
-  info(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
-  error(fields: object, message: string): void;
 }
 
 export interface TeamsBot {
@@ -63,10 +41,12 @@ const PATH = '/api/messages';
  * @throws TypeError without an app id, where authentication is on.
  */
 export function createTeamsBot(deps: TeamsBotDeps): TeamsBot {
-  const { config, tenant, clock, log, cards, requests, directory } = deps;
+  const { config, world } = deps;
+  const { tenant, card, log, requests, links } = world;
+  const { cards, directory } = world.store;
+  const { clock } = world.flow;
   const authentication = createAuthentication(config, deps.credentials);
   const calls = createTeamsCalls(authentication, config.auth === 'on' ? (config.appId ?? '') : '');
-  const card = { publicUrl: deps.publicUrl, notice: deps.notice };
   const places = createPlaces({ tenant, config, cards, directory });
   const worker = createCardWorker({
     platform: createPlatform(calls, places),
@@ -78,20 +58,8 @@ export function createTeamsBot(deps: TeamsBotDeps): TeamsBot {
     },
   });
   const interactions = createInteractions({
-    press: {
-      tenant,
-      platform: 'teams',
-      linkMode: config.linkMode,
-      links: deps.links,
-      directory,
-      cards,
-      requests,
-      decide: deps.decide,
-      card,
-      ...(deps.stepUp === undefined ? {} : { stepUp: deps.stepUp }),
-      ...(deps.opened === undefined ? {} : { opened: deps.opened }),
-    },
-    freezes: deps.freezes,
+    press: pressDepsOf(world, 'teams', config.linkMode),
+    freezes: world.freezes,
     cards,
     requests,
     tenant,
@@ -120,7 +88,7 @@ export function createTeamsBot(deps: TeamsBotDeps): TeamsBot {
   /** Into the personal chat of the account: whoever reads that is whose account it is. */
   async function sendCodes(): Promise<void> {
     try {
-      await deps.links.sendCodes('teams', async ({ user }, text) => {
+      await links.sendCodes('teams', async ({ user }, text) => {
         const reference = await places.personalOf(user);
         if (reference === null) throw new PlatformError('gone', 'the bot has no personal chat with the account');
         await calls.say(reference, text);
@@ -135,7 +103,7 @@ export function createTeamsBot(deps: TeamsBotDeps): TeamsBot {
     if (request.method !== 'POST') return answer(response, 405, null, { allow: 'POST' });
     const { authorization } = request.headers;
     if (config.auth === 'on' && authorization === undefined) return answer(response, 401, null, { 'www-authenticate': 'Bearer', connection: 'close' });
-    const problem = config.auth === 'off' ? localProblem(request, deps.publicUrl) : null;
+    const problem = config.auth === 'off' ? localProblem(request, world.publicUrl) : null;
     if (problem !== null) {
       log.warn({ problem }, 'TEAMS_AUTH is off, and something other than a local playground spoke');
       return answer(response, 403, { error: `TEAMS_AUTH is off, and ${problem}` }, { connection: 'close' });

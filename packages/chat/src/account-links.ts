@@ -1,5 +1,5 @@
 import { CHAT_LINK_SECONDS, linkCodeHash, linkTokenHash, loneLeaf, newLinkCode } from '@countersign/core/flow';
-import type { ChatAccount, ChatLinkStore, Clock, Entropy, LinkedAccount, Person, PlatformName, Sealer } from '@countersign/core/ports';
+import type { ChatAccount, ChatLinkStore, Clock, Entropy, LinkedAccount, Person, Sealer } from '@countersign/core/ports';
 import { addSeconds, base64url, isInstant } from '@countersign/core/request';
 import { PlatformError } from './errors.js';
 
@@ -16,7 +16,7 @@ export interface AccountLinks {
   /** Until when a link may not decide yet; null: it may. */
   waitsUntil(link: LinkedAccount): string | null;
   /** Sends the codes that people in the browser wait for. `send` writes to the account alone, and throws PlatformError. */
-  sendCodes(platform: PlatformName, send: (account: ChatAccount, text: string) => Promise<void>): Promise<void>;
+  sendCodes(platform: ChatAccount['platform'], send: (account: ChatAccount, text: string) => Promise<void>): Promise<void>;
 }
 
 export interface AccountLinksWorld {

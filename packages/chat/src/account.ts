@@ -1,12 +1,12 @@
 import { type Refusal, refuse, refusals } from '@countersign/core/decision';
-import type { AccountLink, DirectoryStore, LinkedAccount, Person, PlatformName } from '@countersign/core/ports';
+import type { AccountLink, ChatAccount, DirectoryStore, LinkedAccount, Person } from '@countersign/core/ports';
 import type { AccountLinks } from './account-links.js';
 import type { AccountFacts } from './platform.js';
 
 /** How accounts come to belong to persons: by a link alone, or also by an address that the workspace's own sign-on enforces. */
 export type LinkMode = 'proof' | 'email';
 
-const platformWords: Record<PlatformName, string> = { slack: 'Slack', teams: 'Teams' };
+const platformWords: Record<ChatAccount['platform'], string> = { slack: 'Slack', teams: 'Teams' };
 
 /** Somebody who is nobody yet, with the link that changes it. */
 export type AccountRefusal = Refusal & { link?: { label: string; url: string } };
@@ -20,7 +20,7 @@ const LINK_BUTTON = 'Link this account';
  */
 export async function personOf(
   world: { directory: Pick<DirectoryStore, 'people'>; links: AccountLinks },
-  options: { tenant: string; platform: PlatformName; mode: LinkMode },
+  options: { tenant: string; platform: ChatAccount['platform']; mode: LinkMode },
   facts: AccountFacts,
 ): Promise<{ kind: 'person'; person: Person; how: AccountLink['how'] } | AccountRefusal> {
   const name = platformWords[options.platform];

@@ -7,3 +7,6 @@ export { type ChatCommand, type CommandAnswer, type CommandDeps, createOnce, han
 export { PlatformError, type PlatformErrorCode } from './errors.js';
 export type { AccountFacts, ChatPlatform } from './platform.js';
 export { FAULT_TEXT, handlePress, noteOpened, type Press, type PressAnswer, type PressDeps, STEP_UP_BUTTON, STEP_UP_TEXT } from './press.js';
+export { type ActionAnswer, type ActionPress, type CardAction, cardActions, type ChatActions, type Form, type FormField, type FormValues } from './actions.js';
+export type { Addressee, ChatMessage, MessageAction, Messenger } from './message.js';
+export { type ChatLog, type ChatStore, type ChatWorld, type ChatWorldOptions, createChatWorld, pressDepsOf } from './world.js';

@@ -2,7 +2,7 @@ import type { Authenticated, Card, JsonObject, Verdict, Via } from '@countersign
 import { cardOf, type CardOptions } from '@countersign/core/card';
 import { type Refusal, refuse } from '@countersign/core/decision';
 import type { DecideInput, DecideOutcome, StepUpPress } from '@countersign/core/flow';
-import type { CardStore, DirectoryStore, PlatformName, RequestStore } from '@countersign/core/ports';
+import type { CardStore, ChatAccount, DirectoryStore, RequestStore } from '@countersign/core/ports';
 import type { AccountLinks } from './account-links.js';
 import { type LinkMode, personOf } from './account.js';
 import type { AccountFacts } from './platform.js';
@@ -38,7 +38,7 @@ export type PressAnswer =
 
 export interface PressDeps {
   tenant: string;
-  platform: PlatformName;
+  platform: ChatAccount['platform'];
   linkMode: LinkMode;
   directory: Pick<DirectoryStore, 'people'>;
   links: AccountLinks;
@@ -109,9 +109,9 @@ function decidedText(outcome: Extract<DecideOutcome, { kind: 'decided' }>): stri
   return `You ${verb} it. Still needed: ${outcome.waiting_for ?? 'nobody'}.`;
 }
 
-const viaOf = (platform: PlatformName): Via => platform;
+const viaOf = (platform: ChatAccount['platform']): Via => platform;
 
-function authenticatedBy(platform: PlatformName, press: Press): Authenticated {
+function authenticatedBy(platform: ChatAccount['platform'], press: Press): Authenticated {
   return { issuer: `${platform}:${press.account.workspace}`, method: platform, at: press.at };
 }
 

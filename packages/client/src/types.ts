@@ -87,7 +87,7 @@ export interface PasskeyEvidence {
 }
 
 /** Where cards or notices go. */
-export type Channel = { slack: string } | { teams: string } | { email: string } | { direct: string };
+export type Channel = { slack: string } | { teams: string } | { email: string } | { direct: string } | { person: string } | { on_call: string };
 
 /** What an approval must come with. */
 export interface Obligations {

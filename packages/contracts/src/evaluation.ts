@@ -42,6 +42,10 @@ export const channelSchema = z.union([
   z.strictObject({ email: groupNameSchema }),
   /** A private message to each member of the group, wherever the member has an account. */
   z.strictObject({ direct: groupNameSchema }),
+  /** A private message to one person of the directory, by address. */
+  z.strictObject({ person: z.string().min(3).max(320) }),
+  /** A private message to whoever is on call by that schedule of the bundle when it is sent. */
+  z.strictObject({ on_call: groupNameSchema }),
 ]);
 export type Channel = z.infer<typeof channelSchema>;
 

@@ -1,5 +1,4 @@
-import { createAccountLinks } from '@countersign/chat';
-import { decide, markOpened, stepUpLink } from '@countersign/core/flow';
+import { createChatWorld } from '@countersign/chat';
 import { type ApprovalWorld, createApprovalWorld, type PersonName } from '@countersign/dev-env/approval-world';
 import { serveHandler } from '@countersign/dev-env/serve-handler';
 import { type FakeSlack, startFakeSlack } from '@countersign/dev-env/slack';
@@ -59,25 +58,15 @@ export async function createSlackWorld(): Promise<SlackWorld> {
         channel: `#${CHANNEL.name}`,
         linkMode: options.linkMode ?? 'proof',
       },
-      tenant: world.tenant,
-      publicUrl: 'http://localhost:8080',
-      notice: null,
-      cards: world.store.cards,
-      requests: world.store.requests,
-      directory: world.store.directory,
-      links: createAccountLinks({
-        ...world.flow,
+      world: createChatWorld({
         tenant: world.tenant,
-        links: (options.store ?? world.store).chatLinks,
         publicUrl: 'http://localhost:8080',
+        notice: null,
+        flow: world.flow,
+        store: options.store === undefined ? world.store : { ...world.store, freezes: options.store.freezes, chatLinks: options.store.chatLinks },
         cooldownSeconds: 0,
+        log: { debug: () => {}, info: () => {}, warn: note, error: note },
       }),
-      decide: (input) => decide(world.flow, input),
-      opened: (by, id, view) => markOpened(world.flow, by, id, view),
-      freezes: { ...world.flow, freezes: (options.store ?? world.store).freezes, credentials: world.store.credentials },
-      stepUp: (pressed) => stepUpLink({ ...world.flow, passkeys: world.store.passkeys }, pressed),
-      clock: world.flow.clock,
-      log: { debug: () => {}, info: () => {}, warn: note, error: note },
     });
 
   const server = await serveHandler((request, response) => {

@@ -1,5 +1,4 @@
-import { createAccountLinks } from '@countersign/chat';
-import { decide, markOpened, stepUpLink } from '@countersign/core/flow';
+import { createChatWorld } from '@countersign/chat';
 import { type ApprovalWorld, createApprovalWorld } from '@countersign/dev-env/approval-world';
 import { serveHandler } from '@countersign/dev-env/serve-handler';
 import { type FakeBotFramework, startFakeBotFramework } from '@countersign/dev-env/teams';
@@ -64,19 +63,15 @@ export async function startTeamsRig(): Promise<TeamsRig> {
         openPlaces: false,
         ...change,
       },
-      tenant: world.tenant,
-      publicUrl: 'http://localhost:8080',
-      notice: null,
-      cards: store.cards,
-      requests: store.requests,
-      directory: store.directory,
-      links: createAccountLinks({ ...world.flow, tenant: world.tenant, links: store.chatLinks, publicUrl: 'http://localhost:8080', cooldownSeconds: 0 }),
-      decide: (input) => decide(world.flow, input),
-      opened: (by, id, view) => markOpened(world.flow, by, id, view),
-      freezes: { ...world.flow, freezes: store.freezes, credentials: world.store.credentials },
-      stepUp: (pressed) => stepUpLink({ ...world.flow, passkeys: world.store.passkeys }, pressed),
-      clock: world.flow.clock,
-      log: { info: () => {}, warn: note, error: note },
+      world: createChatWorld({
+        tenant: world.tenant,
+        publicUrl: 'http://localhost:8080',
+        notice: null,
+        flow: world.flow,
+        store: { ...store, credentials: world.store.credentials, passkeys: world.store.passkeys },
+        cooldownSeconds: 0,
+        log: { debug: () => {}, info: () => {}, warn: note, error: note },
+      }),
       credentials: teams.credentialsFactory,
     });
 

@@ -2,7 +2,8 @@
 import type { JsonObject } from '@countersign/contracts';
 import type { LeafRecord } from './records.js';
 
-export type PlatformName = 'slack' | 'teams';
+/** Where people are told and asked besides the web inbox. */
+export type PlatformName = 'slack' | 'teams' | 'email';
 
 /** Where a card stands on a platform; `ref` is the platform's own reference to the message, as JSON. */
 export interface PostedCard {

@@ -1,0 +1,109 @@
+import { type CardOptions } from '@countersign/core/card';
+import { decide, type FlowDeps, type FreezeDeps, markOpened, stepUpLink } from '@countersign/core/flow';
+import type {
+  Announcer,
+  CardStore,
+  ChatAccount,
+  ChatLinkStore,
+  CredentialStore,
+  DelegationStore,
+  DirectoryStore,
+  FreezeStore,
+  NoticeStore,
+  PasskeyStore,
+  PolicyStore,
+  RequestStore,
+  ReviewStore,
+} from '@countersign/core/ports';
+import { type AccountLinks, createAccountLinks } from './account-links.js';
+import type { LinkMode } from './account.js';
+import type { PressDeps } from './press.js';
+
+/** What every chat platform stands on: the use cases, the stores that they read, who an account is, and the card's options. */
+export interface ChatWorld {
+  tenant: string;
+  /** Without a slash at its end. */
+  publicUrl: string;
+  /** The standing notice of a quickstart; null otherwise. */
+  notice: string | null;
+  flow: FlowDeps;
+  store: ChatStore;
+  /** Requests as their cards show them: by the policy in force. */
+  requests: Pick<RequestStore, 'state'>;
+  links: AccountLinks;
+  freezes: FreezeDeps & Pick<FlowDeps, 'publicUrl'>;
+  card: CardOptions;
+  log: ChatLog;
+}
+
+/** The stores that a platform reads; packages/store implements them. */
+export interface ChatStore {
+  cards: CardStore;
+  directory: DirectoryStore;
+  chatLinks: ChatLinkStore;
+  credentials: CredentialStore;
+  freezes: FreezeStore;
+  passkeys: PasskeyStore;
+  notices: NoticeStore;
+  delegations: DelegationStore;
+  reviews: ReviewStore;
+  policies: PolicyStore;
+  requests: RequestStore;
+}
+
+export interface ChatLog {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+export interface ChatWorldOptions {
+  tenant: string;
+  publicUrl: string;
+  notice: string | null;
+  flow: FlowDeps;
+  store: ChatStore;
+  /** Absent: as the store has them. */
+  requests?: Pick<RequestStore, 'state'>;
+  /** Who is told of freezes; absent: as of everything else. */
+  freezeAnnouncer?: Announcer;
+  /** How long a newly linked account waits until it may decide, in seconds. */
+  cooldownSeconds: number;
+  log: ChatLog;
+}
+
+/** Puts the world together once, for all platforms of a process. */
+export function createChatWorld(options: ChatWorldOptions): ChatWorld {
+  const { tenant, publicUrl, notice, flow, store, log } = options;
+  return {
+    tenant,
+    publicUrl,
+    notice,
+    flow,
+    store,
+    requests: options.requests ?? store.requests,
+    links: createAccountLinks({ ...flow, tenant, links: store.chatLinks, publicUrl, cooldownSeconds: options.cooldownSeconds }),
+    freezes: { ...flow, freezes: store.freezes, credentials: store.credentials, announcer: options.freezeAnnouncer ?? flow.announcer },
+    card: { publicUrl, notice },
+    log,
+  };
+}
+
+/** What a press on one platform takes. */
+export function pressDepsOf(world: ChatWorld, platform: ChatAccount['platform'], linkMode: LinkMode): PressDeps {
+  const { tenant, flow, store, requests, links, card } = world;
+  return {
+    tenant,
+    platform,
+    linkMode,
+    directory: store.directory,
+    links,
+    cards: store.cards,
+    requests,
+    decide: (input) => decide(flow, input),
+    opened: (by, request_id, view) => markOpened(flow, by, request_id, view),
+    stepUp: (press) => stepUpLink({ ...flow, passkeys: store.passkeys }, press),
+    card,
+  };
+}
