@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { createAccountLinks } from '@countersign/chat';
 import { linkCodeHash, linkTokenHash, loneLeaf } from '@countersign/core/flow';
 import { visibleText } from '@countersign/dev-env/slack';
-import { ACTIONS } from './render.js';
+import { ACTIONS } from './buttons.js';
 import { createSlackWorld, MALLORY, type SlackWorld } from './testing/slack-world.js';
 
 /* How an account that is nobody's becomes somebody's, on Slack's side; the browser's side is intake's. */

@@ -2,7 +2,7 @@ import { digestOf } from '@countersign/core/request';
 import { DEMANDED_WORDS, demandMore } from '@countersign/dev-env/approval-world';
 import { visibleText } from '@countersign/dev-env/slack';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { ACTIONS } from './render.js';
+import { ACTIONS } from './buttons.js';
 import { createSlackWorld, type SlackWorld } from './testing/slack-world.js';
 
 /* What policy demands with an approval, asked for in Slack. */

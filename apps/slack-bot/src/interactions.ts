@@ -19,7 +19,7 @@ import {
 } from './modals.js';
 import { refOf } from './platform.js';
 import { linkButton, privateWords } from './private-words.js';
-import { ACTIONS } from './render.js';
+import { ACTIONS } from './buttons.js';
 import { type SlackCalls, slackError } from './slack-calls.js';
 import type { SlackWorkspace } from './workspace.js';
 

@@ -1,4 +1,4 @@
-import { ACTIONS } from './render.js';
+import { ACTIONS } from './buttons.js';
 import { type Block, escapeMrkdwn } from './rich-text.js';
 
 /** A message of words for one person, shown letter for letter. */

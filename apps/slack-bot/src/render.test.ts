@@ -4,7 +4,8 @@ import type { Card } from '@countersign/contracts';
 import { blockComplaints, MESSAGE_LIMIT, messageWeight, viewComplaints, visibleText } from '@countersign/dev-env/slack';
 import fc from 'fast-check';
 import { everythingModal, reasonModal } from './modals.js';
-import { ACTIONS, renderCard } from './render.js';
+import { ACTIONS } from './buttons.js';
+import { renderCard } from './render.js';
 
 const digest = `sha256:${'a'.repeat(64)}`;
 const plain: Card = {
@@ -23,7 +24,7 @@ const plain: Card = {
   everything: '{"action":"data.export"}',
   hidden: null,
   warnings: [],
-  rule: { ids: ['customer-data'], explanation: 'Customer tables need the data owner', policy_digest: digest },
+  rule: { ids: ['customer-data'], explanation: 'Customer tables need the data owner', policy: 'example 1', policy_digest: digest },
   stages: [{ name: 'owners', groups: [{ group: 'data-owners', quorum: 1, approved: 0 }], open: true, satisfied: false }],
   waiting_for: '1 of data-owners',
   decisions: [],

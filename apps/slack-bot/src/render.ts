@@ -1,6 +1,7 @@
-import { count, cut, decisionText, oneLine, stageText, time, titleOf } from '@countersign/chat';
+import { count, cut, decisionText, oneLine, ruleText, stageText, time, titleOf } from '@countersign/chat';
 import type { Card, JsonObject } from '@countersign/contracts';
 import type { types } from '@slack/bolt';
+import { buttonsOf } from './buttons.js';
 import { type Block, bold, box, divider, escapeMrkdwn, header, line, note, richText, run } from './rich-text.js';
 
 /** A card as a Slack message. */
@@ -9,17 +10,6 @@ export interface SlackMessage {
   text: string;
   blocks: Block[];
 }
-
-/** What the buttons of a card are called in Slack's payloads. The `_with_reason` ones ask for a reason before they decide. */
-export const ACTIONS = {
-  approve: 'countersign_approve',
-  approveWithReason: 'countersign_approve_with_reason',
-  approveWithMore: 'countersign_approve_with_more',
-  deny: 'countersign_deny',
-  denyWithReason: 'countersign_deny_with_reason',
-  everything: 'countersign_everything',
-  open: 'countersign_open',
-} as const;
 
 /**
  * Blocks in a message: Slack's limit is 50. Characters in a message: Slack refuses from about 13,200 on, and does not say how it counts
@@ -123,7 +113,7 @@ function blocksOf(card: Card, measure: Measure): Block[] {
   }
   if (card.hidden !== null) blocks.push(note(cut(card.hidden, 600)));
 
-  blocks.push(divider, richText(line(bold('Rule: '), run(shortLine(`${card.rule.ids.join(', ') || 'default'}. ${card.rule.explanation}`, 600)))));
+  blocks.push(divider, richText(line(bold('Rule: '), run(shortLine(ruleText(card), 600)))));
   const stages = few(card.stages, measure.entries, 'stages');
   if (stages.shown.length > 0) blocks.push(richText(line(...stages.shown.flatMap((stage, index) => [run(`${index === 0 ? '' : '\n'}${stageText(stage)}`)]))));
   if (card.waiting_for !== null) blocks.push(richText(line(bold('Needed: '), run(shortLine(card.waiting_for, 400)))));
@@ -144,38 +134,9 @@ function blocksOf(card: Card, measure: Measure): Block[] {
         ),
       ),
     );
-  blocks.push(buttonsOf(card));
+  blocks.push(...buttonsOf(card));
   return blocks;
 }
-
-/** The buttons carry the request and its digest alone: what was shown is what is decided. */
-function buttonsOf(card: Card): Block {
-  const value = JSON.stringify({ request_id: card.request_id, request_digest: card.request_digest });
-  const button = (label: string, action_id: string, style?: 'primary' | 'danger'): types.Button => ({
-    type: 'button',
-    action_id,
-    value,
-    text: { type: 'plain_text', text: label, emoji: false },
-    ...(style === undefined ? {} : { style }),
-  });
-  const decide = card.open
-    ? [
-        button('Approve', asksMore(card) ? ACTIONS.approveWithMore : card.reason_required.approve ? ACTIONS.approveWithReason : ACTIONS.approve, 'primary'),
-        button('Deny', card.reason_required.deny ? ACTIONS.denyWithReason : ACTIONS.deny, 'danger'),
-      ]
-    : [];
-  return {
-    type: 'actions',
-    elements: [
-      ...decide,
-      button('Show everything', ACTIONS.everything),
-      { type: 'button', action_id: ACTIONS.open, url: card.url, text: { type: 'plain_text', text: 'Open in browser', emoji: false } },
-    ],
-  };
-}
-
-/** Whether an approval takes something that a modal asks for. */
-const asksMore = ({ demands }: Card): boolean => demands !== undefined && demands.tickets.length + demands.acknowledge.length > 0;
 
 /** A link shows the host that it leads to, whatever it calls itself. */
 function linkRun(link: Card['links'][number]) {

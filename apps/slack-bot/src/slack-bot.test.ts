@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { STEP_UP_TEXT } from '@countersign/chat';
 import { demandPasskey } from '@countersign/dev-env/approval-world';
 import { visibleText } from '@countersign/dev-env/slack';
-import { ACTIONS } from './render.js';
+import { ACTIONS } from './buttons.js';
 import { createSlackWorld, type SlackWorld } from './testing/slack-world.js';
 
 /* What is Slack's own; what every platform guarantees is shown by platform.test.ts. */

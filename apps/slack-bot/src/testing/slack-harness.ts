@@ -1,6 +1,6 @@
 import type { AccountKind, Forgery, PlatformHarness, PressAnswer, ShownCard } from '@countersign/chat/conformance';
 import { type Interaction, type SlackMessage, type SlackUser, visibleText } from '@countersign/dev-env/slack';
-import { ACTIONS } from '../render.js';
+import { ACTIONS } from '../buttons.js';
 import { accountOf, CHANNEL, createSlackWorld, MALLORY, SECOND_OF_BOB } from './slack-world.js';
 
 /** What an account of alice's must be to be no good. */

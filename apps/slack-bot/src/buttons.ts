@@ -1,0 +1,90 @@
+import { type CardAction, cardActions, cut } from '@countersign/chat';
+import type { Card } from '@countersign/contracts';
+import type { types } from '@slack/bolt';
+import { type Block } from './rich-text.js';
+
+/** What the buttons of a card are called in Slack's payloads. The `_with_reason` ones ask for a reason before they decide. */
+export const ACTIONS = {
+  approve: 'countersign_approve',
+  approveWithReason: 'countersign_approve_with_reason',
+  approveWithMore: 'countersign_approve_with_more',
+  deny: 'countersign_deny',
+  denyWithReason: 'countersign_deny_with_reason',
+  everything: 'countersign_everything',
+  open: 'countersign_open',
+} as const;
+
+/** What a button of ours carries: ids alone, for whoever presses may send anything. */
+export interface ButtonValue {
+  request_id: string;
+  request_digest: string;
+  /** What the action is about besides the request: a question, a review. */
+  subject?: string;
+}
+
+/** The buttons under a card. They carry the request and its digest alone: what was shown is what is decided. */
+export function buttonsOf(card: Card): Block[] {
+  const value = { request_id: card.request_id, request_digest: card.request_digest };
+  const decide = card.open
+    ? [
+        button(
+          'Approve',
+          asksMore(card) ? ACTIONS.approveWithMore : card.reason_required.approve ? ACTIONS.approveWithReason : ACTIONS.approve,
+          value,
+          'primary',
+        ),
+        button('Deny', card.reason_required.deny ? ACTIONS.denyWithReason : ACTIONS.deny, value, 'danger'),
+      ]
+    : [];
+  return rowsOf([...decide, button('Show everything', ACTIONS.everything, value), linkTo('Open in browser', card.url)]);
+}
+
+/** Whether an approval takes something that a modal asks for. */
+const asksMore = ({ demands }: Card): boolean => demands !== undefined && demands.tickets.length + demands.acknowledge.length > 0;
+
+/** A label may have 75 characters, a value 2,000 (Block Kit, button element). */
+const MOST_LABEL = 75;
+const labelOf = (label: string): string => (label.trim() === '' ? '(empty)' : cut(label, MOST_LABEL));
+
+export function button(label: string, action_id: string, value: ButtonValue, style?: 'primary' | 'danger'): types.Button {
+  return {
+    type: 'button',
+    action_id,
+    value: JSON.stringify(value),
+    text: { type: 'plain_text', text: labelOf(label), emoji: false },
+    ...(style === undefined ? {} : { style }),
+  };
+}
+
+/** A button that opens an address in the person's own browser. `nth` tells apart those of one block. */
+export function linkTo(label: string, url: string, nth = 0, style?: 'primary'): types.Button {
+  return {
+    type: 'button',
+    action_id: nth === 0 ? ACTIONS.open : `${ACTIONS.open}_${String(nth)}`,
+    url,
+    text: { type: 'plain_text', text: labelOf(label), emoji: false },
+    ...(style === undefined ? {} : { style }),
+  };
+}
+
+/** Slack takes 25 elements in a block of actions. */
+export function rowsOf(elements: types.ActionsBlock['elements']): Block[] {
+  const rows: Block[] = [];
+  for (let from = 0; from < elements.length; from += 25) rows.push({ type: 'actions', elements: elements.slice(from, from + 25) });
+  return rows;
+}
+
+const ACT = /^countersign_act_([a-z_]+?)(?:_\d+)?$/;
+/** Every button that stands for an action. */
+export const ACT_ACTION = /^countersign_act_/;
+
+/** What the button of an action is called in Slack's payloads; `nth` tells apart those of one block. */
+export function actOf(action: CardAction, nth = 0): string {
+  return `countersign_act_${action}_${String(nth)}`;
+}
+
+/** The action that a button's name stands for; null for a name that is not of our making. */
+export function actionNamed(actionId: string): CardAction | null {
+  const [, name] = ACT.exec(actionId) ?? [];
+  return cardActions.find((action) => action === name) ?? null;
+}
