@@ -1,7 +1,5 @@
 import type { AuthenticatedPerson } from '@countersign/identity';
-import type { Requirement } from '@countersign/contracts';
-import { namedIn } from '@countersign/core/decision';
-import { isNamed } from '@countersign/core/policy';
+import { personMayRead, readsAll } from '@countersign/core/decision';
 import type { Caller, Person, RequestFilter, RequestState } from '@countersign/core/ports';
 
 /** Who reads: a caller by its key, or a person by a credential of their own. */
@@ -14,18 +12,7 @@ export type Reader = { kind: 'caller'; tenant: string; caller: Caller } | Authen
 export function mayRead(reader: Reader, { request, decisions }: RequestState): boolean {
   if (request.tenant !== reader.tenant) return false;
   if (reader.kind === 'caller') return request.requester.id === reader.caller.key_id;
-  const { person } = reader;
-  return (
-    seesAll(person) ||
-    namedIn(request.chain, person) ||
-    decisions.some((decision) => decision.person.id === person.id || decision.delegate_for?.id === person.id) ||
-    (request.requirement !== null && isNamed(request.requirement, actingGroups(request.requirement, person)))
-  );
-}
-
-/** The person's own groups, and those that absent people lend where the request's policy lets anybody stand in. */
-function actingGroups({ delegation }: Requirement, { groups, lent = [] }: Person): string[] {
-  return delegation?.within === 'anyone' ? [...groups, ...lent] : groups;
+  return personMayRead(reader.person, { request, decisions });
 }
 
 /** The same rule for lists, which the store applies. */
@@ -42,7 +29,7 @@ export function seesOperations(person: Person): boolean {
 
 /** Whether a person's roles let them read everything of their tenant: requests (masked) and ledger entries. */
 export function seesAll(person: Person): boolean {
-  return person.roles.includes('auditor') || person.roles.includes('administrator');
+  return readsAll(person);
 }
 
 /** Whether a person may change what all of the tenant depend on: an administrator, by a session or a token that says so. */

@@ -1,12 +1,14 @@
 export { type AccountLinks, type AccountLinksWorld, createAccountLinks } from './account-links.js';
 export { type LinkMode, personOf } from './account.js';
 export { isAskedOf } from './audience.js';
-export { count, cut, decisionText, oneLine, stageText, time, titleOf, wholeText } from './card-words.js';
+export { count, cut, decisionText, oneLine, ruleText, stageText, time, titleOf, wholeText } from './card-words.js';
 export { type CardWorkerDeps, createCardWorker } from './card-worker.js';
 export { type ChatCommand, type CommandAnswer, type CommandDeps, createOnce, handleCommand, readCommand } from './commands.js';
 export { PlatformError, type PlatformErrorCode } from './errors.js';
 export type { AccountFacts, ChatPlatform } from './platform.js';
 export { FAULT_TEXT, handlePress, noteOpened, type Press, type PressAnswer, type PressDeps, STEP_UP_BUTTON, STEP_UP_TEXT } from './press.js';
+export { createChatActions } from './actions/create.js';
+export { actionLabels, type ActionOffer, actionsOf } from './actions/offers.js';
 export { type ActionAnswer, type ActionPress, type CardAction, cardActions, type ChatActions, type Form, type FormField, type FormValues } from './actions.js';
 export type { Addressee, ChatMessage, MessageAction, Messenger } from './message.js';
 export { type ChatLog, type ChatStore, type ChatWorld, type ChatWorldOptions, createChatWorld, pressDepsOf } from './world.js';

@@ -2,7 +2,7 @@ import type { Authenticated, Card, JsonObject, Verdict, Via } from '@countersign
 import { cardOf, type CardOptions } from '@countersign/core/card';
 import { type Refusal, refuse } from '@countersign/core/decision';
 import type { DecideInput, DecideOutcome, StepUpPress } from '@countersign/core/flow';
-import type { CardStore, ChatAccount, DirectoryStore, RequestStore } from '@countersign/core/ports';
+import type { CardStore, ChatAccount, DirectoryStore, Person, RequestStore } from '@countersign/core/ports';
 import type { AccountLinks } from './account-links.js';
 import { type LinkMode, personOf } from './account.js';
 import type { AccountFacts } from './platform.js';
@@ -64,19 +64,38 @@ export async function handlePress(deps: PressDeps, press: Press): Promise<PressA
   }
   const found = await personOf(deps, { tenant: deps.tenant, platform: deps.platform, mode: deps.linkMode }, press.account);
   if (found.kind === 'refused') return { ...found, card: null };
+  return decideAs(deps, found.person, press);
+}
+
+/** What a verified person decides, by whichever button or form of a chat. */
+export interface Deciding extends Omit<Press, 'ref'> {
+  /** Lets it pass in an emergency. */
+  break_glass?: true;
+  /** The id of the person in whose stead. */
+  delegate_for?: string;
+  /** Decided together with others. */
+  bulk?: true;
+}
+
+/** Decides for a person whom the platform's account stands for; where policy wants a passkey, gives the way to the page where it is used. */
+export async function decideAs(deps: PressDeps, person: Pick<Person, 'id'>, press: Deciding): Promise<PressAnswer> {
+  const { request_id, verdict, reason, ticket, acknowledged, break_glass, delegate_for, bulk } = press;
   const outcome = await deps.decide({
     decider: {
       tenant: deps.tenant,
-      person_id: found.person.id,
+      person_id: person.id,
       via: viaOf(deps.platform),
       authenticated: authenticatedBy(deps.platform, press),
       may_decide: true,
     },
-    request_id: press.request_id,
-    verdict: press.verdict,
-    ...(press.reason === null ? {} : { reason: press.reason }),
-    ...(press.ticket === undefined ? {} : { ticket: press.ticket }),
-    ...(press.acknowledged === undefined ? {} : { acknowledged: press.acknowledged }),
+    request_id,
+    verdict,
+    ...(reason === null ? {} : { reason }),
+    ...(ticket === undefined ? {} : { ticket }),
+    ...(acknowledged === undefined ? {} : { acknowledged }),
+    ...(break_glass === undefined ? {} : { break_glass }),
+    ...(delegate_for === undefined ? {} : { delegate_for }),
+    ...(bulk === undefined ? {} : { bulk }),
     request_digest: press.request_digest,
   });
   if (outcome.kind === 'refused') {
@@ -85,8 +104,7 @@ export async function handlePress(deps: PressDeps, press: Press): Promise<PressA
       const link = card !== null && MORE_IS_ASKED.has(outcome.code) ? { link: { label: OPEN_BUTTON, url: card.url } } : {};
       return { ...outcome, card, ...link };
     }
-    const { request_id, verdict, reason } = press;
-    const url = await deps.stepUp({ tenant: deps.tenant, request_id, person_id: found.person.id, verdict, reason, via: deps.platform });
+    const url = await deps.stepUp({ tenant: deps.tenant, request_id, person_id: person.id, verdict, reason, via: deps.platform });
     return { kind: 'step_up', text: STEP_UP_TEXT, url, card };
   }
   return { kind: 'decided', text: decidedText(outcome), card: cardOf(outcome.state, deps.card) };
@@ -111,7 +129,7 @@ function decidedText(outcome: Extract<DecideOutcome, { kind: 'decided' }>): stri
 
 const viaOf = (platform: ChatAccount['platform']): Via => platform;
 
-function authenticatedBy(platform: ChatAccount['platform'], press: Press): Authenticated {
+function authenticatedBy(platform: ChatAccount['platform'], press: Pick<Press, 'account' | 'at'>): Authenticated {
   return { issuer: `${platform}:${press.account.workspace}`, method: platform, at: press.at };
 }
 
@@ -120,7 +138,7 @@ export const STEP_UP_TEXT = 'Nothing is decided yet: policy asks for your passke
 export const STEP_UP_BUTTON = 'Confirm with passkey';
 
 /** Refusals of a press that the request's page makes good: it asks for what a button cannot. */
-const MORE_IS_ASKED: ReadonlySet<Refusal['code']> = new Set([
+export const MORE_IS_ASKED: ReadonlySet<Refusal['code']> = new Set([
   'ticket_required',
   'acknowledgement_required',
   'must_open',
@@ -128,7 +146,7 @@ const MORE_IS_ASKED: ReadonlySet<Refusal['code']> = new Set([
   'not_break_glass',
   'step_up_required',
 ]);
-const OPEN_BUTTON = 'Open the request';
+export const OPEN_BUTTON = 'Open the request';
 
 /** The words for a fault: nothing was decided. */
 export const FAULT_TEXT = 'Something failed on our side, so nothing was decided. Try again, or decide in the web inbox.';

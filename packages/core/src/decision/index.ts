@@ -6,4 +6,5 @@ export { checkPasskeyEvidence, type EvidenceFault, type EvidenceVerdict, type Sp
 export { alikeRefusal } from './alike.js';
 export { brokenBy, countedApprovals } from './counted.js';
 export { type Given, hasItsTickets, unmetObligation } from './obligations.js';
+export { personMayRead, readsAll } from './reader.js';
 export { lentGroups, type Loan, loanOf } from './stand-in.js';
