@@ -89,6 +89,11 @@ export const COMMANDS: readonly { name: string; summary: string; load: () => Pro
     summary: 'tie an example person to a real account',
     load: async () => (await import('./commands/quickstart-link.js')).quickstartLink,
   },
+  {
+    name: 'slack manifest',
+    summary: 'print the manifest that makes or mends the Slack app',
+    load: async () => (await import('./commands/slack/manifest.js')).slackManifestCommand,
+  },
   { name: 'doctor', summary: 'look whether an installation is sound', load: async () => (await import('./commands/doctor.js')).doctor },
   { name: 'verify', summary: 'check the receipt of a request, offline', load: async () => (await import('./commands/verify.js')).verify },
   { name: 'verify-webhook', summary: "check a callback's signature", load: async () => (await import('./commands/verify-webhook.js')).verifyWebhookCommand },

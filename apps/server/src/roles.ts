@@ -171,7 +171,7 @@ export async function startSlack(parts: Parts): Promise<SlackBot | null> {
   const bot = createSlackBot({
     world: chatWorld(parts),
     config: {
-      botToken: slack.botToken.reveal(),
+      botToken: slack.botToken?.reveal() ?? '',
       signingSecret: slack.signingSecret?.reveal() ?? null,
       appToken: slack.appToken?.reveal() ?? null,
       apiUrl: slack.apiUrl ?? 'https://slack.com/api/',

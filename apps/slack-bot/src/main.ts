@@ -1,4 +1,5 @@
 import { type ChatLog, type ChatWorld, createCardWorker, PlatformError, pressDepsOf } from '@countersign/chat';
+import { missingScopes, SLACK_PATHS } from '@countersign/chat/slack-app';
 import type { Card, JsonObject } from '@countersign/contracts';
 import type { Clock } from '@countersign/core/ports';
 import { epochMs } from '@countersign/core/request';
@@ -31,19 +32,6 @@ export interface SlackBot {
   preview(card: Card): JsonObject;
 }
 
-/** What the app must be allowed to do; docs/slack.md says why each is needed. */
-const REQUIRED_SCOPES = [
-  'chat:write',
-  'commands',
-  'im:write',
-  'users:read',
-  'users:read.email',
-  'channels:read',
-  'groups:read',
-  'channels:history',
-  'groups:history',
-] as const;
-
 /** Slack's own limit for a request's age; we hold it in both directions, for Bolt takes time stamps from the future. */
 const MOST_SKEW_SECONDS = 300;
 
@@ -69,7 +57,7 @@ export function createSlackBot(deps: SlackBotDeps): SlackBot {
   });
   const receiver =
     config.appToken === null
-      ? new bolt.ExpressReceiver({ signingSecret: config.signingSecret ?? '', endpoints: PATH, logger, processEventErrorHandler: refuseRepeated })
+      ? new bolt.ExpressReceiver({ signingSecret: config.signingSecret ?? '', endpoints: SLACK_PATHS.events, logger, processEventErrorHandler: refuseRepeated })
       : new bolt.SocketModeReceiver({ appToken: config.appToken, logger, installerOptions: { clientOptions: { slackApiUrl: config.apiUrl } } });
   const app = new bolt.App({
     receiver,
@@ -130,7 +118,7 @@ export function createSlackBot(deps: SlackBotDeps): SlackBot {
   return {
     mount: () => ({
       name: 'slack',
-      paths: receiver instanceof bolt.ExpressReceiver ? [PATH] : [],
+      paths: receiver instanceof bolt.ExpressReceiver ? [SLACK_PATHS.events] : [],
       handler: (request, response) => {
         if (!(receiver instanceof bolt.ExpressReceiver) || !isFresh(request, clock)) {
           response.writeHead(401).end();
@@ -149,7 +137,7 @@ export function createSlackBot(deps: SlackBotDeps): SlackBot {
       }
       try {
         const { teamId, scopes } = await workspace.self();
-        const missing = REQUIRED_SCOPES.filter((scope) => scopes.length > 0 && !scopes.includes(scope));
+        const missing = scopes.length === 0 ? [] : missingScopes(scopes);
         if (missing.length > 0) log.error({ missing }, 'the Slack app lacks scopes; see docs/slack.md');
         log.info({ team: teamId, channel: config.channel }, 'Slack is connected');
       } catch (error) {
@@ -165,8 +153,6 @@ export function createSlackBot(deps: SlackBotDeps): SlackBot {
     preview: previewCard,
   };
 }
-
-const PATH = '/slack/events';
 
 /** Whether the time stamp that the signature covers is within five minutes of now, either way. */
 function isFresh(request: IncomingMessage, clock: Clock): boolean {

@@ -162,6 +162,13 @@ describe('problems', () => {
   test('Slack needs something to verify with', () => {
     expect(wrong({ SLACK_BOT_TOKEN: 'xoxb-1' })).toEqual(['SLACK_SIGNING_SECRET']);
     expect(wrong({ SLACK_APP_TOKEN: 'xapp-1' })).toEqual(['SLACK_BOT_TOKEN']);
+    // Workspaces installed by OAuth need no token of the operator's; the client alone is for Sign in with Slack.
+    const client = { SLACK_CLIENT_ID: 'c', SLACK_CLIENT_SECRET: 's' };
+    expect(good({ SLACK_SIGNING_SECRET: 's', ...client }).slack).toMatchObject({ oauth: { clientId: 'c' } });
+    expect(good({ SLACK_SIGNING_SECRET: 's', ...client }).slack?.botToken).toBeUndefined();
+    expect(good({ SLACK_BOT_TOKEN: 'xoxb-1', SLACK_SIGNING_SECRET: 's', ...client }).slack).toMatchObject({ oauth: { clientId: 'c' } });
+    expect(good(client).slack).toBeUndefined();
+    expect(wrong({ SLACK_SIGNING_SECRET: 's', SLACK_CLIENT_ID: 'c' })).toEqual(['SLACK_CLIENT_SECRET']);
     expect(
       good({ SLACK_BOT_TOKEN: 'xoxb-1', SLACK_SIGNING_SECRET: 's', SLACK_API_URL: 'http://127.0.0.1:9/api/', SLACK_CHANNEL: '#approvals' }).slack,
     ).toMatchObject({ channel: '#approvals' });

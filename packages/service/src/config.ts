@@ -54,7 +54,10 @@ export interface Config {
   /** Where trusted proxies write the client certificate, in lower case. */
   readonly clientCertHeader?: string;
   readonly slack?: {
-    readonly botToken: Secret;
+    /** The one workspace whose token the operator gives; absent: workspaces are installed by OAuth alone. */
+    readonly botToken?: Secret;
+    /** Lets administrators install further workspaces. */
+    readonly oauth?: { readonly clientId: string; readonly clientSecret: Secret };
     readonly signingSecret?: Secret;
     /** Socket mode. */
     readonly appToken?: Secret;
@@ -261,12 +264,13 @@ function databaseProblems(has: Has, allRoles: boolean): ConfigProblem[] {
 function slackProblems(has: Has): ConfigProblem[] {
   if (!has('SLACK_BOT_TOKEN')) {
     const lonely = (['SLACK_SIGNING_SECRET', 'SLACK_APP_TOKEN'] as const).filter(has);
-    if (lonely.length === 0) return [];
+    // Half a client is its own problem.
+    if (lonely.length === 0 || has('SLACK_CLIENT_ID') || has('SLACK_CLIENT_SECRET')) return [];
     return [
       {
         variable: 'SLACK_BOT_TOKEN',
         problem: `is missing, though ${lonely.join(' and ')} is set`,
-        fix: 'Set it to the bot token of the Slack app (xoxb-…), or unset the others to leave Slack off.',
+        fix: 'Set it to the bot token of the Slack app (xoxb-…), or SLACK_CLIENT_ID and SLACK_CLIENT_SECRET to install workspaces by OAuth; or unset the others to leave Slack off.',
       },
     ];
   }
@@ -354,9 +358,14 @@ function tenantProblems({ OIDC_ISSUER: issuer, OIDC_PRESET: preset, OIDC_PIN: pi
 }
 
 function slackOf(values: Partial<Variables>): Config['slack'] | undefined {
-  if (values.SLACK_BOT_TOKEN === undefined) return undefined;
+  const { SLACK_CLIENT_ID: clientId, SLACK_CLIENT_SECRET: clientSecret } = values;
+  const oauth = clientId === undefined || clientSecret === undefined ? undefined : { clientId, clientSecret: new Secret(clientSecret) };
+  // The client's id and secret alone are for Sign in with Slack.
+  const reachable = values.SLACK_SIGNING_SECRET !== undefined || values.SLACK_APP_TOKEN !== undefined;
+  if (values.SLACK_BOT_TOKEN === undefined && (oauth === undefined || !reachable)) return undefined;
   return {
-    botToken: new Secret(values.SLACK_BOT_TOKEN),
+    ...given('botToken', secret(values.SLACK_BOT_TOKEN)),
+    ...given('oauth', oauth),
     ...given('signingSecret', secret(values.SLACK_SIGNING_SECRET)),
     ...given('appToken', secret(values.SLACK_APP_TOKEN)),
     ...given('apiUrl', values.SLACK_API_URL),

@@ -1,5 +1,5 @@
 import { readConfig } from '@countersign/service';
-import { EXIT } from '../cli-error.js';
+import { CliError, EXIT } from '../cli-error.js';
 import { type Command, readArguments } from '../command.js';
 import { type Check, fail, ok } from '../doctor/check.js';
 import { identityChecks } from '../doctor/identity.js';
@@ -10,8 +10,9 @@ import { slackChecks } from '../doctor/slack.js';
 import { homeOf } from '../home.js';
 import { serviceUrl } from '../ledger/live-source.js';
 
-const USAGE = `Usage: countersign doctor [options]
+const USAGE = `Usage: countersign doctor [slack] [options]
   Looks at an installation with the service's own environment, and says what to do about what is wrong.
+  slack                    look at Slack alone: tokens, scopes, channel, the road of presses, clock
   --url URL                look at a running server, too
   --home FOLDER            COUNTERSIGN_HOME (default .countersign)
   --json                   the result as JSON
@@ -22,22 +23,23 @@ export const doctor: Command = {
   summary: 'look whether an installation is sound',
   usage: USAGE,
   async run(args, terminal) {
-    const { values } = readArguments(args, { url: { type: 'string' }, home: { type: 'string' }, json: { type: 'boolean', default: false } }, 0);
+    const { values, positionals } = readArguments(args, { url: { type: 'string' }, home: { type: 'string' }, json: { type: 'boolean', default: false } }, 1);
+    const [part] = positionals;
+    if (part !== undefined && part !== 'slack') throw new CliError('usage', `There is no part ${JSON.stringify(part)} to look at alone: slack.`);
     const url = values.url === undefined ? null : serviceUrl(values.url);
     const checks: Check[] = [nodeCheck(process.versions.node)];
     const read = readConfig({ ...terminal.env, COUNTERSIGN_HOME: homeOf(terminal, values.home) });
     if (!read.ok) checks.push(...read.problems.map(({ variable, problem, fix }) => fail('configuration', `${variable} ${problem}`, fix)));
     else {
       const { config } = read;
-      checks.push(
-        ok('configuration', 'can be read'),
-        quickstartCheck(config),
-        ...(await databaseChecks(config, terminal)),
-        callbackCheck(config),
-        passkeyCheck(config),
-      );
-      checks.push(...(await identityChecks(config)));
-      if (config.slack !== undefined) checks.push(...(await slackChecks(config.slack)));
+      checks.push(ok('configuration', 'can be read'));
+      if (part === undefined) {
+        checks.push(quickstartCheck(config), ...(await databaseChecks(config, terminal)), callbackCheck(config), passkeyCheck(config));
+        checks.push(...(await identityChecks(config)));
+      }
+      if (config.slack !== undefined) checks.push(...(await slackChecks(config.slack, config.http.publicUrl)));
+      else if (part === 'slack')
+        checks.push(fail('Slack', 'is not set up', 'docs/slack.md leads there; SLACK_BOT_TOKEN and SLACK_SIGNING_SECRET are the least.'));
     }
     if (url !== null) checks.push(...(await serverChecks(url)));
     const failing = checks.filter(({ status }) => status === 'fail').length;
