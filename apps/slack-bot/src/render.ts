@@ -2,7 +2,7 @@ import { count, cut, decisionText, oneLine, ruleText, stageText, time, titleOf }
 import type { Card, JsonObject } from '@countersign/contracts';
 import type { types } from '@slack/bolt';
 import { buttonsOf } from './buttons.js';
-import { type Block, bold, box, divider, escapeMrkdwn, header, line, note, richText, run } from './rich-text.js';
+import { type Block, bold, box, divider, escapeMrkdwn, header, line, moment, note, richText, run } from './rich-text.js';
 
 /** A card as a Slack message. */
 export interface SlackMessage {
@@ -120,7 +120,10 @@ function blocksOf(card: Card, measure: Measure): Block[] {
   const decisions = few(card.decisions, measure.entries, 'decisions');
   for (const decision of decisions.shown) blocks.push(richText(line(run(shortLine(decisionText(decision), Math.max(120, measure.value))))));
   if (decisions.rest !== null) blocks.push(note(decisions.rest));
-  if (card.open) blocks.push(richText(line(bold('Decide before '), run(`${time(card.expires_at)}; after that it does not run.`))));
+  if (card.open)
+    blocks.push(
+      richText(line(bold('Decide before '), moment(card.expires_at, time(card.expires_at)), run(` (${time(card.expires_at)}); after that it does not run.`))),
+    );
   blocks.push(note(`${card.request_id} · asked ${time(card.created_at)} · request ${card.request_digest}`));
   if (partial)
     blocks.push(

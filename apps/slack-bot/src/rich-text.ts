@@ -5,11 +5,16 @@ import type { types } from '@slack/bolt';
  * mrkdwn would read `<!channel>`, `*bold*` and bare addresses in it, and has no escape for most of them.
  */
 export type Block = types.KnownBlock;
-export type Run = types.RichTextText | types.RichTextLink;
+export type Run = types.RichTextText | types.RichTextLink | types.RichTextDate;
 
 /** A run of text; Slack refuses an empty one. */
 export function run(text: string, style?: types.RichTextText['style']): Run {
   return { type: 'text', text: text === '' ? '(empty)' : text, ...(style === undefined ? {} : { style }) };
+}
+
+/** An instant of ours in the reader's own time zone and words; `fallback` where a client cannot say it. */
+export function moment(instant: string, fallback: string): Run {
+  return { type: 'date', timestamp: Math.floor(Date.parse(instant) / 1_000), format: '{date_short_pretty} at {time}', fallback };
 }
 
 export const bold = (text: string): Run => run(text, { bold: true });

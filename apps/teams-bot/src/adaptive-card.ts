@@ -19,9 +19,10 @@ interface Spaced {
 interface TextBlock extends Spaced {
   type: 'TextBlock';
   text: string;
-  size: 'large';
-  weight: 'bolder';
-  style: 'heading';
+  size: 'large' | 'small';
+  weight?: 'bolder';
+  style?: 'heading';
+  isSubtle?: true;
   wrap: true;
 }
 interface RichTextBlock extends Spaced {
@@ -108,6 +109,15 @@ export const box = (text: string): Element => ({
 });
 
 export const heading = (text: string): Element => ({ type: 'TextBlock', text, size: 'large', weight: 'bolder', style: 'heading', wrap: true });
+
+/**
+ * An instant of ours in the reader's own time zone and words, where the client can say it. The one text that is no run of a RichTextBlock: only
+ * TextBlocks have dates put in.
+ */
+export function inOwnTime(instant: string): Element {
+  const at = `${instant.slice(0, 19)}Z`;
+  return { type: 'TextBlock', text: `In your time zone: {{DATE(${at},SHORT)}}, {{TIME(${at})}}`, size: 'small', isSubtle: true, wrap: true, spacing: 'none' };
+}
 
 /** A link; anything but http and https stays text. */
 export function link(text: string, url: string): TextRun[] {

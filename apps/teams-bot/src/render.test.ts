@@ -22,7 +22,7 @@ const plain: Card = {
   everything: '{"action":"data.export"}',
   hidden: null,
   warnings: [],
-  rule: { ids: ['customer-data'], explanation: 'Customer tables need the data owner', policy_digest: digest },
+  rule: { ids: ['customer-data'], explanation: 'Customer tables need the data owner', policy: 'example 1', policy_digest: digest },
   stages: [{ name: 'owners', groups: [{ group: 'data-owners', quorum: 1, approved: 0 }], open: true, satisfied: false }],
   waiting_for: '1 of data-owners',
   decisions: [],
@@ -143,7 +143,10 @@ describe('a card', () => {
     const other = JSON.stringify(rendered, (key, value: unknown) => (key === 'inlines' ? [] : value));
     expect(other).not.toContain('evil.example');
     // A renderer replaces a date macro where it finds all of it in one run.
-    expect(JSON.stringify(rendered)).not.toContain('{{DATE');
+    // Ours, of the deadline, is the only one.
+    const ours = 'In your time zone: {{DATE(2026-11-21T16:00:00Z,SHORT)}}, {{TIME(2026-11-21T16:00:00Z)}}';
+    expect(JSON.stringify(rendered)).toContain(ours);
+    expect(JSON.stringify(rendered).replace(ours, '')).not.toContain('{{DATE');
   });
 
   test('a value cannot pretend to be a line of ours', () => {

@@ -1,4 +1,4 @@
-import { count, cut, decisionText, oneLine, stageText, time, titleOf, wholeText } from '@countersign/chat';
+import { count, cut, decisionText, oneLine, ruleText, stageText, time, titleOf, wholeText } from '@countersign/chat';
 import type { Card, JsonObject } from '@countersign/contracts';
 import {
   type Action,
@@ -9,6 +9,7 @@ import {
   bytesOf,
   type Element,
   heading,
+  inOwnTime,
   line,
   link,
   note,
@@ -157,7 +158,7 @@ function cardBy(card: Card, measure: Measure, told: string | null): AdaptiveCard
   body.push(...links.rest);
   if (card.hidden !== null) body.push(note(oneLine(cut(card.hidden, 600))));
 
-  body.push(line([...bold('Rule: '), ...runs(shortLine(`${card.rule.ids.join(', ') || 'default'}. ${card.rule.explanation}`, 600))], { separator: true }));
+  body.push(line([...bold('Rule: '), ...runs(shortLine(ruleText(card), 600))], { separator: true }));
   const stages = few(card.stages, measure.entries, 'stages');
   for (const stage of stages.shown) body.push(line(runs(shortLine(stageText(stage), Math.max(300, measure.value)))));
   body.push(...stages.rest);
@@ -165,7 +166,7 @@ function cardBy(card: Card, measure: Measure, told: string | null): AdaptiveCard
   const decisions = few(card.decisions, measure.entries, 'decisions');
   for (const decision of decisions.shown) body.push(line(runs(shortLine(decisionText(decision), Math.max(120, measure.value)))));
   body.push(...decisions.rest);
-  if (card.open) body.push(line([...bold('Decide before '), ...runs(`${time(card.expires_at)}; after that it does not run.`)]));
+  if (card.open) body.push(line([...bold('Decide before '), ...runs(`${time(card.expires_at)}; after that it does not run.`)]), inOwnTime(card.expires_at));
   if (partial)
     body.push(
       line(

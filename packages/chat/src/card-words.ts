@@ -24,6 +24,11 @@ export function stageText(stage: Card['stages'][number]): string {
   return `${cut(stage.name, 60)}: ${groups}${stage.satisfied ? ' (met)' : stage.open ? '' : ' (later)'}`;
 }
 
+/** Which rule of which policy asks, and why, in its author's words. */
+export function ruleText({ rule }: Card): string {
+  return `${rule.ids.join(', ') || 'default'} (policy ${rule.policy}). ${rule.explanation}`;
+}
+
 /** Who decided what, when, by which channel, and why. */
 export function decisionText(decision: Card['decisions'][number]): string {
   const verb = decision.verdict === 'approve' ? 'approved' : 'denied';
@@ -36,9 +41,7 @@ export function wholeText(card: Card): string {
   if (card.outcome !== null) parts.push(`${card.outcome.text} ${time(card.outcome.at)}`);
   if (card.warnings.length > 0) parts.push(card.warnings.map((warning) => `Beware: ${warning}`).join('\n'));
   parts.push(card.facts.map(({ label, value }) => `${label}: ${oneLine(value)}`).join('\n'));
-  parts.push(
-    `Rule: ${card.rule.ids.join(', ') || 'default'}. ${card.rule.explanation}\nPolicy: ${card.rule.policy_digest}\nEach rule and condition: ${card.url}`,
-  );
+  parts.push(`Rule: ${ruleText(card)}\nPolicy: ${card.rule.policy_digest}\nEach rule and condition: ${card.url}`);
   if (card.stages.length > 0) parts.push(card.stages.map(stageText).join('\n'));
   if (card.decisions.length > 0) parts.push(card.decisions.map(decisionText).join('\n'));
   if (card.hidden !== null) parts.push(card.hidden);

@@ -30,7 +30,8 @@ export const cardSchema = z
     hidden: z.string().nullable(),
     /** What the approver should beware of: invisible characters, look-alikes, a rule that could not be checked. */
     warnings: z.array(z.string()),
-    rule: z.strictObject({ ids: z.array(z.string()), explanation: z.string(), policy_digest: digestSchema }),
+    /** `policy`: the bundles by name and version. */
+    rule: z.strictObject({ ids: z.array(z.string()), explanation: z.string(), policy: z.string(), policy_digest: digestSchema }),
     stages: z.array(
       z.strictObject({
         name: z.string(),
@@ -55,6 +56,11 @@ export const cardSchema = z
     expires_at: instantSchema,
     /** Whether Approve and Deny are offered. */
     open: z.boolean(),
+    /**
+     * The request holds what may mislead who reads it in passing: Approve is offered beside the whole of it alone, which is opened first. Why
+     * stands among the warnings.
+     */
+    open_first: z.literal(true).optional(),
     reason_required: z.strictObject({ approve: z.boolean(), deny: z.boolean() }),
     /** An approval takes a passkey: it is made on the request's page, whatever button leads there. */
     passkey_required: z.literal(true).optional(),

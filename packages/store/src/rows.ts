@@ -16,7 +16,7 @@ export { instant, instantOrNull } from './instants.js';
 /** The members of a request that never change, in one document. */
 export type RequestDocument = Pick<
   ActionRequestRecord,
-  'warnings' | 'requester' | 'chain' | 'view' | 'masked' | 'resolved' | 'evaluation' | 'requirement' | 'callback' | 'grant_jkt' | 'pattern'
+  'warnings' | 'requester' | 'chain' | 'view' | 'masked' | 'resolved' | 'about' | 'evaluation' | 'requirement' | 'callback' | 'grant_jkt' | 'pattern'
 >;
 
 export interface RequestRow {
@@ -147,9 +147,10 @@ export function personOf(json: PersonJson): Person {
 }
 
 export function documentOf(request: ActionRequestRecord): RequestDocument {
-  const { warnings, requester, chain, view, masked, resolved, evaluation, requirement, callback, grant_jkt, pattern } = request;
+  const { warnings, requester, chain, view, masked, resolved, evaluation, requirement, callback, grant_jkt, pattern, about } = request;
   const jkt = grant_jkt === undefined ? {} : { grant_jkt };
-  return { warnings, requester, chain, view, masked, resolved, evaluation, requirement, callback, ...jkt, ...(pattern === undefined ? {} : { pattern }) };
+  const more = { ...jkt, ...(pattern === undefined ? {} : { pattern }), ...(about === undefined ? {} : { about }) };
+  return { warnings, requester, chain, view, masked, resolved, evaluation, requirement, callback, ...more };
 }
 
 export function requestOf(row: RequestRow): ActionRequestRecord {

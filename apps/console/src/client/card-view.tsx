@@ -99,7 +99,7 @@ export function CardView({ card, everything: open = null, onEverything }: { card
               Rule <strong>{card.rule.ids.join(', ')}</strong>
             </>
           )}
-          {card.rule.explanation === '' ? null : `: ${card.rule.explanation}`}
+          {card.rule.explanation === '' ? null : `: ${card.rule.explanation}`} <span className="quiet">({card.rule.policy})</span>
         </p>
         {card.stages.map((stage) => (
           <p className="stage" key={stage.name}>

@@ -156,7 +156,7 @@ function shown({ blocks }: SlackMessage): ShownCard {
 }
 
 /** Rich text elements that are no plain text or link. */
-const READ = new Set(['user', 'usergroup', 'channel', 'broadcast', 'emoji', 'team', 'date', 'color', 'mrkdwn', 'markdown']);
+const READ = new Set(['user', 'usergroup', 'channel', 'broadcast', 'emoji', 'team', 'color', 'mrkdwn', 'markdown']);
 
 /** What Slack reads: mrkdwn objects, mentions in the notification's text, elements that stand for somebody, addresses that it would unfurl. */
 function markup({ text, blocks, unfurl_links, unfurl_media }: SlackMessage): string[] {

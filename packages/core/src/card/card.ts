@@ -2,8 +2,9 @@ import type { Card, JsonValue } from '@countersign/contracts';
 import { type Progress, progress } from '../policy/quorum.js';
 import { describeMasks } from '../masking/index.js';
 import type { ActionRequestRecord, RequestState } from '../ports.js';
-import { makeVisible } from '../request/visible-text.js';
+import { makeVisible, type Unseen } from '../request/visible-text.js';
 import { requestUrlOf } from './url.js';
+import { doubtsOf } from './doubts.js';
 import { demandFacts, demandMembers } from './demands.js';
 import { marksOf, nameOf, outcomeText, waitingFor } from './words.js';
 
@@ -69,6 +70,7 @@ export function cardOf(state: RequestState, options: CardOptions): Card {
     rule: {
       ids: request.evaluation.rules,
       explanation: show.text(request.evaluation.explanation),
+      policy: policyWords(request),
       policy_digest: request.policy_digest,
     },
     stages: (current?.stages ?? []).map(({ stage, filled, satisfied, open: stageOpen }) => ({
@@ -94,8 +96,15 @@ export function cardOf(state: RequestState, options: CardOptions): Card {
     ...demandMembers(state, show),
     notice: options.notice,
   };
+  const doubts = open ? doubtsOf({ texts: [...stringsIn(view as unknown as JsonValue)], unseen: show.unseen(), links: card.links }) : [];
   const frozen = (state.freezes ?? []).map(({ id, reason, placed_at }) => `Frozen since ${placed_at} (${id}): ${show.line(reason)}`);
-  return { ...card, warnings: [...frozen, ...request.warnings, ...show.warnings()] };
+  return { ...card, ...(doubts.length === 0 ? {} : { open_first: true as const }), warnings: [...frozen, ...request.warnings, ...doubts, ...show.warnings()] };
+}
+
+/** The bundles by name and version, so that people recognise what the digest pins. */
+function policyWords({ about, policy_digest }: ActionRequestRecord): string {
+  const names = (about?.policy ?? []).map(({ name, version }) => `${name} ${version}`).join(' + ');
+  return names === '' ? policy_digest.slice(0, 'sha256:'.length + 12) : names;
 }
 
 /** Who asks, for whom, to do what to what. */
@@ -108,7 +117,7 @@ function headlineOf(request: ActionRequestRecord, line: (text: string) => string
 }
 
 function factsOf(request: ActionRequestRecord, text: (value: string) => string): Card['facts'] {
-  const { view, resolved, requester, chain } = request;
+  const { view, resolved, requester, chain, about } = request;
   const owner = chain.find((link) => link.role === 'key_owner');
   const behalf = chain.find((link) => link.role === 'on_behalf_of');
   const agentOwner = chain.find((link) => link.role === 'agent_owner');
@@ -120,6 +129,8 @@ function factsOf(request: ActionRequestRecord, text: (value: string) => string):
     ['Action', view.action],
     ['Resource', `${view.resource.type} ${view.resource.id}`],
     ['Labels', labels.length === 0 ? undefined : labels.map(([label, value]) => `${label}: ${value}`).join(', ')],
+    ['Data classes', about?.data_classes?.join(', ')],
+    ['Owner of the resource', about?.owner],
     ['Environment', resolved.environment ?? 'not said'],
     ['Reversibility', resolved.reversibility],
     ['Risk (says the caller)', view.context?.risk],
@@ -136,6 +147,18 @@ function linkTarget(url: string): { url: string; host: string } {
   return { url: parsed.href, host: parsed.host };
 }
 
+/** Every text that the request brings, names of members too. */
+function* stringsIn(value: JsonValue): Generator<string> {
+  if (typeof value === 'string') yield value;
+  else if (Array.isArray(value)) for (const entry of value) yield* stringsIn(entry);
+  else if (typeof value === 'object' && value !== null) {
+    for (const [name, entry] of Object.entries(value)) {
+      yield name;
+      yield* stringsIn(entry);
+    }
+  }
+}
+
 /** JSON on one line where it is short, indented where it is not. */
 function readable(value: JsonValue): string {
   const line = JSON.stringify(value);
@@ -144,10 +167,10 @@ function readable(value: JsonValue): string {
 
 /** Makes text visible and remembers what was found in it. */
 function shower() {
-  const found = new Map<string, string>();
+  const found = new Map<string, Unseen>();
   const text = (value: string): string => {
     const visible = makeVisible(value);
-    for (const entry of visible.found) found.set(entry.codePoint, `${entry.codePoint}${entry.name === '' ? '' : ` ${entry.name}`}`);
+    for (const entry of visible.found) found.set(entry.codePoint, entry);
     return visible.text;
   };
   return {
@@ -156,6 +179,15 @@ function shower() {
     line: (value: string): string => text(value).replaceAll('\n', '⏎'),
     value: (value: JsonValue): string => text(typeof value === 'string' ? value : readable(value)),
     warnings: (): string[] =>
-      found.size === 0 ? [] : [`The request contains characters that cannot be seen; they are shown as marks: ${[...found.values()].slice(0, 10).join(', ')}.`],
+      found.size === 0
+        ? []
+        : [
+            `The request contains characters that cannot be seen; they are shown as marks: ${[...found.values()]
+              .slice(0, 10)
+              .map(({ codePoint, name }) => `${codePoint}${name === '' ? '' : ` ${name}`}`)
+              .join(', ')}.`,
+          ],
+    /** What was made visible so far. */
+    unseen: (): Unseen[] => [...found.values()],
   };
 }

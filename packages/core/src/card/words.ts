@@ -19,7 +19,7 @@ export function waitingFor(progress: Progress): string | null {
 export const groupName = (group: string): string => (group === ADMINISTRATORS ? 'the administrators' : group);
 
 /** What became of a request, in one sentence. */
-export function outcomeText(state: RequestState): string | null {
+export function outcomeText(state: Pick<RequestState, 'request' | 'outcomes' | 'decisions' | 'report'>): string | null {
   const last = state.outcomes.at(-1);
   if (last === undefined) return null;
   const alike = last.status === 'approved' && state.request.pattern !== undefined ? last.reason : null;

@@ -11,7 +11,17 @@ import { agentProblem, agentWarnings, chainOf, refusals } from '../decision/inde
 import { type MaskResult, maskValue } from '../masking/index.js';
 import { answerOf, openedCallback } from '../outcome/index.js';
 import type { CompiledBundle, Evaluation, ExplanationPart, PolicyInput } from '../policy/index.js';
-import type { ActionRequestRecord, Caller, CallbackTarget, MaskedSubmission, OpenCommit, OpeningContext, RequestState, SealContext } from '../ports.js';
+import type {
+  AboutRequest,
+  ActionRequestRecord,
+  Caller,
+  CallbackTarget,
+  MaskedSubmission,
+  OpenCommit,
+  OpeningContext,
+  RequestState,
+  SealContext,
+} from '../ports.js';
 import {
   addSeconds,
   canonicalJson,
@@ -237,6 +247,7 @@ async function planOpen(
     view: shown.view,
     masked: shown.result.report,
     resolved,
+    about: aboutOf(bundle, judged.evaluation),
     evaluation: evaluationView,
     requirement,
     policy_digest: bundle.digest,
@@ -310,6 +321,14 @@ async function planOpen(
     ],
   };
   return { kind: 'planned', commit, state };
+}
+
+function aboutOf({ bundles }: CompiledBundle, { catalogued: { data_classes, owner } }: Evaluation): AboutRequest {
+  return {
+    policy: bundles.map(({ name, version }) => ({ name, version: String(version) })),
+    ...(data_classes.length === 0 ? {} : { data_classes }),
+    ...(owner === undefined ? {} : { owner }),
+  };
 }
 
 /** The catalogue fixes the environment of a resource; a caller that names another one is told. */

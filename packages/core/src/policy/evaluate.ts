@@ -42,6 +42,7 @@ export function evaluate(input: PolicyInput, rules: RuleSet): Evaluation {
       ...(known?.environment === undefined ? {} : { environment: known.environment }),
       reversibility: known?.reversibility ?? 'irreversible',
     },
+    catalogued: { data_classes: [...(known?.dataClasses ?? [])], ...(known?.owner === undefined ? {} : { owner: known.owner }) },
     ...(conflict === undefined ? {} : { environmentConflict: conflict }),
     maskPaths: sortedUnion(counted.map(({ masks }) => masks)),
     mustShow: sortedUnion(counted.map(({ mustShow }) => mustShow)),

@@ -5,6 +5,7 @@ import type { RuleDocument } from './bundle/schema-rule.js';
 
 export type { CoverageDocument, PolicyTest, RuleDocument, Tier };
 import type { RevealLayer } from './reveal.js';
+import type { Schedule } from './schedules.js';
 
 /** One file of a bundle, as read; the path is only used to say where a problem lies. */
 export interface BundleFile {
@@ -85,6 +86,12 @@ export interface CompiledBundle {
   groups: string[];
   /** The groups that it declares, sorted by name. */
   declaredGroups: readonly GroupInfo[];
+  /** The groups whose members are members of this one too, by what the bundle's groups include. Sorted. */
+  partsOf(group: string): readonly string[];
+  /** Who is on call, by the schedule's name. */
+  schedules: ReadonlyMap<string, Schedule>;
+  /** Every person whom the bundle names by address, sorted. */
+  people: string[];
   /** The groups that a member of these groups is in, by what the bundle's groups include. Sorted. */
   expandGroups(groups: readonly string[]): string[];
   /** The tests that stand in the bundle; they are no part of the canonical text. */
@@ -260,6 +267,8 @@ export interface Evaluation {
     /** The highest class of action, resource and chain; what is not declared counts as irreversible. */
     reversibility: Reversibility;
   };
+  /** What the catalogue says of the resource besides its labels: its classes of data, and who owns it. */
+  catalogued: { data_classes: string[]; owner?: string };
   environmentConflict?: EnvironmentConflict;
   /** Paths to mask, from every rule that counted, sorted. */
   maskPaths: string[];

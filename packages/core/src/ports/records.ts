@@ -1,5 +1,6 @@
 /** What is stored of a request, from submission to delivery. Plain data. */
 import type {
+  AskAgain,
   Authenticated,
   CallbackEvent,
   DecisionBody,
@@ -52,6 +53,8 @@ export interface ActionRequestRecord {
   view: MaskedSubmission;
   masked: MaskedValue[];
   resolved: Resolved;
+  /** For people: what policy and catalogue are called and say besides. No rule reads it. Absent in records of before it was kept. */
+  about?: AboutRequest;
   evaluation: EvaluationView;
   requirement: Requirement | null;
   policy_digest: string;
@@ -63,6 +66,15 @@ export interface ActionRequestRecord {
   grant_jkt?: string;
   /** Sealed {record_key, submission}: deleting it erases the payload and what the ledger's commitments could tell. */
   sealed_payload: Uint8Array;
+}
+
+/** By name what `policy_digest` pins, and what the catalogue says of the resource besides its labels. */
+export interface AboutRequest {
+  /** The bundles of the policy in force when it was opened, widest tier first. */
+  policy: { name: string; version: string }[];
+  data_classes?: string[];
+  /** Who owns the resource, as the catalogue has it. */
+  owner?: string;
 }
 
 export interface Resolved {
@@ -108,6 +120,8 @@ export interface DecisionRecord {
   /** What the decision came with, as far as anything was given. */
   ticket?: string;
   acknowledged?: string[];
+  /** Of a denial: whether asking again makes sense. */
+  ask_again?: AskAgain;
   /** The person in whose stead; `groups` are then those that this person lends. */
   delegate_for?: PersonView;
   break_glass?: true;

@@ -67,7 +67,7 @@ export function visibleText(blocks: readonly unknown[]): string {
     if (value['type'] === 'rich_text_section' || value['type'] === 'rich_text_preformatted' || value['type'] === 'rich_text_quote') {
       lines.push(
         array(value['elements'])
-          .map((element) => text(object(element)['text']) ?? text(object(element)['url']) ?? '')
+          .map((element) => text(object(element)['text']) ?? text(object(element)['url']) ?? text(object(element)['fallback']) ?? '')
           .join(''),
       );
       return;
@@ -312,6 +312,10 @@ function checkRichText(value: unknown, at: string, complaints: Complaints, conta
   }
   if (type === 'text') complaints.length(element['text'] ?? '', Number.POSITIVE_INFINITY, `${at}/text`);
   if (type === 'link') complaints.length(element['url'] ?? '', 3_000, `${at}/url`);
+  if (type === 'date') {
+    if (!Number.isInteger(element['timestamp'])) complaints.add('must be a whole number', `${at}/timestamp`);
+    complaints.length(element['format'] ?? '', 3_000, `${at}/format`);
+  }
   if (element['style'] !== undefined)
     complaints.keys(object(element['style']), ['bold', 'italic', 'strike', 'code', 'underline', 'highlight', 'client_highlight', 'unlink'], `${at}/style`);
 }
