@@ -43,15 +43,17 @@ describe('messages that are no cards', () => {
     expect(slack.messages('approvals').filter(({ thread_ts }) => thread_ts === undefined)).toHaveLength(1);
   });
 
-  test.each(['channel', 'thread', 'direct'])('a message whose answer was lost is not sent twice (%s)', async (where) => {
+  test.each(['channel', 'thread', 'direct'])('a message whose answer was lost is found by its key (%s)', async (where) => {
     const place = where === 'direct' ? await messenger.direct(account('U0ALICE')) : await messenger.channel('approvals');
     const parent = where === 'thread' ? slack.sayAs('U0BOB', 'approvals', 'a card').ts : null;
     const send = () => (parent === null ? messenger.say(place ?? '', message(), 'key-1') : messenger.reply({ channel: place, ts: parent }, message(), 'key-1'));
     slack.fail('chat.postMessage', 'lose_answer');
     await expect(send()).rejects.toMatchObject({ name: 'PlatformError', code: 'unreachable' });
-    const ref = await send();
+    const within = parent === null ? { place: place ?? '' } : { ref: { channel: place, ts: parent } };
+    const ref = await messenger.find?.(within, 'key-1');
     const sent = slack.messages(place ?? '').filter(({ user }) => user === slack.botUserId);
-    expect(sent.map(({ ts }) => ts)).toEqual([ref['ts']]);
+    expect(sent.map(({ ts }) => ts)).toEqual([ref?.['ts']]);
+    expect(await messenger.find?.(within, 'key-3')).toBeNull();
     // Another message with the same words is another message.
     await (parent === null ? messenger.say(place ?? '', message(), 'key-2') : messenger.reply({ channel: place, ts: parent }, message(), 'key-2'));
     expect(slack.messages(place ?? '').filter(({ user }) => user === slack.botUserId)).toHaveLength(2);

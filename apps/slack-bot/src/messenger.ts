@@ -17,8 +17,8 @@ const MOST_CONVERSATIONS = 5_000;
 const NOBODY = new Set(['user_not_found', 'users_not_found', 'user_disabled', 'user_not_visible', 'cannot_dm_bot', 'users_list_not_supplied']);
 
 /**
- * Slack's messages that are no cards. Each is looked for by its key before it is sent: whoever sends it again cannot know whether Slack took it
- * the first time. Where the app may not read what it wrote (`im:history` is missing), it is sent all the same.
+ * Slack's messages that are no cards. Each carries its key, so that one whose answer was lost is found again; where the app may not read what it
+ * wrote (`im:history` is missing), it is not.
  */
 export function createMessenger(call: SlackCalls, workspace: SlackWorkspace): Messenger {
   const conversations = new Map<string, string>();
@@ -44,8 +44,6 @@ export function createMessenger(call: SlackCalls, workspace: SlackWorkspace): Me
   }
 
   async function send(channel: string, thread: string | null, message: ChatMessage, key: string): Promise<JsonObject> {
-    const sent = await find(channel, thread, key);
-    if (sent !== null) return refOf(channel, sent);
     const { text, blocks } = renderMessage(message);
     const answer = await call((client) =>
       client.chat.postMessage({
@@ -63,7 +61,7 @@ export function createMessenger(call: SlackCalls, workspace: SlackWorkspace): Me
   }
 
   /** The message of ours with this key: in a thread, or among the newest of a channel. */
-  async function find(channel: string, thread: string | null, key: string): Promise<string | null> {
+  async function lookFor(channel: string, thread: string | null, key: string): Promise<JsonObject | null> {
     const { botId } = await workspace.self();
     let cursor: string | undefined;
     try {
@@ -73,7 +71,7 @@ export function createMessenger(call: SlackCalls, workspace: SlackWorkspace): Me
         const found = answer.messages?.find(
           ({ bot_id, metadata }) => bot_id === botId && metadata?.event_type === METADATA_EVENT && Object(metadata.event_payload)['key'] === key,
         );
-        if (found?.ts) return found.ts;
+        if (found?.ts) return refOf(channel, found.ts);
         cursor = answer.response_metadata?.next_cursor || undefined;
         if (cursor === undefined) return null;
       }
@@ -91,6 +89,11 @@ export function createMessenger(call: SlackCalls, workspace: SlackWorkspace): Me
     reply({ channel, ts }, message, key) {
       if (typeof channel !== 'string' || typeof ts !== 'string') throw new PlatformError('gone', 'The record of the message does not name it');
       return send(channel, ts, message, key);
+    },
+    find(where, key) {
+      if ('place' in where) return lookFor(where.place, null, key);
+      const { channel, ts } = where.ref;
+      return typeof channel === 'string' && typeof ts === 'string' ? lookFor(channel, ts, key) : Promise.resolve(null);
     },
   };
 }

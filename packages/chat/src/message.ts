@@ -45,4 +45,9 @@ export interface Messenger {
   say(place: string, message: ChatMessage, key: string): Promise<JsonObject>;
   /** Into the thread of a posted card; a platform without threads sends it to the card's place, naming the request. */
   reply(ref: JsonObject, message: ChatMessage, key: string): Promise<JsonObject>;
+  /**
+   * Looks in a place, or in a posted card's thread, for a message of that key whose answer was lost; null when it is not there. Absent where
+   * the platform lets nobody read what was said: such a message is said again.
+   */
+  find?(where: { place: string } | { ref: JsonObject }, key: string): Promise<JsonObject | null>;
 }

@@ -12,8 +12,10 @@ import type {
   NoticeStore,
   PasskeyStore,
   PolicyStore,
+  PressGuardStore,
   RequestStore,
   ReviewStore,
+  SnoozeStore,
 } from '@countersign/core/ports';
 import { type AccountLinks, createAccountLinks } from './account-links.js';
 import type { LinkMode } from './account.js';
@@ -45,10 +47,13 @@ export interface ChatStore {
   freezes: FreezeStore;
   passkeys: PasskeyStore;
   notices: NoticeStore;
+  /** Who wants no messages about a request; the notice worker keeps to it. */
+  snoozes: SnoozeStore;
   delegations: DelegationStore;
   reviews: ReviewStore;
   policies: PolicyStore;
   requests: RequestStore;
+  presses: PressGuardStore;
 }
 
 export interface ChatLog {

@@ -11,6 +11,16 @@ export const noticeKinds = [
   'question_asked',
   'question_answered',
   'proposal_made',
+  /** What came of a request that waited, to the people behind it. */
+  'settled',
+  /** Nobody decided in time: to the people behind it, and to those who were asked. */
+  'expired',
+  /** What the executor says came of the action. */
+  'reported',
+  /** Somebody says that they will not decide a request; to the others who are asked. */
+  'not_me',
+  /** What waits for somebody, at the hours of the bundle. */
+  'digest',
   'stand_in',
   'passkey_enrolled',
   'passkey_removed',

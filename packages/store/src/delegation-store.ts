@@ -20,7 +20,7 @@ export function delegationStore(database: Database): DelegationStore {
       const [row] = await database.run<DelegationRow>({ name: 'delegation', text: `${SELECT} WHERE g.tenant = $1 AND g.id = $2`, values: [tenant, id] });
       return row === undefined ? null : viewOf(row);
     },
-    create: (delegation, leaf, notice) => create(database, delegation, leaf, notice),
+    create: (delegation, leaf, notices) => create(database, delegation, leaf, notices),
     end: (tenant, id, at, leaf) => end(database, tenant, id, at, leaf),
   };
 }
@@ -42,7 +42,7 @@ const viewOf = (row: DelegationRow): DelegationView => ({ ...delegationOf(row), 
  * In a transaction under the tenant's lock: what is asked of the other rows must hold when this one commits, or two people who name each
  * other at once would both be away. Ids make it safe to run again.
  */
-async function create(database: Database, delegation: DelegationRecord, leaf: LeafRecord, notice: NoticeRecord): ReturnType<DelegationStore['create']> {
+async function create(database: Database, delegation: DelegationRecord, leaf: LeafRecord, notices: NoticeRecord[]): ReturnType<DelegationStore['create']> {
   const { tenant, id, person_id, delegate_id, from, until, reason, created_at } = delegation;
   return database.transaction(async (client) => {
     await client.query(`SELECT pg_advisory_xact_lock(hashtextextended('delegations ' || $1, 0))`, [tenant]);
@@ -70,7 +70,7 @@ async function create(database: Database, delegation: DelegationRecord, leaf: Le
       values.add(reason, 'text'),
       values.add(created_at, 'timestamptz'),
     ];
-    const members = [...noticeMembers(values, ofTenant, [notice], 'gate'), ...leafMembers(values, ofTenant, [leaf], 'gate').members];
+    const members = [...noticeMembers(values, ofTenant, notices, 'gate'), ...leafMembers(values, ofTenant, [leaf], 'gate').members];
     await client.query(
       `WITH gate AS (INSERT INTO delegations (tenant, id, person_id, delegate_id, from_at, until_at, reason, created_at) VALUES (${row.join(', ')}) RETURNING tenant)
         ${members.map((member) => `, ${member}`).join('\n')} SELECT 1`,

@@ -3,6 +3,7 @@ import type {
   CardStore,
   ConfigChangeStore,
   ChatLinkStore,
+  ChatPlaceStore,
   CredentialStore,
   DelegationStore,
   DeliveryStore,
@@ -11,14 +12,18 @@ import type {
   FreezeStore,
   IdentityStore,
   LedgerStore,
+  MailStore,
+  DigestStore,
   NoticeStore,
   PasskeyStore,
   PatternStore,
   PolicyStore,
+  PressGuardStore,
   RequestStore,
   RewrapStore,
   ScimStore,
   ReviewStore,
+  SnoozeStore,
   SigningKeyStore,
   SweepStore,
   TimerStore,
@@ -26,26 +31,31 @@ import type {
 import { callerStore } from './caller-store.js';
 import { cardStore } from './card-store.js';
 import { chatLinkStore } from './chat-link-store.js';
+import { chatPlaceStore } from './chat-place-store.js';
 import { configChangeStore } from './config-change-store.js';
 import { credentialStore } from './credential-store.js';
 import { Database, type DatabaseOptions } from './database.js';
 import { delegationStore } from './delegation-store.js';
 import { deliveryStore } from './delivery-store.js';
+import { digestStore } from './digest-store.js';
 import { directoryStore } from './directory-store.js';
 import { endpointStore } from './endpoint-store.js';
 import { identityStore } from './identity-store.js';
 import { freezeStore } from './freeze-store.js';
 import { ledgerStore } from './ledger-store.js';
+import { mailStore } from './mail-store.js';
 import { passkeyStore } from './passkey-store.js';
 import { noticeStore } from './notice-store.js';
 import { patternStore } from './pattern-store.js';
 import { policyStore } from './policy-store.js';
+import { pressGuardStore } from './press-guard-store.js';
 import { reviewStore } from './review-store.js';
 import { timerStore } from './timer-store.js';
 import { requestStore } from './request-store.js';
 import { rewrapStore } from './rewrap-store.js';
 import { scimStore } from './scim-store.js';
 import { signingKeyStore } from './signing-key-store.js';
+import { snoozeStore } from './snooze-store.js';
 import { sweepStore } from './sweep-store.js';
 
 /** Every port of core that PostgreSQL stands behind, on one pool of connections. */
@@ -55,6 +65,7 @@ export interface Store {
   credentials: CredentialStore;
   identities: IdentityStore;
   chatLinks: ChatLinkStore;
+  chatPlaces: ChatPlaceStore;
   callers: CallerStore;
   /** What is sealed, to be wrapped under another master key. */
   rewraps: RewrapStore;
@@ -64,6 +75,7 @@ export interface Store {
   deliveries: DeliveryStore;
   endpoints: EndpointStore;
   ledger: LedgerStore;
+  mails: MailStore;
   scim: ScimStore;
   signingKeys: SigningKeyStore;
   freezes: FreezeStore;
@@ -74,6 +86,9 @@ export interface Store {
   reviews: ReviewStore;
   timers: TimerStore;
   notices: NoticeStore;
+  snoozes: SnoozeStore;
+  presses: PressGuardStore;
+  digests: DigestStore;
   /** Throws StoreError `unavailable` or `commit_unknown` unless the database answers now. */
   ping(): Promise<void>;
   /** Waits for the statements under way and closes every connection. */
@@ -89,6 +104,7 @@ export function openStore(options: DatabaseOptions): Store {
     credentials: credentialStore(database),
     identities: identityStore(database),
     chatLinks: chatLinkStore(database),
+    chatPlaces: chatPlaceStore(database),
     callers: callerStore(database),
     rewraps: rewrapStore(database),
     policies: policyStore(database),
@@ -97,6 +113,7 @@ export function openStore(options: DatabaseOptions): Store {
     deliveries: deliveryStore(database),
     endpoints: endpointStore(database),
     ledger: ledgerStore(database),
+    mails: mailStore(database),
     scim: scimStore(database),
     signingKeys: signingKeyStore(database),
     freezes: freezeStore(database),
@@ -107,6 +124,9 @@ export function openStore(options: DatabaseOptions): Store {
     reviews: reviewStore(database),
     timers: timerStore(database),
     notices: noticeStore(database),
+    snoozes: snoozeStore(database),
+    presses: pressGuardStore(database),
+    digests: digestStore(database),
     ping: () => database.ping(),
     close: () => database.close(),
   };

@@ -1,4 +1,4 @@
-import type { Authenticated, JsonObject, PasskeyEvidence, Verdict, Via } from '@countersign/contracts';
+import type { AskAgain, Authenticated, JsonObject, PasskeyEvidence, Verdict, Via } from '@countersign/contracts';
 import { progressOf, waitingFor } from '../card/index.js';
 import { type Refusal, refusals, todayUnder } from '../decision/index.js';
 import { CoreError } from '../errors.js';
@@ -30,6 +30,8 @@ export interface DecideInput {
   request_id: string;
   verdict: Verdict;
   reason?: string;
+  /** With a denial: whether asking again makes sense. */
+  ask_again?: AskAgain;
   /** What the decider looked at: at least one; each that is given must be the request's. */
   action_digest?: string;
   request_digest?: string;
@@ -162,6 +164,7 @@ async function planDecide(deps: FlowDeps, { input, context, payload, bundle, beh
     authenticated: decider.authenticated,
     ...(input.ticket === undefined ? {} : { ticket: input.ticket }),
     ...(input.acknowledged === undefined || input.acknowledged.length === 0 ? {} : { acknowledged: [...input.acknowledged] }),
+    ...(input.ask_again === undefined || verdict === 'approve' ? {} : { ask_again: input.ask_again }),
     ...(absent === null ? {} : { delegate_for: { id: absent.id, email: absent.email, name: absent.name } }),
     ...(road === 'break_glass' ? { break_glass: true as const } : {}),
     ...(road === 'solo' ? { self_approved: true as const } : {}),
@@ -212,6 +215,9 @@ async function planDecide(deps: FlowDeps, { input, context, payload, bundle, beh
       cards: true,
       ...settled,
       ...review?.parts,
+      ...(settled?.notices === undefined && review?.parts.notices === undefined
+        ? {}
+        : { notices: [...(review?.parts.notices ?? []), ...(settled?.notices ?? [])] }),
       ...(pattern === null ? {} : { pattern: pattern.record }),
       deliveries: [...(told === null ? [] : [told]), ...(settled?.deliveries ?? [])],
       leaves: [recorded, ...(settled?.leaves ?? []), ...(review?.leaves ?? []), ...(pattern === null ? [] : [pattern.leaf])],
@@ -247,8 +253,8 @@ function marksOf({ break_glass, self_approved, delegate_for, passkey }: Decision
 /** Everything of the record that the leaf does not say in the open; what was not given is not there. */
 function decisionDetails(decision: DecisionRecord): JsonObject {
   const { person, reason, groups, action_digest, request_digest, view_digest, authenticated } = decision;
-  const { ticket, acknowledged, delegate_for, break_glass, self_approved, passkey, alike } = decision;
-  const given = { ticket, acknowledged, delegate_for, break_glass, self_approved, passkey, alike };
+  const { ticket, acknowledged, ask_again, delegate_for, break_glass, self_approved, passkey, alike } = decision;
+  const given = { ticket, acknowledged, ask_again, delegate_for, break_glass, self_approved, passkey, alike };
   return {
     ...{ person, reason, groups, action_digest, request_digest, view_digest, authenticated },
     ...(Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as JsonObject), // plain JSON without the absent members

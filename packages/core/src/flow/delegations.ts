@@ -49,11 +49,17 @@ export async function delegate(deps: DelegationDeps, by: { tenant: string; perso
     facts: { delegation: record.id, from, until },
     details: { person: viewOf(person), delegate: viewOf(delegate), reason: record.reason },
   });
-  const notice = noticeOf(deps, null, 'stand_in', now, {
-    people: [delegate.id],
-    text: `${person.name} named you as stand-in from ${from} to ${until}. Where policy allows it you may decide in ${person.name}'s stead.`,
-  });
-  const created = await deps.delegations.create(record, leaf, notice);
+  const notices = [
+    noticeOf(deps, null, 'stand_in', now, {
+      people: [delegate.id],
+      text: `${person.name} named you as stand-in from ${from} to ${until}. Where policy allows it you may decide in ${person.name}'s stead.`,
+    }),
+    noticeOf(deps, null, 'stand_in', now, {
+      people: [person.id],
+      text: `${delegate.name} stands in for you from ${from} to ${until}, where policy allows it. If that was not you, take it back.`,
+    }),
+  ];
+  const created = await deps.delegations.create(record, leaf, notices);
   switch (created) {
     case 'overlaps':
       return refusals.delegationNotAllowed('You have named a stand-in for part of that time already. Take that back first.');

@@ -11,6 +11,7 @@ import { eligibleApprover, masked } from './questions.js';
 import { leafMaker, openPayload } from './record-key.js';
 import { cancel } from './revoke.js';
 import { stateAfter, tooLate } from './settle.js';
+import { peopleBehind } from './settled-notices.js';
 
 const MAX_PROPOSALS = 20;
 
@@ -61,7 +62,6 @@ export async function propose(
       accepted_at: null,
     };
     const leaf = leafMaker(deps, { tenant: by.tenant, subject: request_id, recordKey: payload.recordKey });
-    const people = request.chain.flatMap(({ person_id }) => (person_id === null ? [] : [person_id]));
     const commit: ChangeCommit = {
       tenant: by.tenant,
       request_id,
@@ -71,7 +71,7 @@ export async function propose(
       proposal: { kind: 'made', record: proposal },
       notices: [
         noticeOf(deps, request, 'proposal_made', at, {
-          people: [...new Set(people)],
+          people: peopleBehind(request),
           text: `${name} would rather see ${request.view.action} with ${JSON.stringify(proposal.parameters)}.`,
         }),
       ],

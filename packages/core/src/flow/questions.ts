@@ -9,6 +9,7 @@ import { callbackPlan, deliveryOf } from './callbacks.js';
 import { type FlowDeps, MAX_PLANS } from './deps.js';
 import { noticeOf } from './notices.js';
 import { leafMaker, openPayload } from './record-key.js';
+import { peopleBehind } from './settled-notices.js';
 import { stateAfter, tooLate } from './settle.js';
 
 /** A request takes so many questions: an approver who wants to know more denies, and says what. */
@@ -37,13 +38,12 @@ export async function ask(deps: FlowDeps, by: { tenant: string; person_id: strin
     const told = callback.wants('question.asked')
       ? await deliveryOf(deps, request, callback.format, questionCallback(request, question, callback.last + 1, deps.publicUrl))
       : null;
-    const people = request.chain.flatMap(({ person_id }) => (person_id === null ? [] : [person_id]));
     return {
       question,
       parts: {
         question: { kind: 'asked', record: question },
         notices: [
-          noticeOf(deps, request, 'question_asked', at, { people: [...new Set(people)], text: `${name} asks about ${request.view.action}: ${question.text}` }),
+          noticeOf(deps, request, 'question_asked', at, { people: peopleBehind(request), text: `${name} asks about ${request.view.action}: ${question.text}` }),
         ],
         deliveries: told === null ? [] : [told],
         leaves: [leaf('question.asked', at, { question: question.id }, { person: question.person, text: question.text })],

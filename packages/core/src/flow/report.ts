@@ -9,6 +9,7 @@ import { canonicalJson, hex, utf8 } from '../request/index.js';
 import { type FlowDeps, MAX_PLANS } from './deps.js';
 import { leafMaker, openPayload } from './record-key.js';
 import { isAudience } from './redeem.js';
+import { reportedNotice } from './settled-notices.js';
 
 export type ReportOutcome = { kind: 'reported'; answer: ReportAnswer; replayed: boolean } | Refusal;
 
@@ -48,6 +49,7 @@ export async function report(deps: FlowDeps, caller: Caller, request_id: string,
       time: 'any',
       set: {},
       report: reported,
+      notices: [reportedNotice(deps, request, reported, at)],
       cards: true,
       leaves: [leaf('execution.reported', at, { result }, { by: caller.key_id, result_digest, detail })],
     };

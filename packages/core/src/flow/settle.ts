@@ -5,6 +5,7 @@ import { actionDigest, addSeconds, epochMs, formatInstant, type Instant, newId, 
 import { refusals, type Refusal } from '../decision/index.js';
 import { type CallbackPlan, callbackPlan, deliveryOf } from './callbacks.js';
 import { type FlowDeps, MAX_PLANS } from './deps.js';
+import { settledNotices } from './settled-notices.js';
 import { leafMaker, type OpenPayload, openPayload } from './record-key.js';
 import { CoreError } from '../errors.js';
 
@@ -39,7 +40,7 @@ export async function settlementParts(
   payload: OpenPayload,
   decisions: readonly DecisionRecord[],
   settlement: Settlement,
-): Promise<Required<Pick<CommitParts, 'outcome' | 'leaves'>> & Pick<CommitParts, 'grant' | 'deliveries'>> {
+): Promise<Required<Pick<CommitParts, 'outcome' | 'leaves'>> & Pick<CommitParts, 'grant' | 'deliveries' | 'notices'>> {
   const { tenant } = request;
   const id = <P extends Parameters<typeof newId>[0]>(prefix: P) => newId(prefix, settlement.at, deps.entropy.bytes(10));
   const leaf = leafMaker(deps, { tenant, subject: request.id, recordKey: payload.recordKey });
@@ -70,9 +71,11 @@ export async function settlementParts(
   }
   const { callback } = settlement;
   const delivery = callback.wants(event) ? await deliveryOf(deps, request, callback.format, outcomeCallback(outcome, grant?.token ?? null)) : null;
+  const notices = settledNotices(deps, request, { ...settlement, outcome, decisions });
   return {
     outcome,
     leaves,
+    ...(notices.length === 0 ? {} : { notices }),
     ...(grant === null ? {} : { grant: grant.record }),
     ...(delivery === null ? {} : { deliveries: [delivery] }),
   };

@@ -96,6 +96,12 @@ function tellingOf(deps: TimerDeps, timer: TimerRecord, state: RequestState): Te
   const open = current?.stages.find((stage) => stage.open);
   if (request.status !== 'pending' || current === null || open === undefined) return null;
   const waiting = waitingFor(current) ?? '';
+  if (timer.kind === 'snooze') {
+    const { person } = timer.detail;
+    if (typeof person !== 'string') throw new CoreError('invalid_argument', `A timer of ${request.id} names nobody.`);
+    const text = `You asked to be told again: still waiting for ${waiting}: ${what}. The time is over at ${request.expires_at}.`;
+    return { event: 'reminder.sent', facts: { snoozed: true }, notice: noticeOf(deps, request, 'reminder', at, { people: [person], text }) };
+  }
   const needed = open.filled.filter(({ quorum, filled }) => filled < quorum);
   const groups = [...new Set((needed.length === 0 ? open.filled : needed).flatMap(({ group, escalated }) => [group, ...escalated]))];
   switch (timer.kind) {

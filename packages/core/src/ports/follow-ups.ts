@@ -32,7 +32,7 @@ export interface DelegationStore {
    * Refused where the times overlap with another absence of the same person, where the stand-in is away in that time, and where the
    * absent person stands in for the stand-in: one after the other, whoever races.
    */
-  create(delegation: DelegationRecord, leaf: LeafRecord, notice: NoticeRecord): Promise<'created' | 'overlaps' | 'delegate_away' | 'not_active'>;
+  create(delegation: DelegationRecord, leaf: LeafRecord, notices: NoticeRecord[]): Promise<'created' | 'overlaps' | 'delegate_away' | 'not_active'>;
   /** False where it was over or taken back already. */
   end(tenant: string, id: string, at: string, leaf: LeafRecord): Promise<boolean>;
 }
@@ -83,7 +83,7 @@ export interface TimerRecord {
   due_at: string;
   detail: JsonObject;
 }
-export type TimerKind = 'reminder' | 'escalation' | 'deadline' | 'review_overdue';
+export type TimerKind = 'reminder' | 'escalation' | 'deadline' | 'review_overdue' | 'snooze';
 
 /** Something that people are told of. Who: members of the groups, and the persons. */
 export interface NoticeRecord {
@@ -117,15 +117,81 @@ export interface NoticeTask {
   platform: PlatformName;
   notice: NoticeRecord;
   attempts: number;
+  /** When it was claimed, by the database's clock. */
+  claimed_at: string;
+  /** A newer notice of its kind about its request exists. */
+  superseded: boolean;
+}
+
+/** That a notice is told, or about to be, in one place of a platform. */
+export interface ToldNotice {
+  tenant: string;
+  platform: PlatformName;
+  notice_id: string;
+  place: string;
+  /** What the message carries, so that it is found again. */
+  key: string;
+  /** `telling`: it may or may not have been said. */
+  state: 'telling' | 'told';
+  /** How often it was begun; 1 in the very run that made the row. */
+  tries: number;
 }
 
 export interface NoticeStore {
   /** Takes what is to be told on a platform: each notice once, unless the lease runs out or it is given back. */
   claim(platform: PlatformName, limit: number, lease_seconds: number): Promise<NoticeTask[]>;
+  /** Keeps a task for so long from now; false where another worker took it over. */
+  renew(task: NoticeTask, lease_seconds: number): Promise<boolean>;
   finish(task: NoticeTask): Promise<void>;
   retry(task: NoticeTask, delay_seconds: number): Promise<void>;
+  /** Before it is said: remembers that it is about to be. One row per notice and place, whoever races; `key` counts for a new row alone. */
+  telling(task: NoticeTask, place: string, key: string): Promise<ToldNotice>;
+  /** After it was said; a notice that concerns nobody there any more is told as well, with no reference. */
+  told(row: ToldNotice, ref: JsonObject | null): Promise<void>;
+  /** It was surely not said: nothing has to be looked for. */
+  untold(row: ToldNotice): Promise<void>;
   /** What a person was told in the last so many seconds, oldest first; at most 100, the newest. */
   since(query: { tenant: string; person_id: string; groups: string[]; seconds: number }): Promise<NoticeRecord[]>;
+}
+
+/** That a person wants no messages about a request. It decides nothing. */
+export interface SnoozeRecord {
+  tenant: string;
+  request_id: string;
+  person_id: string;
+  /** Null: none at all ("not me"). */
+  until: string | null;
+}
+
+export interface SnoozeStore {
+  /**
+   * From now on the person is told nothing about the request, and at `until` that it still waits, once: in place of what the person said
+   * before. In the same statement what else it comes with. False where the request is not pending (any more).
+   */
+  set(snooze: SnoozeRecord, also?: { leaves?: LeafRecord[]; notices?: NoticeRecord[] }): Promise<boolean>;
+  /** In force by the database's clock; null where there is none. */
+  of(tenant: string, request_id: string, person_id: string): Promise<SnoozeRecord | null>;
+  /** Everybody's of a request that are in force. */
+  list(tenant: string, request_id: string): Promise<SnoozeRecord[]>;
+}
+
+/** One recipient's digest of a day and time. */
+export interface DigestRecord {
+  tenant: string;
+  /** By the clock on the recipients' wall, with its zone, such as `2026-11-21T09:00 Europe/Berlin`. */
+  slot: string;
+  /** A person's id, or a channel as JSON. */
+  recipient: string;
+  notice: NoticeRecord;
+}
+
+export interface DigestStore {
+  /** Those of the slots that are made already, as `slot recipient`. */
+  made(tenant: string, slots: string[]): Promise<Set<string>>;
+  /** Makes it with its notice, once in all processes; false where it is made. */
+  make(digest: DigestRecord): Promise<boolean>;
+  /** Marks a slot for a recipient as made without telling anything. */
+  skip(digest: Omit<DigestRecord, 'notice'>): Promise<void>;
 }
 
 export interface ReviewStore {
