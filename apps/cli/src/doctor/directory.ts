@@ -19,7 +19,7 @@ export async function directoryChecks(
   const tokens = await scim.tokens(tenant);
   return [
     administratorCheck(seen),
-    ...(compiled?.ok === true ? [approverCheck(seen, compiled.bundle)] : []),
+    ...(compiled?.ok === true ? [approverCheck(seen, compiled.bundle), ...namedPeopleCheck(seen, compiled.bundle)] : []),
     agentCheck(seen),
     ...tokens
       .filter(({ revoked_at, expires_at }) => revoked_at === null && expires_at !== null && Date.parse(expires_at) < now + SOON_MS)
@@ -51,6 +51,23 @@ function approverCheck({ people, groups }: DirectoryNow, bundle: { groups: strin
         `nobody active is in ${empty.join(', ')}, which policy names`,
         'Mend the name in the policy or the directory: what needs that group can only expire.',
       );
+}
+
+/** Only where policy names somebody, by channel or on call. */
+function namedPeopleCheck({ people }: DirectoryNow, bundle: { people: readonly string[] }): Check[] {
+  if (bundle.people.length === 0) return [];
+  const name = 'people whom policy names';
+  const known = new Set(people.filter((person) => person.active).flatMap(({ email, aliases }) => [email, ...aliases].map((each) => each.toLowerCase())));
+  const strangers = bundle.people.filter((person) => !known.has(person.toLowerCase()));
+  return [
+    strangers.length === 0
+      ? ok(name, 'the directory has each of them')
+      : warn(
+          name,
+          `nobody active has the address ${strangers.join(', ')}`,
+          'Mend the address in the policy or the directory: cards for them go to the standing place.',
+        ),
+  ];
 }
 
 function agentCheck({ people, groups, agents }: DirectoryNow): Check {

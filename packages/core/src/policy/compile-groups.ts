@@ -1,9 +1,12 @@
 import { childPointer } from '../request/index.js';
 import type { Report } from './bundle/read-bundle.js';
-import type { BreakGlassDocument, BundleDocument, ChannelDocument, RequireDocument } from './bundle/schema.js';
+import type { BreakGlassDocument, BundleDocument, RequireDocument } from './bundle/schema.js';
 import type { RevealDocument } from './bundle/schema-reveal.js';
+import type { ShiftDocument } from './bundle/schema-schedule.js';
+import { channelsOf } from './compile-schedules.js';
 import { compareText } from './merge-requirements.js';
 import { didYouMean } from './nearest-name.js';
+import { onDutyOf } from './schedules.js';
 import type { GroupInfo } from './types.js';
 
 /** The groups that the bundles name, and which groups are parts of which. */
@@ -97,7 +100,11 @@ export function compileGroups(bundles: readonly GroupsOfBundle[]): Groups {
 type Visit = (group: string, pointer: string) => void;
 
 function visitGroups(document: BundleDocument, visit: Visit): void {
-  visitChannels(document.defaults.channels, '/defaults/channels', visit);
+  for (const [{ email, direct }, pointer] of channelsOf(document)) {
+    if (email !== undefined) visit(email, `${pointer}/email`);
+    if (direct !== undefined) visit(direct, `${pointer}/direct`);
+  }
+  visitSchedules(document.schedules, visit);
   visitRequire(document.defaults.require, '/defaults/require', visit);
   visitReveal(document.defaults.reveal, '/defaults/reveal', visit);
   (document.rules ?? []).forEach((rule, index) => {
@@ -117,25 +124,29 @@ function visitRequire(require: RequireDocument | undefined, pointer: string, vis
   });
   require?.veto?.forEach((group, index) => visit(group, `${pointer}/veto/${index}`));
   if (typeof require?.timeout === 'object') require.timeout.escalate?.forEach(({ to }, index) => visit(to, `${pointer}/timeout/escalate/${index}/to`));
-  visitChannels(require?.channels, `${pointer}/channels`, visit);
 }
 
 function visitReveal(written: RevealDocument | undefined, pointer: string, visit: Visit): void {
   for (const { groups } of Array.isArray(written) ? written : written === undefined ? [] : [written]) for (const group of groups) visit(group, pointer);
 }
 
-function visitChannels(channels: readonly Omit<ChannelDocument, 'when'>[] | undefined, pointer: string, visit: Visit): void {
-  channels?.forEach(({ email, direct }, index) => {
-    if (email !== undefined) visit(email, `${pointer}/${index}/email`);
-    if (direct !== undefined) visit(direct, `${pointer}/${index}/direct`);
-  });
+function visitSchedules(schedules: BundleDocument['schedules'], visit: Visit): void {
+  for (const [name, schedule] of Object.entries(schedules ?? {})) {
+    if (!('rotation' in schedule)) continue;
+    const pointer = childPointer('/schedules', name);
+    schedule.rotation.forEach((shift, index) => visitShift(shift, `${pointer}/rotation/${index}`, visit));
+    schedule.overrides?.forEach(({ on_call }, index) => visitShift(on_call, `${pointer}/overrides/${index}/on_call`, visit));
+  }
+}
+
+function visitShift(shift: ShiftDocument, pointer: string, visit: Visit): void {
+  for (const each of onDutyOf(shift)) if ('group' in each) visit(each.group, pointer);
 }
 
 function visitBreakGlass(breakGlass: BreakGlassDocument | undefined, pointer: string, visit: Visit): void {
   if (breakGlass === undefined) return;
   visit(breakGlass.group, `${pointer}/group`);
   if (breakGlass.review_by !== undefined) visit(breakGlass.review_by, `${pointer}/review_by`);
-  visitChannels(breakGlass.notify, `${pointer}/notify`, visit);
 }
 
 /** A group that has fewer members than a requirement wants of it makes a requirement that nobody can meet. */

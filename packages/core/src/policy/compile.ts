@@ -7,6 +7,7 @@ import { compileCatalogue, type Catalogue } from './catalogue.js';
 import { checkReferences } from './check-references.js';
 import type { RuleSet, TierDefaults } from './combine.js';
 import { compileGroups } from './compile-groups.js';
+import { compileSchedules } from './compile-schedules.js';
 import { compileCondition, compileRules, letScope, reportFaults } from './compile-rules.js';
 import { Binder } from './condition/bindings.js';
 import { ConditionCompiler } from './condition/condition.js';
@@ -53,6 +54,7 @@ function compileRead(read: BundlesRead): CompileResult {
   const byTier = Array.from({ length: Math.max(...bundles.map(({ tier }) => tier)) + 1 }, (_, tier) => bundles.filter((bundle) => bundle.tier === tier));
   const catalogue = compileCatalogue(byTier);
   const windows = compileWindows(bundles);
+  const schedules = compileSchedules(bundles);
   const groups = compileGroups(
     bundles.map((bundle) => ({ ...bundle, sees: (other) => (bundles.find(({ document }) => document === other.document)?.tier ?? 0) <= bundle.tier })),
   );
@@ -102,6 +104,9 @@ function compileRead(read: BundlesRead): CompileResult {
     defaults: strictestDefaults(defaults),
     groups: groups.names,
     declaredGroups: groups.declared,
+    partsOf: (group) => groups.partsOf(group),
+    schedules: schedules.all,
+    people: schedules.people,
     expandGroups: (of) => groups.expand(of),
     tests: bundles.flatMap(({ document }) => document.tests ?? []),
     ...(coverage === undefined ? {} : { coverage }),

@@ -11,7 +11,19 @@ const MAX_NOTIFIED = 10;
 /** The members of a requirement that may be absent. */
 export type Terms = Pick<
   Requirement,
-  'veto' | 'on_timeout' | 'reminders_seconds' | 'obligations' | 'delegation' | 'via' | 'channels' | 'break_glass' | 'solo' | 'alike' | 'counter' | 'bulk'
+  | 'veto'
+  | 'on_timeout'
+  | 'reminders_seconds'
+  | 'obligations'
+  | 'delegation'
+  | 'via'
+  | 'channels'
+  | 'break_glass'
+  | 'solo'
+  | 'alike'
+  | 'counter'
+  | 'bulk'
+  | 'batch'
 >;
 
 /** The stricter of two sets of terms. Independent of their order, and the same again where both are the same. */
@@ -37,6 +49,10 @@ export function mergeTerms(a: Terms, b: Terms): Terms {
     })),
     counter: both(a.counter, b.counter, (x, y) => cut([...new Set(x.filter((path) => y.includes(path)))].sort(compare), x.length)),
     bulk: both(a.bulk, b.bulk, (x) => x),
+    batch: both(a.batch, b.batch, (x, y) => ({
+      at_least: Math.max(x.at_least, y.at_least),
+      window_seconds: Math.min(x.window_seconds, y.window_seconds),
+    })),
   };
   return withoutAbsent(merged);
 }

@@ -124,11 +124,11 @@ function inherit(own: Requirement, base: Requirement, defaultUse: boolean): Requ
       return value === undefined ? [] : [[member, value]];
     }),
   );
-  const { delegation: _d, via: _v, break_glass: _g, solo: _s, alike: _a, counter: _c, bulk: _b, ...restricting } = merged;
+  const { delegation: _d, via: _v, break_glass: _g, solo: _s, alike: _a, counter: _c, bulk: _b, batch: _t, ...restricting } = merged;
   return { ...restricting, ...permitted };
 }
 
-const PERMISSIONS = ['delegation', 'via', 'break_glass', 'solo', 'alike', 'counter', 'bulk'] as const satisfies readonly (keyof Terms)[];
+const PERMISSIONS = ['delegation', 'via', 'break_glass', 'solo', 'alike', 'counter', 'bulk', 'batch'] as const satisfies readonly (keyof Terms)[];
 
 function termsOf(written: RequireDocument | undefined, defaults: Defaults, breakGlass: BreakGlassDocument | undefined, partsOf: PartsOf): Requirement {
   const { obligations } = written ?? {};
@@ -139,6 +139,7 @@ function termsOf(written: RequireDocument | undefined, defaults: Defaults, break
   const delegation = written?.delegation ?? defaults.delegation;
   const via = written?.via ?? defaults.via;
   const demanded = obligationsOf(obligations);
+  const batch = written?.batch ?? defaults.batch;
   const terms: { [member in keyof Terms]: Terms[member] | undefined } = {
     veto: written?.veto === undefined ? undefined : sorted(withParts(written.veto, partsOf)),
     on_timeout: timeout.on_timeout === 'deny' ? 'deny' : undefined,
@@ -155,6 +156,7 @@ function termsOf(written: RequireDocument | undefined, defaults: Defaults, break
     },
     counter: written?.counter && sorted(written.counter),
     bulk: written?.bulk === true ? true : undefined,
+    batch: batch && { at_least: batch.at_least, window_seconds: secondsOf(batch.within) },
   };
   return {
     stages: [],
@@ -197,11 +199,13 @@ function breakGlassOf({ group, quorum = 1, obligations, review_by, review_within
   };
 }
 
-function channelOf({ slack, teams, email, direct }: Omit<ChannelDocument, 'when'>): Channel {
+function channelOf({ slack, teams, email, direct, person, on_call }: Omit<ChannelDocument, 'when'>): Channel {
   if (slack !== undefined) return { slack };
   if (teams !== undefined) return { teams };
-  // The schema lets exactly one of the four pass.
-  return email === undefined ? { direct: direct ?? '' } : { email };
+  if (email !== undefined) return { email };
+  if (person !== undefined) return { person };
+  // The schema lets exactly one of them pass.
+  return on_call === undefined ? { direct: direct ?? '' } : { on_call };
 }
 
 function compileStage(written: StageDocument, index: number, escalation: readonly EscalationDocument[], partsOf: PartsOf): Stage {

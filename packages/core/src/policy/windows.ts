@@ -40,7 +40,7 @@ function weeklyWindow({ tz, days, from, to, holidays }: WeeklyWindowDocument): W
 }
 
 /** The local date (as UTC midnight) and minutes since midnight of an instant. */
-function wallClock(tz: string): (millis: number) => { day: number; minutes: number } {
+export function wallClock(tz: string): (millis: number) => { day: number; minutes: number } {
   const format = new Intl.DateTimeFormat('en-US-u-ca-gregory-nu-latn', {
     timeZone: tz,
     hourCycle: 'h23',

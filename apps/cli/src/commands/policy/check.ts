@@ -55,8 +55,11 @@ interface Finding {
 function heldAgainst(bundle: CompiledBundle, { members, groups }: { members: Member[]; groups: ReadonlySet<string> }): Finding[] {
   const filled = new Set(members.flatMap((member) => bundle.expandGroups(member.groups)));
   const unknown = bundle.groups.filter((group) => !groups.has(group) && !filled.has(group));
+  const known = new Set(members.map(({ id }) => id.toLowerCase()));
+  const strangers = bundle.people.filter((person) => !known.has(person.toLowerCase()));
   return [
     ...unknown.map((group): Finding => ({ kind: 'error', text: `the directory has no group "${group}"` })),
+    ...strangers.map((person): Finding => ({ kind: 'error', text: `the directory has nobody active with the address ${person}` })),
     ...unmetStages(bundle, members).map((unmet): Finding => ({ kind: unmet.kind === 'never' ? 'error' : 'warning', text: unmetText(unmet) })),
   ];
 }

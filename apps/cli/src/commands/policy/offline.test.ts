@@ -71,6 +71,10 @@ describe('policy check', () => {
     expect(never).toMatchObject({ code: 1, out: expect.stringContaining('error: nobody can satisfy what the rule "exports" asks for: "both" stays open') });
     const unknown = await policy(held, undefined, DIRECTORY.replaceAll('security', 'safety'));
     expect(unknown).toMatchObject({ code: 1, out: expect.stringContaining('error: the directory has no group "security"') });
+    const onCall = '\nschedules: { night: { start: 2026-01-05, handover: weekly, rotation: [bob@example.com, zoe@example.com] } }\n';
+    const strangers = await policy(held, (text) => text + onCall);
+    expect(strangers).toMatchObject({ code: 1, out: expect.stringContaining('error: the directory has nobody active with the address zoe@example.com') });
+    expect(strangers.out).not.toContain('address bob');
   });
 });
 

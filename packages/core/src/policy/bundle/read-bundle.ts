@@ -207,7 +207,7 @@ class Merge {
         } else if (Array.isArray(existing) && Array.isArray(inner)) this.#append(existing, inner, at, places);
         else this.#named(existing, inner, at, places);
       }
-    } else if (member === 'groups' || member === 'lets' || member === 'windows') this.#named(present, content, pointer, places);
+    } else if (member === 'groups' || member === 'lets' || member === 'windows' || member === 'schedules') this.#named(present, content, pointer, places);
     else this.#clash(pointer, places);
   }
 

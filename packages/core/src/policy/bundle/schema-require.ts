@@ -1,6 +1,7 @@
 import { MAX_GRANT_LIFE_SECONDS, viaSchema } from '@countersign/contracts';
 import { z } from 'zod';
 import { compileRegex } from '../condition/regex.js';
+import { address } from './schema-schedule.js';
 import { condition, duration, group, MAX_TIMEOUT_SECONDS, paths, path, PARAMETER_PATH, text, VALUE_PATH } from './schema-parts.js';
 
 const MAX_USE_WITHIN_SECONDS = 30 * 86_400;
@@ -29,10 +30,17 @@ const stage = z.strictObject({
 });
 export type StageDocument = z.infer<typeof stage>;
 
-const destinations = { slack: text(256).optional(), teams: text(512).optional(), email: group.optional(), direct: group.optional() };
+const destinations = {
+  slack: text(256).optional(),
+  teams: text(512).optional(),
+  email: group.optional(),
+  direct: group.optional(),
+  person: address.optional(),
+  on_call: group.optional(),
+};
 const oneDestination = (written: { [member in keyof typeof destinations]?: string | undefined }): boolean =>
-  (['slack', 'teams', 'email', 'direct'] as const).filter((kind) => written[kind] !== undefined).length === 1;
-const ONE_DESTINATION = 'a channel is one of slack: "#name", teams: "team/channel", email: group, direct: group';
+  Object.keys(destinations).filter((kind) => written[kind as keyof typeof destinations] !== undefined).length === 1;
+const ONE_DESTINATION = 'a channel is one of slack: "#name", teams: "team/channel", email: group, direct: group, person: address, on_call: schedule';
 const channel = z.strictObject({ ...destinations, when: condition.optional() }).refine(oneDestination, ONE_DESTINATION);
 const plainChannel = z.strictObject(destinations).refine(oneDestination, ONE_DESTINATION);
 export type ChannelDocument = z.infer<typeof channel>;
@@ -95,6 +103,9 @@ export const delegation = z.strictObject({
 
 export const channels = z.array(channel).min(1).max(20);
 
+/** From so many alike on that were opened within the time, one message lists them. */
+export const batch = z.strictObject({ at_least: z.int().min(2).max(100), within: duration(86_400) });
+
 const timeout = z.union([
   duration(MAX_TIMEOUT_SECONDS),
   z.strictObject({
@@ -127,6 +138,7 @@ export const require = z
     via: via.optional(),
     delegation: delegation.optional(),
     channels: channels.optional(),
+    batch: batch.optional(),
     solo: z.strictObject({ after: duration(MAX_TIMEOUT_SECONDS) }).optional(),
     alike: z
       .strictObject({

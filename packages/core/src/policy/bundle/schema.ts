@@ -2,12 +2,12 @@ import { digestSchema, effectSchema, reversibilitySchema } from '@countersign/co
 import { z } from 'zod';
 import { MAX_CATALOGUE_ENTRIES, MAX_LETS, MAX_PARAMETERS, MAX_RULES, MAX_TESTS } from './limits.js';
 import { parseParameterType, type ParameterDocument } from '../parameter-types.js';
-import { channels, delegation, oneTtl, require, TWO_TTLS, usage, via } from './schema-require.js';
+import { batch, channels, delegation, oneTtl, require, TWO_TTLS, usage, via } from './schema-require.js';
 import { condition, duration, group, identifier, instant, MAX_TIMEOUT_SECONDS, name, pattern, patterns, text } from './schema-parts.js';
 import { reveal } from './schema-reveal.js';
 import { rule } from './schema-rule.js';
+import { schedule, timeZone } from './schema-schedule.js';
 import { coverage, policyTest } from './schema-tests.js';
-import { isTimeZone } from '../windows.js';
 
 export type { RuleDocument } from './schema-rule.js';
 export type { RequireDocument, StageDocument, ChannelDocument, BreakGlassDocument, EscalationDocument } from './schema-require.js';
@@ -72,10 +72,7 @@ export type ActionDocument = z.infer<typeof action>;
 const days = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const;
 const clock = z.string().regex(/^(?:(?:[01]\d|2[0-3]):[0-5]\d|24:00)$/, 'a time of day is written "08:00", in quotes');
 const weekly = z.strictObject({
-  tz: z
-    .string()
-    .max(64)
-    .refine((zone) => isTimeZone(zone), 'a time zone is an IANA name such as Europe/Berlin'),
+  tz: timeZone,
   days: z.array(z.enum(days)).min(1).max(7).optional(),
   from: clock,
   to: clock,
@@ -125,6 +122,7 @@ export const bundleSchema = z.strictObject({
       via: via.optional(),
       delegation: delegation.optional(),
       channels: channels.optional(),
+      batch: batch.optional(),
       /** Whether everybody of a group that owns the agent stands behind what it asks; absent: they do. */
       chain: z.strictObject({ owner_groups: z.boolean() }).optional(),
       require: require.optional(),
@@ -135,6 +133,10 @@ export const bundleSchema = z.strictObject({
   groups: z
     .record(group, groupDocument)
     .refine(...atMost(MAX_CATALOGUE_ENTRIES, 'groups'))
+    .optional(),
+  schedules: z
+    .record(group, schedule)
+    .refine(...atMost(MAX_LETS, 'schedules'))
     .optional(),
   catalogue: z
     .strictObject({
