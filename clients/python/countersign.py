@@ -59,8 +59,10 @@ class NotRun(Exception):
         self.kind, self.request, self.reason = kind, request, reason
         outcome = request.get("outcome") or {}
         self.decisions = outcome.get("decisions", [])
-        #: Whether asking again makes sense, where whoever denied said so; else None.
-        self.try_again = outcome.get("try_again")
+        #: What whoever denied said of asking again: never, changed (the reason says how) or later; else None.
+        self.ask_again = outcome.get("ask_again")
+        #: Whether asking again makes sense at all, where that was said; else None.
+        self.try_again = None if self.ask_again is None else self.ask_again != "never"
 
 
 class Client:

@@ -1,8 +1,9 @@
-import type { Authenticated, Card, JsonObject, Verdict, Via } from '@countersign/contracts';
-import { cardOf, type CardOptions } from '@countersign/core/card';
-import { type Refusal, refuse } from '@countersign/core/decision';
+import type { AskAgain, Authenticated, Card, JsonObject, Verdict, Via } from '@countersign/contracts';
+import { cardOf, type CardOptions, requestUrlOf } from '@countersign/core/card';
+import { lentGroups, type Refusal, refusals, refuse } from '@countersign/core/decision';
 import type { DecideInput, DecideOutcome, StepUpPress } from '@countersign/core/flow';
-import type { CardStore, ChatAccount, DirectoryStore, Person, RequestStore } from '@countersign/core/ports';
+import { isApprover, mayVeto } from '@countersign/core/policy';
+import type { ActionRequestRecord, CardStore, ChatAccount, DelegationStore, DirectoryStore, Person, RequestStore, StepUpGiven } from '@countersign/core/ports';
 import type { AccountLinks } from './account-links.js';
 import { type LinkMode, personOf } from './account.js';
 import type { AccountFacts } from './platform.js';
@@ -18,6 +19,8 @@ export interface Press {
   /** What the card asked for besides, as far as it was given. */
   ticket?: string;
   acknowledged?: readonly string[];
+  /** With a denial: whether asking again makes sense. */
+  ask_again?: AskAgain;
   account: AccountFacts;
   /** When the platform says that it was pressed. */
   at: string;
@@ -44,6 +47,8 @@ export interface PressDeps {
   links: AccountLinks;
   cards: Pick<CardStore, 'postedByRef'>;
   requests: Pick<RequestStore, 'state'>;
+  /** Absent: nobody stands in for anybody here. */
+  delegations?: Pick<DelegationStore, 'list'>;
   decide(input: DecideInput): Promise<DecideOutcome>;
   /** Remembers a press that needs a passkey, and gives the address of its page; absent where nobody can enrol one. */
   stepUp?: (press: StepUpPress) => Promise<string>;
@@ -78,8 +83,17 @@ export interface Deciding extends Omit<Press, 'ref'> {
 }
 
 /** Decides for a person whom the platform's account stands for; where policy wants a passkey, gives the way to the page where it is used. */
-export async function decideAs(deps: PressDeps, person: Pick<Person, 'id'>, press: Deciding): Promise<PressAnswer> {
-  const { request_id, verdict, reason, ticket, acknowledged, break_glass, delegate_for, bulk } = press;
+export async function decideAs(deps: PressDeps, person: Person, press: Deciding): Promise<PressAnswer> {
+  const { request_id, verdict, reason, ticket, acknowledged, ask_again, break_glass, bulk } = press;
+  const stead = press.delegate_for === undefined && break_glass === undefined ? await onlyStead(deps, person, press) : null;
+  if (stead !== null && 'kind' in stead) return { ...stead, card: null, link: { label: OPEN_BUTTON, url: requestUrlOf(deps.card.publicUrl, request_id) } };
+  const delegate_for = press.delegate_for ?? stead?.id;
+  const given: StepUpGiven = {
+    ...(ticket === undefined ? {} : { ticket }),
+    ...(acknowledged === undefined ? {} : { acknowledged }),
+    ...(break_glass === undefined ? {} : { break_glass }),
+    ...(delegate_for === undefined ? {} : { delegate_for }),
+  };
   const outcome = await deps.decide({
     decider: {
       tenant: deps.tenant,
@@ -91,10 +105,8 @@ export async function decideAs(deps: PressDeps, person: Pick<Person, 'id'>, pres
     request_id,
     verdict,
     ...(reason === null ? {} : { reason }),
-    ...(ticket === undefined ? {} : { ticket }),
-    ...(acknowledged === undefined ? {} : { acknowledged }),
-    ...(break_glass === undefined ? {} : { break_glass }),
-    ...(delegate_for === undefined ? {} : { delegate_for }),
+    ...(ask_again === undefined ? {} : { ask_again }),
+    ...given,
     ...(bulk === undefined ? {} : { bulk }),
     request_digest: press.request_digest,
   });
@@ -104,10 +116,43 @@ export async function decideAs(deps: PressDeps, person: Pick<Person, 'id'>, pres
       const link = card !== null && MORE_IS_ASKED.has(outcome.code) ? { link: { label: OPEN_BUTTON, url: card.url } } : {};
       return { ...outcome, card, ...link };
     }
-    const url = await deps.stepUp({ tenant: deps.tenant, request_id, person_id: person.id, verdict, reason, via: deps.platform });
+    const url = await deps.stepUp({ tenant: deps.tenant, request_id, person_id: person.id, verdict, reason, given, via: deps.platform });
     return { kind: 'step_up', text: STEP_UP_TEXT, url, card };
   }
   return { kind: 'decided', text: decidedText(outcome), card: cardOf(outcome.state, deps.card) };
+}
+
+/**
+ * The absent people in whose stead somebody may decide a request that they may not decide in their own name. Whether it counts is judged with
+ * the decision; this says whom to name there.
+ */
+export async function steadsOf(
+  deps: Pick<PressDeps, 'tenant' | 'directory' | 'delegations'>,
+  person: Person,
+  { requirement }: Pick<ActionRequestRecord, 'requirement'>,
+  verdict: Verdict,
+): Promise<Person[]> {
+  if (deps.delegations === undefined || (person.lent ?? []).length === 0 || requirement?.delegation === undefined) return [];
+  const counts = (groups: readonly string[]): boolean => isApprover(requirement, groups) || (verdict === 'deny' && mayVeto(requirement, groups));
+  if (counts(person.groups)) return [];
+  const named = (await deps.delegations.list(deps.tenant, person.id)).filter(({ state, delegate_id }) => state === 'in_force' && delegate_id === person.id);
+  if (named.length === 0) return [];
+  const absent = await deps.directory.people(
+    deps.tenant,
+    named.map(({ person_id }) => person_id),
+  );
+  return absent.filter((who) => counts(lentGroups(requirement, who, person)));
+}
+
+/** Where there is one alone, a press means them. Of several nobody guesses. */
+async function onlyStead(deps: PressDeps, person: Person, { request_id, verdict }: Pick<Press, 'request_id' | 'verdict'>): Promise<Person | Refusal | null> {
+  if ((person.lent ?? []).length === 0) return null;
+  const state = await deps.requests.state(deps.tenant, request_id);
+  const steads = state === null ? [] : await steadsOf(deps, person, state.request, verdict);
+  if (steads.length <= 1) return steads[0] ?? null;
+  return refusals.notADelegate(
+    `You stand in for ${steads.map(({ name }) => name).join(' and ')}. Nothing was decided: say on the request's page for whom you decide.`,
+  );
 }
 
 /**
@@ -122,9 +167,12 @@ export async function noteOpened(deps: PressDeps, account: AccountFacts, card: C
 }
 
 function decidedText(outcome: Extract<DecideOutcome, { kind: 'decided' }>): string {
-  const verb = outcome.decision.verdict === 'approve' ? 'approved' : 'denied';
-  if (outcome.settled) return `You ${verb} it. The request is ${outcome.state.request.status}.`;
-  return `You ${verb} it. Still needed: ${outcome.waiting_for ?? 'nobody'}.`;
+  const { verdict, delegate_for, break_glass } = outcome.decision;
+  const stead = delegate_for === undefined ? '' : ` in ${delegate_for.name}'s stead`;
+  const did = break_glass === true ? 'You broke the glass' : `You ${verdict === 'approve' ? 'approved' : 'denied'} it${stead}`;
+  const review = outcome.state.reviews.some(({ finding }) => finding === null) ? ' Somebody else reviews it.' : '';
+  if (outcome.settled) return `${did}. The request is ${outcome.state.request.status}.${review}`;
+  return `${did}. Still needed: ${outcome.waiting_for ?? 'nobody'}.`;
 }
 
 const viaOf = (platform: ChatAccount['platform']): Via => platform;

@@ -2,12 +2,12 @@ import type { Client, SubmitOptions, WaitOptions } from './client.js';
 import { ClientError, isRefusal } from './errors.js';
 import { type FrozenAction, freezeAction } from './frozen-action.js';
 import { readGrant, verifyGrant } from './grant.js';
-import type { Action, ActionRequest, Decision, GrantClaims, Jwks, Report } from './types.js';
+import type { Action, ActionRequest, AskAgain, Decision, GrantClaims, Jwks, Report } from './types.js';
 
 /** Why the action did not run; each is an answer, not a fault. */
 export type NotRun =
-  /** `try_again` is there when whoever denied said whether asking again makes sense. */
-  | { kind: 'denied'; reason: string | null; decisions: Decision[]; try_again?: boolean; request: ActionRequest }
+  /** `ask_again` is there when whoever denied said whether asking again makes sense; `try_again` is the same in a word: anything but never. */
+  | { kind: 'denied'; reason: string | null; decisions: Decision[]; try_again?: boolean; ask_again?: AskAgain; request: ActionRequest }
   | { kind: 'expired'; request: ActionRequest }
   | { kind: 'cancelled'; request: ActionRequest }
   | { kind: 'revoked'; request: ActionRequest }
@@ -126,13 +126,12 @@ function notRun(request: ActionRequest): NotRun | null {
     case 'denied': {
       const { outcome } = request;
       const denial = outcome?.decisions.findLast(({ verdict }) => verdict === 'deny');
-      // A newer service may say it; the types of this version do not know the member.
-      const hint: unknown = outcome === null ? undefined : Reflect.get(outcome, 'try_again');
+      const hint = outcome?.ask_again;
       return {
         kind: 'denied',
         reason: denial?.reason ?? outcome?.reason ?? request.evaluation.explanation,
         decisions: outcome?.decisions ?? [],
-        ...(typeof hint === 'boolean' ? { try_again: hint } : {}),
+        ...(hint === undefined ? {} : { try_again: hint !== 'never', ask_again: hint }),
         request,
       };
     }

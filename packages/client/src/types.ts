@@ -64,6 +64,8 @@ export interface Decision {
   /** What the decision came with; absent where nothing was given. */
   ticket?: string | undefined;
   acknowledged?: string[] | undefined;
+  /** Of a denial: whether asking again makes sense. */
+  ask_again?: AskAgain | undefined;
   /** In whose stead. */
   delegate_for?: { id: string; email: string; name: string } | undefined;
   /** Passed alone in an emergency; somebody else reviews it. */
@@ -73,6 +75,9 @@ export interface Decision {
   /** A WebAuthn assertion over this request and verdict, to be verified offline. */
   passkey?: PasskeyEvidence | undefined;
 }
+
+/** What whoever denied says of asking again: no, with changes (the reason says which), or later. A hint: policy judges every request. */
+export type AskAgain = 'never' | 'changed' | 'later';
 
 export type Via = 'slack' | 'teams' | 'web' | 'api' | 'email';
 
@@ -110,6 +115,8 @@ export interface Outcome {
   decisions: Decision[];
   reason: string | null;
   settled_at: string;
+  /** Of a denial: the strictest of what those who denied said; absent where nobody did. */
+  ask_again?: AskAgain | undefined;
   /** Approved by the emergency road; somebody else reviews it. */
   break_glass?: true | undefined;
   /** Approved by who stands behind the request: a team of one, as policy says. */

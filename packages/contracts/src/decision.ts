@@ -4,6 +4,10 @@ import { digestSchema, idSchema, instantSchema, viaSchema } from './primitives.j
 export const verdictSchema = z.enum(['approve', 'deny']);
 export type Verdict = z.infer<typeof verdictSchema>;
 
+/** What a denial tells the caller: whether asking again makes sense. */
+export const askAgainSchema = z.enum(['never', 'changed', 'later']);
+export type AskAgain = z.infer<typeof askAgainSchema>;
+
 /** A person as answers and callbacks name them, from the directory. */
 export const personViewSchema = z.strictObject({ id: idSchema('per'), email: z.string(), name: z.string() });
 export type PersonView = z.infer<typeof personViewSchema>;
@@ -23,6 +27,8 @@ export const decisionBodySchema = z
     action_digest: digestSchema.optional(),
     request_digest: digestSchema.optional(),
     reason: z.string().min(1).max(2000).optional(),
+    /** With a denial: whether asking again makes sense. The caller is told. */
+    ask_again: askAgainSchema.optional(),
     /** Where policy asks for it. */
     ticket: z.string().min(1).max(256).optional(),
     /** The texts that policy wants confirmed, word for word. */
@@ -33,6 +39,8 @@ export const decisionBodySchema = z
     break_glass: z.literal(true).optional(),
     /** The single-use handle of a passkey assertion that was verified for exactly this request and verdict. */
     passkey: z.string().min(1).max(128).optional(),
+    /** The mail whose link was opened in this session, as opening it answered: then the decision comes by mail. */
+    mail: z.uuid().optional(),
     /** Approves a narrowed pattern besides: these parameters pinned to their values here. */
     alike: z.strictObject({ pin: z.array(z.string().max(256)).max(50), uses: z.int().min(1).max(1000), ttl_seconds: z.int().min(60) }).optional(),
   })
@@ -40,6 +48,7 @@ export const decisionBodySchema = z
     message: 'name what you decide on: action_digest or request_digest',
     path: ['action_digest'],
   })
+  .refine((body) => body.ask_again === undefined || body.verdict === 'deny', { message: 'goes with a denial', path: ['ask_again'] })
   .meta({ id: 'DecisionBody' });
 export type DecisionBody = z.infer<typeof decisionBodySchema>;
 
@@ -71,6 +80,8 @@ export const decisionViewSchema = z
     /** What the decision came with; absent where nothing was given. */
     ticket: z.string().optional(),
     acknowledged: z.array(z.string()).optional(),
+    /** Of a denial: `never`, `changed` (the reason says how), or `later`. */
+    ask_again: askAgainSchema.optional(),
     delegate_for: personViewSchema.optional(),
     break_glass: z.literal(true).optional(),
     /** The decider stands behind the request: a team of one, as policy says. */

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { decisionViewSchema } from './decision.js';
+import { askAgainSchema, decisionViewSchema } from './decision.js';
 import { questionSchema } from './exchange.js';
 import { digestSchema, idSchema, instantSchema } from './primitives.js';
 
@@ -23,6 +23,8 @@ export const outcomeDataSchema = z
     /** Why, in a sentence, where no person decided (policy, expiry, cancellation, revocation). */
     reason: z.string().nullable(),
     settled_at: instantSchema,
+    /** Of a denial: whether asking again makes sense, by the strictest of those who denied; absent where nobody said. A hint: policy judges every request. */
+    ask_again: askAgainSchema.optional(),
     /** Approved by the emergency road; somebody reviews it. */
     break_glass: z.literal(true).optional(),
     /** Approved by who stands behind the request: a team of one, as policy says. */

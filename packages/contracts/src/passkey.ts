@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { verdictSchema } from './decision.js';
+import { personViewSchema, verdictSchema } from './decision.js';
 import { idSchema, instantSchema, jsonObjectSchema, viaSchema } from './primitives.js';
 
 /** Base64url without padding, as browsers write bytes in WebAuthn's JSON. */
@@ -95,6 +95,12 @@ export const stepUpIntentSchema = z
     action_request: idSchema('ar'),
     verdict: verdictSchema,
     reason: z.string().nullable(),
+    /** What was entered in the chat besides, as far as it was. */
+    ticket: z.string().optional(),
+    acknowledged: z.array(z.string()).optional(),
+    break_glass: z.literal(true).optional(),
+    /** In whose stead. */
+    delegate_for: personViewSchema.optional(),
     via: viaSchema,
     created_at: instantSchema,
     expires_at: instantSchema,

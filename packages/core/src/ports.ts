@@ -26,3 +26,4 @@ export type * from './ports/ledger.js';
 export type * from './ports/rewraps.js';
 export type * from './ports/sweep.js';
 export type * from './ports/passkeys.js';
+export type * from './ports/presses.js';

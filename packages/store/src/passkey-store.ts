@@ -8,6 +8,7 @@ import type {
   PasskeyChallengeRecord,
   PasskeyRecord,
   PasskeyStore,
+  StepUpGiven,
   StepUpIntent,
 } from '@countersign/core/ports';
 import { leafMembers } from './commits.js';
@@ -65,12 +66,23 @@ export function passkeyStore(database: Database): PasskeyStore {
     remove: (removal) => remove(database, removal),
     used: (use) => used(database, use),
     take: (handle, binding) => take(database, handle, binding),
-    insertIntent: async ({ tenant, id, request_id, person_id, verdict, reason, via, created_at, expires_at }) => {
+    insertIntent: async ({ tenant, id, request_id, person_id, verdict, reason, given, via, created_at, expires_at }) => {
       await database.run({
         name: 'insert-step-up-intent',
         text: `WITH old AS (DELETE FROM step_up_intents WHERE tenant = $1 AND expires_at < now() - interval '7 days')
-          INSERT INTO step_up_intents (tenant, id, request_id, person_id, verdict, reason, via, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING`,
-        values: [tenant, id, request_id, person_id, verdict, reason, via, created_at, expires_at],
+          INSERT INTO step_up_intents (tenant, id, request_id, person_id, verdict, reason, via, created_at, expires_at, given) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING`,
+        values: [
+          tenant,
+          id,
+          request_id,
+          person_id,
+          verdict,
+          reason,
+          via,
+          created_at,
+          expires_at,
+          Object.keys(given).length === 0 ? null : JSON.stringify(given),
+        ],
       });
     },
     intent: async (tenant, id) => {
@@ -80,7 +92,13 @@ export function passkeyStore(database: Database): PasskeyStore {
         values: [tenant, id],
       });
       if (row === undefined) return null;
-      return { ...row, created_at: instant(row.created_at), expires_at: instant(row.expires_at), used_at: instantOrNull(row.used_at) };
+      return {
+        ...row,
+        given: row.given ?? {},
+        created_at: instant(row.created_at),
+        expires_at: instant(row.expires_at),
+        used_at: instantOrNull(row.used_at),
+      };
     },
   };
 }
@@ -211,7 +229,12 @@ type PasskeyRow = Omit<PasskeyRecord, 'counter' | 'created_at' | 'last_used_at' 
   removed_at: Date | null;
 };
 type ChallengeRow = Omit<PasskeyChallengeRecord, 'created_at' | 'expires_at'> & { purpose: ChallengePurpose; created_at: Date; expires_at: Date };
-type IntentRow = Omit<StepUpIntent, 'created_at' | 'expires_at' | 'used_at'> & { created_at: Date; expires_at: Date; used_at: Date | null };
+type IntentRow = Omit<StepUpIntent, 'given' | 'created_at' | 'expires_at' | 'used_at'> & {
+  given: StepUpGiven | null;
+  created_at: Date;
+  expires_at: Date;
+  used_at: Date | null;
+};
 
 function passkeyOf(row: PasskeyRow): PasskeyRecord {
   return {

@@ -354,7 +354,7 @@ class Audit {
 }
 
 /** What a decision may have come with. */
-const GIVEN = ['ticket', 'acknowledged', 'delegate_for', 'break_glass', 'self_approved', 'passkey', 'alike'] as const;
+const GIVEN = ['ticket', 'acknowledged', 'delegate_for', 'break_glass', 'self_approved', 'passkey', 'alike', 'ask_again'] as const;
 
 const isOutcome = (event: string): boolean => event === 'outcome.settled' || event === 'outcome.revoked';
 

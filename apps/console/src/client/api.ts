@@ -57,6 +57,7 @@ export const api = {
       ...(given.acknowledged.length === 0 ? {} : { acknowledged: given.acknowledged }),
       ...(given.delegate_for === null ? {} : { delegate_for: given.delegate_for }),
       ...(given.break_glass ? { break_glass: true } : {}),
+      ...(given.ask_again === null ? {} : { ask_again: given.ask_again }),
       ...(passkey === null ? {} : { passkey }),
     }),
   opened: ({ request_id, view_digest }: Card) => call<object>('POST', `/v1/action-requests/${request_id}/opened`, { view_digest }),

@@ -1,4 +1,4 @@
-import type { Card, Verdict } from '@countersign/contracts';
+import type { AskAgain, Card, StepUpIntentView, Verdict } from '@countersign/contracts';
 import { useState } from 'react';
 
 /** What a decision comes with, besides its verdict. */
@@ -9,6 +9,8 @@ export interface Given {
   /** The id of the person in whose stead; null: in one's own name. */
   delegate_for: string | null;
   break_glass: boolean;
+  /** With a denial, where it was chosen. */
+  ask_again: AskAgain | null;
 }
 
 /** Somebody in whose stead one may decide. */
@@ -20,8 +22,8 @@ export interface Absent {
 interface Props {
   card: Card;
   onDecide: (verdict: Verdict, given: Given) => Promise<void>;
-  /** The reason that was given with the press in a chat that led here. */
-  said?: string | null;
+  /** What was entered with the press in a chat that led here: nobody enters it twice. */
+  said?: Pick<StepUpIntentView, 'verdict' | 'reason' | 'ticket' | 'acknowledged' | 'break_glass' | 'delegate_for'> | null;
   /** Who named this person as stand-in, for now. */
   absent?: readonly Absent[];
   /** The groups that the person is in. */
@@ -37,11 +39,12 @@ const NOTHING: Demands = { tickets: [], acknowledge: [], must_open: false };
 
 /** Approve and Deny: one press each. What policy demands with it is asked for first: a reason, a ticket, words, a look at everything. */
 export function DecisionBar({ card, onDecide, said = null, absent = [], groups = [], opened = false, onOpen }: Props) {
-  const [asking, setAsking] = useState<Asking | null>(null);
-  const [reason, setReason] = useState(said ?? '');
-  const [ticket, setTicket] = useState('');
-  const [words, setWords] = useState<string[]>([]);
-  const [standIn, setStandIn] = useState('');
+  const [asking, setAsking] = useState<Asking | null>(said?.break_glass === true ? 'break_glass' : null);
+  const [reason, setReason] = useState(said?.reason ?? '');
+  const [ticket, setTicket] = useState(said?.ticket ?? '');
+  const [words, setWords] = useState<string[]>(said?.acknowledged ?? []);
+  const [standIn, setStandIn] = useState(said?.delegate_for?.id ?? '');
+  const [again, setAgain] = useState<AskAgain | ''>('');
   const [busy, setBusy] = useState(false);
 
   const demands = asking === 'deny' ? NOTHING : asking === 'break_glass' ? (card.break_glass ?? NOTHING) : (card.demands ?? NOTHING);
@@ -56,12 +59,14 @@ export function DecisionBar({ card, onDecide, said = null, absent = [], groups =
       acknowledged: what === 'deny' ? [] : words,
       delegate_for: what === 'break_glass' || standIn === '' ? null : standIn,
       break_glass: what === 'break_glass',
+      ask_again: what === 'deny' && again !== '' ? again : null,
     });
     setBusy(false);
     setAsking(null);
-    setReason(said ?? '');
+    setReason(said?.reason ?? '');
     setTicket('');
     setWords([]);
+    setAgain('');
   };
   const press = (verdict: Verdict) => {
     const { tickets, acknowledge, must_open } = verdict === 'deny' ? NOTHING : (card.demands ?? NOTHING);
@@ -136,6 +141,17 @@ export function DecisionBar({ card, onDecide, said = null, absent = [], groups =
                 {name}, who is away
               </option>
             ))}
+          </select>
+        </label>
+      ) : null}
+      {asking === 'deny' ? (
+        <label>
+          May it be asked again?
+          <select value={again} onChange={(event) => setAgain(event.target.value as AskAgain | '' /* its options */)}>
+            <option value="">say nothing of it</option>
+            <option value="never">No</option>
+            <option value="changed">Yes, with changes</option>
+            <option value="later">Yes, later</option>
           </select>
         </label>
       ) : null}

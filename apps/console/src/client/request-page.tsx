@@ -8,6 +8,7 @@ import { Exchange } from './exchange.js';
 import { Explanation } from './explanation.js';
 import { History } from './history.js';
 import { MaskedValues } from './masked-values.js';
+import { ChatPreviews } from './previews/chat-previews.js';
 import { signDecision } from './passkey-ceremonies.js';
 import { standIns } from './stand-ins-page.js';
 import { PressedNotice, usePressedInChat } from './step-up.js';
@@ -132,7 +133,7 @@ export function RequestPage({ id, administers, me, groups }: { id: string; admin
         <DecisionBar
           card={card}
           onDecide={decide}
-          said={pressed.state === 'mine' ? pressed.intent.reason : null}
+          said={pressed.state === 'mine' ? pressed.intent : null}
           absent={absent}
           groups={groups}
           opened={openedView === card.view_digest}
@@ -154,6 +155,7 @@ export function RequestPage({ id, administers, me, groups }: { id: string; admin
         </p>
       ) : null}
       <Explanation key={id} request={id} />
+      <ChatPreviews key={`previews ${id}`} request={id} version={`${card.status} ${String(card.decisions.length)} ${String(events.length)}`} />
       <History events={events} deliveries={deliveries} onRedrive={administers ? (delivery) => void redrive(delivery) : null} />
     </>
   );

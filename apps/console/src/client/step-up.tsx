@@ -40,12 +40,19 @@ export function PressedNotice({ pressed }: { pressed: PressedInChat }) {
         {pressed.text}
       </p>
     );
-  const { verdict, via, used_at, reason } = pressed.intent;
+  const { verdict, via, used_at, reason, ticket, acknowledged = [], break_glass, delegate_for } = pressed.intent;
+  const what = break_glass === true ? 'Break the glass' : verdict === 'approve' ? 'Approve' : 'Deny';
+  const given = [
+    ...(delegate_for === undefined ? [] : [`in ${delegate_for.name}'s stead`]),
+    ...(reason === null ? [] : [`with the reason “${reason}”`]),
+    ...(ticket === undefined ? [] : [`with the ticket “${ticket}”`]),
+    ...(acknowledged.length === 0 ? [] : [`having confirmed: ${acknowledged.map((text) => `“${text}”`).join(', ')}`]),
+  ];
   if (used_at !== null) return <p className="notice done">What you pressed in {platforms[via]} was signed with your passkey.</p>;
   return (
     <p className="notice pressed">
-      You pressed {verdict === 'approve' ? 'Approve' : 'Deny'} in {platforms[via]}
-      {reason === null ? '' : ` with the reason “${reason}”`}. Nothing is decided yet: read what will run, and confirm with your passkey below.
+      You pressed {what} in {platforms[via]}
+      {given.length === 0 ? '' : ` ${given.join(', ')}`}. Nothing is decided yet: read what will run, and confirm with your passkey below.
     </p>
   );
 }

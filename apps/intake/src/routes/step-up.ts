@@ -109,8 +109,19 @@ export function stepUpRoutes(deps: IntakeDeps): Route[] {
         const intent = found === null ? null : await intentOf(reader.tenant, reader.person.id, id, found.request_id);
         if (intent === null) return notFound('What was pressed is over. Decide on the page of the request.');
         if ('problem' in intent) return intent;
-        const { request_id: action_request, verdict, reason, via, created_at, expires_at, used_at } = intent;
-        return { status: 200, json: { id, action_request, verdict, reason, via, created_at, expires_at, used_at } };
+        const { request_id: action_request, verdict, reason, given, via, created_at, expires_at, used_at } = intent;
+        const { ticket, acknowledged, break_glass, delegate_for } = given;
+        const absent = delegate_for === undefined ? null : await deps.directory.person(reader.tenant, delegate_for);
+        return {
+          status: 200,
+          json: {
+            ...{ id, action_request, verdict, reason, via, created_at, expires_at, used_at },
+            ...(ticket === undefined ? {} : { ticket }),
+            ...(acknowledged === undefined ? {} : { acknowledged: [...acknowledged] }),
+            ...(break_glass === undefined ? {} : { break_glass }),
+            ...(absent === null ? {} : { delegate_for: { id: absent.id, email: absent.email, name: absent.name } }),
+          },
+        };
       },
     }),
 

@@ -1,6 +1,6 @@
 import type { Verdict } from '@countersign/contracts';
 import { requestUrlOf } from '../card/url.js';
-import type { Clock, Entropy, PasskeyStore } from '../ports.js';
+import type { Clock, Entropy, PasskeyStore, StepUpGiven } from '../ports.js';
 import { addSeconds, newUuid } from '../request/index.js';
 
 /** A press in a chat for which a passkey is needed. */
@@ -10,6 +10,8 @@ export interface StepUpPress {
   person_id: string;
   verdict: Verdict;
   reason: string | null;
+  /** What was entered besides: the page has it, so that nobody enters it twice. */
+  given?: StepUpGiven;
   via: 'slack' | 'teams';
 }
 
@@ -26,6 +28,6 @@ export async function stepUpLink(
 ): Promise<string> {
   const created_at = deps.clock.now();
   const id = newUuid(created_at, deps.entropy.bytes(10));
-  await deps.passkeys.insertIntent({ ...press, id, created_at, expires_at: addSeconds(created_at, INTENT_SECONDS), used_at: null });
+  await deps.passkeys.insertIntent({ given: {}, ...press, id, created_at, expires_at: addSeconds(created_at, INTENT_SECONDS), used_at: null });
   return `${requestUrlOf(deps.publicUrl, press.request_id)}#step-up/${id}`;
 }

@@ -4,11 +4,12 @@ import type { ActionRequestRecord, DecisionRecord, OutcomeRecord } from '../port
 /** A decision as answers and callbacks show it. */
 export function decisionView(decision: DecisionRecord): DecisionView {
   const { id, person, verdict, reason, decided_at, via, authenticated } = decision;
-  const { ticket, acknowledged, delegate_for, break_glass, self_approved, passkey } = decision;
+  const { ticket, acknowledged, ask_again, delegate_for, break_glass, self_approved, passkey } = decision;
   return {
     ...{ id, person, verdict, reason, decided_at, via, authenticated },
     ...(ticket === undefined ? {} : { ticket }),
     ...(acknowledged === undefined ? {} : { acknowledged }),
+    ...(ask_again === undefined ? {} : { ask_again }),
     ...(delegate_for === undefined ? {} : { delegate_for }),
     ...(break_glass === undefined ? {} : { break_glass }),
     ...(self_approved === undefined ? {} : { self_approved }),
@@ -33,6 +34,7 @@ export function outcomeOf(
     decisions: decisions.map(decisionView),
     reason: settled.reason,
     settled_at: settled.at,
+    ...hintOf(settled.status, decisions),
     ...roadOf(settled.status, decisions),
   };
   return {
@@ -44,6 +46,13 @@ export function outcomeOf(
     settled_at: settled.at,
     data,
   };
+}
+
+/** Whether asking again makes sense, by the strictest of those who denied. */
+function hintOf(status: OutcomeStatus, decisions: readonly DecisionRecord[]): Pick<OutcomeData, 'ask_again'> {
+  const said = status === 'denied' ? decisions.flatMap(({ verdict, ask_again }) => (verdict === 'deny' && ask_again !== undefined ? [ask_again] : [])) : [];
+  const strictest = (['never', 'changed', 'later'] as const).find((hint) => said.includes(hint));
+  return strictest === undefined ? {} : { ask_again: strictest };
 }
 
 /** How an approval came about where that was not the ordinary way: by the decision that settled it. */

@@ -84,11 +84,22 @@ export interface StepUpIntent {
   person_id: string;
   verdict: Verdict;
   reason: string | null;
+  /** What was entered besides, for the decision that is made on the page. */
+  given: StepUpGiven;
   via: 'slack' | 'teams';
   created_at: string;
   expires_at: string;
   /** When an assertion was made for it. */
   used_at: string | null;
+}
+
+/** What was given with a press besides verdict and reason, as a decision takes it; what was not given is not there. */
+export interface StepUpGiven {
+  ticket?: string;
+  acknowledged?: readonly string[];
+  break_glass?: true;
+  /** The id of the person in whose stead. */
+  delegate_for?: string;
 }
 
 export interface PasskeyStore extends PasskeyAssertions {
