@@ -12,6 +12,7 @@ import type {
   FreezeStore,
   IdentityStore,
   LedgerStore,
+  MailStore,
   NoticeStore,
   PasskeyStore,
   PatternStore,
@@ -55,6 +56,7 @@ export interface IntakeDeps {
   endpoints: EndpointStore;
   ledger: Pick<LedgerStore, 'checkpoint' | 'leafHashes' | 'nodeHashes' | 'entries'>;
   control: Control;
+  mail: MailLinks;
   followUps: FollowUps;
   /** Every public key that something of ours may be signed with, retired ones included (RFC 7517). */
   jwks: () => Promise<{ keys: object[] }>;
@@ -86,6 +88,13 @@ export interface SignInDeps {
 /** What the use cases of endpoints and deliveries take of it. */
 export function endpointDeps({ flow, endpoints, deliveries }: IntakeDeps): EndpointDeps {
   return { ...flow, endpoints, deliveries };
+}
+
+/** The links in mails. */
+export interface MailLinks {
+  mails: MailStore;
+  /** Whether one of our keys for links signed it. */
+  verify(bytes: Uint8Array, signature: Uint8Array): Promise<boolean>;
 }
 
 /** What stands beside requests: stand-ins, reviews, and what people are told. */

@@ -23,6 +23,7 @@ import { patternRoutes } from './routes/patterns.js';
 import { policyRoutes } from './routes/policies.js';
 import { passkeyRoutes } from './routes/passkeys.js';
 import { linkRoutes } from './routes/links.js';
+import { mailLinkRoutes } from './routes/mail-links.js';
 import { peopleRoutes } from './routes/people.js';
 import { sessionRoutes } from './routes/sessions.js';
 import { signInRoutes } from './routes/sign-in.js';
@@ -57,6 +58,7 @@ export function createIntake(deps: IntakeDeps): { mount(): Mount; routes: readon
     ...sessionRoutes(deps),
     ...tokenRoutes(deps),
     ...linkRoutes(deps),
+    ...mailLinkRoutes(deps),
     ...passkeyRoutes(deps),
     ...unmaskRoutes(deps),
     ...directoryRoutes(deps),

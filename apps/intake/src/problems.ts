@@ -85,6 +85,7 @@ export const problemTable: Readonly<Record<ProblemCode, { status: number; title:
   not_redrivable: { status: 409, title: 'This delivery cannot go again' },
   passkey_refused: { status: 403, title: 'The passkey does not count' },
   reveal_not_allowed: { status: 403, title: 'Not for you to see' },
+  mail_link_over: { status: 410, title: 'The link from the mail is over' },
   link_not_possible: { status: 409, title: 'The account cannot be linked' },
   code_wrong: { status: 403, title: 'Not the code that was sent' },
   rate_limited: { status: 429, title: 'Too many requests' },

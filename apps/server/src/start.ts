@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { createConsole } from '@countersign/console';
 import { loadFactParsers } from '@countersign/core/policy';
 import { createIntake } from '@countersign/intake';
+import { signatureVerifier } from '@countersign/keys';
 import {
   type Config,
   createHttpService,
@@ -143,6 +144,7 @@ async function startRoles(parts: Parts, origins: () => readonly string[], polici
         ...(policies === null ? {} : { syncPolicy: () => policies.sync() }),
       },
       followUps: world.store,
+      mail: { mails: world.store.mails, verify: signatureVerifier(world.keyring, 'link') },
       ledger: world.store.ledger,
       jwks: async () => {
         await world.keyring.refreshIfStale(PUBLISHED_KEYS_AGE_MS);

@@ -28,6 +28,7 @@ export const eventNames = [
   'execution.reported',
   'card.posted',
   'card.closed',
+  'mail.opened',
   'value.revealed',
   'policy.activated',
   'policy.stored',

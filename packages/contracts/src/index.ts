@@ -15,6 +15,7 @@ export * from './explanation.js';
 export * from './freeze.js';
 export * from './grant.js';
 export * from './key-rotation.js';
+export * from './mail.js';
 export * from './notice.js';
 export * from './outcome.js';
 export * from './pattern.js';

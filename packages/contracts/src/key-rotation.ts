@@ -1,12 +1,12 @@
 import { z } from 'zod';
 
 /** `POST /v1/keys/rotate`. `outcome` signs grants and callbacks, `checkpoint` the ledger's checkpoints. */
-export const rotateKeyBodySchema = z.strictObject({ purpose: z.enum(['outcome', 'checkpoint']) }).meta({ id: 'RotateKeyBody' });
+export const rotateKeyBodySchema = z.strictObject({ purpose: z.enum(['outcome', 'checkpoint', 'link']) }).meta({ id: 'RotateKeyBody' });
 export type RotateKeyBody = z.infer<typeof rotateKeyBodySchema>;
 
 /** Which key signs no more, and which signs from now on, each by its RFC 7638 thumbprint. */
 export const rotatedKeySchema = z
-  .strictObject({ purpose: z.enum(['outcome', 'checkpoint']), retired: z.string(), active: z.string() })
+  .strictObject({ purpose: z.enum(['outcome', 'checkpoint', 'link']), retired: z.string(), active: z.string() })
   .meta({ id: 'RotatedKey' });
 export type RotatedKey = z.infer<typeof rotatedKeySchema>;
 

@@ -34,6 +34,7 @@ export const problemCodes = [
   'reveal_not_allowed',
   'link_not_possible',
   'code_wrong',
+  'mail_link_over',
   'rate_limited',
   'misdirected_request',
   'cross_site_request',

@@ -23,6 +23,7 @@ export type * from './ports/deliveries.js';
 export type * from './ports/endpoints.js';
 export type * from './ports/follow-ups.js';
 export type * from './ports/ledger.js';
+export type * from './ports/mails.js';
 export type * from './ports/rewraps.js';
 export type * from './ports/sweep.js';
 export type * from './ports/passkeys.js';

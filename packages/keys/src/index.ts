@@ -10,6 +10,7 @@ export * from './master-keyring.js';
 export * from './kms/index.js';
 export * from './rewrap.js';
 export * from './sealer.js';
+export * from './signature-verifier.js';
 export * from './signing-purposes.js';
 export * from './spki.js';
 export * from './webhook-keys.js';

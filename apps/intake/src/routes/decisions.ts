@@ -15,6 +15,7 @@ import type { IntakeDeps } from '../deps.js';
 import { type Route, route } from '../http/route.js';
 import { notFound, refused } from '../problems.js';
 import { visible } from './action-requests.js';
+import { mailTrouble } from './mail-links.js';
 
 const REFUSALS: ProblemCode[] = [
   'self_approval',
@@ -36,6 +37,7 @@ const REFUSALS: ProblemCode[] = [
   'too_early',
   'alike_not_allowed',
   'frozen',
+  'mail_link_over',
 ];
 
 const NEVER_BY_KEY = { problem: 'decider_not_allowed', detail: 'An API key never decides. A person does, by session or personal token.' } as const;
@@ -57,6 +59,8 @@ export function decisionRoutes(deps: IntakeDeps): Route[] {
       answers: { 201: { description: 'The decision, recorded', schema: decisionViewSchema } },
       problems: REFUSALS,
       async handle({ reader, params: { id = '' }, body }) {
+        const mail = await mailTrouble(deps, reader, id, body.mail);
+        if (mail !== null) return mail;
         const outcome = await decide(flow, inputOf(reader, id, body));
         return outcome.kind === 'refused' ? refused(outcome) : { status: 201, json: decisionView(outcome.decision) };
       },
@@ -76,7 +80,8 @@ export function decisionRoutes(deps: IntakeDeps): Route[] {
       async handle({ reader, body }) {
         const data: z.infer<typeof bulkAnswerSchema>['data'] = [];
         // One after the other: each is a commit of its own, and none waits for another's.
-        for (const { action_request, ...decision } of body.decisions) {
+        // A mail leads to one request: what is decided together is decided in the inbox.
+        for (const { action_request, mail: _mail, ...decision } of body.decisions) {
           const outcome = await decide(flow, { ...inputOf(reader, action_request, decision), bulk: true });
           data.push(
             outcome.kind === 'refused'
@@ -115,13 +120,14 @@ const viaOf = ({ method }: AuthenticatedPerson): 'web' | 'api' => (method === 's
 
 /** The body as the flow takes it: what was not given is not there. */
 function inputOf(reader: AuthenticatedPerson, request_id: string, body: Omit<DecisionBody, 'action_request'>): DecideInput {
-  const { verdict, ...rest } = body;
+  const { verdict, mail, ...rest } = body;
   const given = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined));
   return {
     decider: {
       tenant: reader.tenant,
       person_id: reader.person.id,
-      via: viaOf(reader),
+      // How they proved who they are is the session's; that they came by a mail was looked up.
+      via: mail === undefined ? viaOf(reader) : 'email',
       authenticated: reader.authenticated,
       may_decide: reader.may_decide,
     },

@@ -28,7 +28,7 @@ import {
   type TrustApplied,
   workloadVerifier,
 } from '@countersign/identity';
-import { EnvelopeSealer, grantVerifier, Keyring, parseMasterKeyring } from '@countersign/keys';
+import { EnvelopeSealer, grantVerifier, Keyring, parseMasterKeyring, signatureVerifier } from '@countersign/keys';
 import { createHttpService, createLogger, createMetrics, type TlsOptions } from '@countersign/service';
 import { openStore, type Store } from '@countersign/store';
 import pg from 'pg';
@@ -260,6 +260,7 @@ export async function createApiWorld(
     endpoints: store.endpoints,
     control: { freezes: store.freezes, configChanges: store.configChanges, patterns: store.patterns, fourEyes: options.fourEyes ?? 'auto' },
     followUps: store,
+    mail: { mails: store.mails, verify: signatureVerifier(keyring, 'link') },
     ledger: store.ledger,
     jwks: () => Promise.resolve(keyring.jwks()),
     checkpointKeys: () => Promise.resolve(keyring.publicKeys('checkpoint')),

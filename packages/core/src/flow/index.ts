@@ -69,6 +69,7 @@ export { report, type ReportOutcome } from './report.js';
 export { expire } from './settle.js';
 export { CHAT_LINK_SECONDS, linkCodeHash, linkTokenHash, newLinkCode } from './chat-links.js';
 export { loneLeaf, type LoneFact } from './lone-leaf.js';
+export { MAIL_LINK_SECONDS, mailIdOf, type MailLinkDeps, mailLink, openMailLink, type OpenedMail } from './mail-links.js';
 export { noticeOf } from './notices.js';
 export { leafContext, leafMaker, openPayload, type OpenPayload } from './record-key.js';
 export { finishVoiding, revokedReason, type VoidingDeps, voidRequestsOf } from './void-requests.js';

@@ -58,8 +58,8 @@ export interface PolicySourceRecord {
   problems: PolicyProblemView[];
 }
 
-/** What a signing key is for: `outcome` signs grants and callbacks, `checkpoint` the ledger's checkpoints. */
-export type SigningPurpose = 'outcome' | 'checkpoint';
+/** What a signing key is for: `outcome` signs grants and callbacks, `checkpoint` the ledger's checkpoints, `link` the links in mails. */
+export type SigningPurpose = 'outcome' | 'checkpoint' | 'link';
 
 export interface StoredSigningKey {
   /** RFC 7638 thumbprint of the public key. */
