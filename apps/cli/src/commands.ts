@@ -94,6 +94,21 @@ export const COMMANDS: readonly { name: string; summary: string; load: () => Pro
     summary: 'print the manifest that makes or mends the Slack app',
     load: async () => (await import('./commands/slack/manifest.js')).slackManifestCommand,
   },
+  {
+    name: 'teams places',
+    summary: 'list the conversations that the bot knows in Teams, and which of them get cards',
+    load: async () => (await import('./commands/teams-places.js')).teamsPlaces,
+  },
+  {
+    name: 'teams allow',
+    summary: 'let cards be posted in a group or channel of Teams',
+    load: async () => (await import('./commands/teams-places.js')).teamsAllow,
+  },
+  {
+    name: 'teams disallow',
+    summary: 'post no more cards in a group or channel of Teams',
+    load: async () => (await import('./commands/teams-places.js')).teamsDisallow,
+  },
   { name: 'doctor', summary: 'look whether an installation is sound', load: async () => (await import('./commands/doctor.js')).doctor },
   { name: 'verify', summary: 'check the receipt of a request, offline', load: async () => (await import('./commands/verify.js')).verify },
   { name: 'verify-webhook', summary: "check a callback's signature", load: async () => (await import('./commands/verify-webhook.js')).verifyWebhookCommand },

@@ -3,6 +3,7 @@ import type { ConfigChangeDeps, EndpointDeps, FlowDeps, FourEyes } from '@counte
 import type {
   CallerStore,
   ChatLinkStore,
+  ChatPlaceStore,
   ConfigChangeStore,
   CredentialStore,
   DelegationStore,
@@ -44,6 +45,7 @@ export interface IntakeDeps {
   clientCertHeader?: string;
   identities: IdentityStore;
   chatLinks: ChatLinkStore;
+  chatPlaces: ChatPlaceStore;
   /** Absent: people sign in by links alone. */
   signIn?: SignInDeps;
   /** SCIM clients' tokens, and what they read. */

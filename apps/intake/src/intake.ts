@@ -5,6 +5,7 @@ import { createRouter } from './http/router.js';
 import { openApiOf } from './openapi.js';
 import { actionRequestRoutes } from './routes/action-requests.js';
 import { apiKeyRoutes } from './routes/api-keys.js';
+import { chatPlaceRoutes } from './routes/chat-places.js';
 import { callerRoutes } from './routes/callers.js';
 import { configChangeRoutes } from './routes/config-changes.js';
 import { decisionRoutes } from './routes/decisions.js';
@@ -59,6 +60,7 @@ export function createIntake(deps: IntakeDeps): { mount(): Mount; routes: readon
     ...tokenRoutes(deps),
     ...linkRoutes(deps),
     ...mailLinkRoutes(deps),
+    ...chatPlaceRoutes(deps),
     ...passkeyRoutes(deps),
     ...unmaskRoutes(deps),
     ...directoryRoutes(deps),

@@ -81,6 +81,7 @@ export const problemTable: Readonly<Record<ProblemCode, { status: number; title:
   environment_mismatch: { status: 422, title: 'Not the environment of this key or resource' },
   callback_not_allowed: { status: 422, title: 'Callbacks may not go there' },
   endpoint_unknown: { status: 422, title: 'No such endpoint' },
+  place_not_allowable: { status: 422, title: 'This conversation is not one that is allowed' },
   endpoint_disabled: { status: 409, title: 'The endpoint is disabled' },
   not_redrivable: { status: 409, title: 'This delivery cannot go again' },
   passkey_refused: { status: 403, title: 'The passkey does not count' },

@@ -4,6 +4,7 @@ import {
   directoryAppliers,
   endFreeze,
   endpointAppliers,
+  placeAppliers,
   policyApplier,
   preparedAppliers,
   settleChanges,
@@ -22,6 +23,7 @@ export function appliers({ flow, store }: World): Appliers {
     'policy.activate': policyApplier({ ...flow, bundles: store.policies }),
     ...directoryAppliers({ ...flow, directory: store.directory, scim: store.scim }),
     ...endpointAppliers({ ...flow, endpoints: store.endpoints }),
+    ...placeAppliers({ ...flow, chatPlaces: store.chatPlaces }),
     ...preparedAppliers({ ...flow, callers: store.callers, chatLinks: store.chatLinks }),
   };
 }

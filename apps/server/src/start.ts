@@ -125,6 +125,7 @@ async function startRoles(parts: Parts, origins: () => readonly string[], polici
       credentials: world.store.credentials,
       identities: world.store.identities,
       chatLinks: world.store.chatLinks,
+      chatPlaces: world.store.chatPlaces,
       signIn: signInOf(config),
       callers: world.store.callers,
       workloads: createWorkloads(world, parts.log, parts.shutdown),

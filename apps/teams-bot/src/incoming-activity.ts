@@ -12,6 +12,10 @@ export interface IncomingActivity {
   /** The conversation without the thread. */
   place: string;
   kind: ChatPlace['kind'];
+  /** The team of a channel; null elsewhere. */
+  team: string | null;
+  /** What the activity calls the conversation; null where it says nothing of it, as in channels it mostly does not. */
+  called: string | null;
   /** Both places where an activity names its tenant agree; null where there is none, or they do not. */
   tenantId: string | null;
   from: { id: string; aadObjectId: string | null };
@@ -40,6 +44,8 @@ export function readActivity(json: unknown): IncomingActivity | null {
   const place = baseOf(conversationId);
   const kind = kindOf(conversation);
   const tenantId = tenantOf(conversation['tenantId'], object(object(activity['channelData'])['tenant'])['id']);
+  const channelData = object(activity['channelData']);
+  const team = object(channelData['team']);
   const names = (members: JsonValue | undefined): boolean => Array.isArray(members) && members.some((member) => text(object(member)['id']) === bot.id);
   return {
     type,
@@ -48,6 +54,8 @@ export function readActivity(json: unknown): IncomingActivity | null {
     conversationId,
     place,
     kind,
+    team: kind === 'channel' ? (text(team['id']) ?? text(channelData['teamsTeamId'])) : null,
+    called: calledIn({ kind, conversation, from, team, channel: object(channelData['channel']) }),
     tenantId,
     from: { id: text(from['id']) ?? '', aadObjectId: text(from['aadObjectId']) },
     replyToId: text(activity['replyToId']),
@@ -69,6 +77,20 @@ export function readActivity(json: unknown): IncomingActivity | null {
       },
     },
   };
+}
+
+/** A personal chat is called after its person, a channel after its team and itself. */
+function calledIn({
+  kind,
+  conversation,
+  from,
+  team,
+  channel,
+}: { kind: ChatPlace['kind'] } & Record<'conversation' | 'from' | 'team' | 'channel', JsonObject>): string | null {
+  if (kind === 'personal') return text(from['name']);
+  if (kind === 'group') return text(conversation['name']);
+  const [ofTeam, own] = [text(team['name']), text(channel['name'])];
+  return ofTeam === null || own === null ? null : `${ofTeam} / ${own}`;
 }
 
 /** A conversation without its thread: in a channel each card begins its own, and answers name that (`…;messageid=…`). */

@@ -88,6 +88,7 @@ export function createInteractions(deps: InteractionDeps) {
     if (pressed !== null) await submitted(context, ours, pressed);
     else if (activity.type === 'message') await addressed(context, ours);
     else if (activity.botAdded || activity.type === 'installationUpdate') await showOpenCards();
+    await deps.places.learnName(context, ours);
     return null;
   }
 

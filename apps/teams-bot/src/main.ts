@@ -44,10 +44,10 @@ export function createTeamsBot(deps: TeamsBotDeps): TeamsBot {
   const { config, world } = deps;
   const { tenant, card, log, requests, links } = world;
   const { cards, directory } = world.store;
-  const { clock } = world.flow;
+  const { clock, entropy } = world.flow;
   const authentication = createAuthentication(config, deps.credentials);
   const calls = createTeamsCalls(authentication, config.auth === 'on' ? (config.appId ?? '') : '');
-  const places = createPlaces({ tenant, config, cards, directory });
+  const places = createPlaces({ tenant, config, calls, cards, directory, clock, entropy, log });
   const worker = createCardWorker({
     platform: createPlatform(calls, places),
     cards,
@@ -88,8 +88,8 @@ export function createTeamsBot(deps: TeamsBotDeps): TeamsBot {
   /** Into the personal chat of the account: whoever reads that is whose account it is. */
   async function sendCodes(): Promise<void> {
     try {
-      await links.sendCodes('teams', async ({ user }, text) => {
-        const reference = await places.personalOf(user);
+      await links.sendCodes('teams', async (account, text) => {
+        const reference = await places.openPersonal(account);
         if (reference === null) throw new PlatformError('gone', 'the bot has no personal chat with the account');
         await calls.say(reference, text);
       });

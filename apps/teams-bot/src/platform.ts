@@ -6,7 +6,7 @@ import { renderCard } from './render.js';
 import type { TeamsCalls, TeamsReference } from './teams-calls.js';
 
 /** Teams as the card worker sees it. A message is named by its conversation and activity id. */
-export function createPlatform(calls: Pick<TeamsCalls, 'post' | 'update'>, places: Pick<Places, 'of' | 'reference'>): ChatPlatform {
+export function createPlatform(calls: Pick<TeamsCalls, 'post' | 'update'>, places: Pick<Places, 'of' | 'reference' | 'at'>): ChatPlatform {
   async function referenceOf(place: string): Promise<TeamsReference> {
     const reference = await places.reference(place);
     if (reference === null) throw new PlatformError('gone', 'The bot does not know the conversation any more');
@@ -19,7 +19,8 @@ export function createPlatform(calls: Pick<TeamsCalls, 'post' | 'update'>, place
     places: (request) => places.of(request),
 
     async post(place, card) {
-      return refOf(place, await calls.post(await referenceOf(place), renderCard(card), summaryOf(card)));
+      const reference = await referenceOf(place);
+      return refOf(place, await places.at(place, () => calls.post(reference, renderCard(card), summaryOf(card))));
     },
 
     // A bot cannot read what it wrote (that needs Graph, and a permission on all messages): a post whose answer was lost is made again,
@@ -29,7 +30,8 @@ export function createPlatform(calls: Pick<TeamsCalls, 'post' | 'update'>, place
     async update(ref, card) {
       const { conversation, activity } = ref;
       if (typeof conversation !== 'string' || typeof activity !== 'string') throw new PlatformError('gone', 'The record names no message of Teams');
-      await calls.update(await referenceOf(conversation), activity, renderCard(card), summaryOf(card));
+      const reference = await referenceOf(conversation);
+      await places.at(conversation, () => calls.update(reference, activity, renderCard(card), summaryOf(card)));
     },
   };
 }

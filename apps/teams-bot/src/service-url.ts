@@ -31,3 +31,12 @@ function isTeams(url: URL): boolean {
 function isLoopbackUrl(url: URL): boolean {
   return (url.protocol === 'http:' || url.protocol === 'https:') && (url.hostname === 'localhost' || isLoopbackAddress(url.hostname.replace(/^\[|\]$/g, '')));
 }
+
+/**
+ * Where a tenant is reached of which nothing was heard yet; null where only the tenant itself can say: in other clouds and at rigs. Source:
+ * Microsoft Teams documentation, "Send proactive messages".
+ */
+export function worldwideServiceUrl({ auth, openIdMetadataUrl }: Pick<TeamsBotConfig, 'auth' | 'openIdMetadataUrl'>): string | null {
+  const worldwide = openIdMetadataUrl === undefined || new URL(openIdMetadataUrl).host === 'login.botframework.com';
+  return auth === 'on' && worldwide ? 'https://smba.trafficmanager.net/teams/' : null;
+}

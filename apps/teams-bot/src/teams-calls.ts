@@ -2,6 +2,8 @@ import { PlatformError } from '@countersign/chat';
 import { type Activity, type Attachment, CardFactory, CloudAdapter, type ConversationReference, TeamsInfo, type TurnContext } from 'botbuilder';
 import type { AdaptiveCard } from './adaptive-card.js';
 import type { Authenticated, Authentication } from './authentication.js';
+import { type IncomingActivity, isObject, object, text } from './incoming-activity.js';
+import { answerError, codeOf, translated } from './teams-errors.js';
 
 /** How long a call of ours may take, in milliseconds. */
 const CALL_MS = 10_000;
@@ -20,6 +22,10 @@ export interface TeamsCalls {
   say(reference: TeamsReference, text: string): Promise<void>;
   /** The member of the turn's conversation; null where there is none by that id. */
   member(context: TurnContext, id: string): Promise<Member | null>;
+  /** The personal conversation with a person of the tenant, by the directory's object id; `gone` where the app is not installed for them. */
+  createPersonal(from: Pick<TeamsReference, 'bot' | 'serviceUrl'>, tenantId: string, user: string): Promise<string>;
+  /** What the turn's conversation is called: a channel by its team's and its own name, a group by its own or its members' names; null where Teams does not say. */
+  nameOf(context: TurnContext, place: Pick<IncomingActivity, 'kind' | 'place' | 'team'>): Promise<string | null>;
 }
 
 /** What is needed to write to a conversation. */
@@ -69,7 +75,54 @@ export function createTeamsCalls({ framework }: Authentication, appId: string): 
         throw error;
       }
     },
+    async createPersonal({ bot, serviceUrl }, tenantId, user) {
+      const anywhere = { bot, serviceUrl, conversation: { id: 'new', conversationType: 'personal', isGroup: false, name: '', tenantId } };
+      const { id } = await proactively(anywhere, (conversations) =>
+        conversations.createConversation({ isGroup: false, bot, members: [{ id: user }], tenantId, channelData: { tenant: { id: tenantId } } }),
+      );
+      if (!id) throw new PlatformError('unreachable', 'Teams did not say where the conversation is');
+      return id;
+    },
+    nameOf: (context, place) => translated(() => nameOf(adapter.connector(context), context.activity.serviceUrl, place)),
   };
+}
+
+/** How many members' names stand for a group that has none. */
+const NAMED_MEMBERS = 3;
+
+async function nameOf(
+  { conversations, credentials }: Connector,
+  serviceUrl: string,
+  { kind, place, team }: Pick<IncomingActivity, 'kind' | 'place' | 'team'>,
+): Promise<string | null> {
+  if (kind === 'personal') return null;
+  if (kind === 'group') {
+    const { members = [] } = await conversations.getConversationPagedMembers(place, { pageSize: NAMED_MEMBERS + 1 });
+    const names = members.flatMap(({ name }) => (name ? [name] : []));
+    return names.length === 0 ? null : `${names.slice(0, NAMED_MEMBERS).join(', ')}${names.length > NAMED_MEMBERS ? ' …' : ''}`;
+  }
+  if (team === null) return null;
+  const [{ name: teamName }, { conversations: channels }] = await Promise.all([
+    read(`v3/teams/${encodeURIComponent(team)}`),
+    read(`v3/teams/${encodeURIComponent(team)}/conversations`),
+  ]);
+  const channel = Array.isArray(channels) ? channels.map(object).find(({ id }) => id === place) : undefined;
+  // The first channel of a team has no name: clients call it so in their own language.
+  return [text(teamName), channel === undefined ? null : (text(channel['name']) ?? 'General')].filter((part) => part !== null).join(' / ') || null;
+
+  /** botbuilder's own client for teams would follow redirects with our token, and try again by itself. */
+  async function read(path: string): Promise<Record<string, unknown>> {
+    const headers = new Headers();
+    await credentials.signRequest({ headers });
+    const url = new URL(path, serviceUrl.endsWith('/') ? serviceUrl : `${serviceUrl}/`);
+    const answer = await fetch(url, { headers, redirect: 'error', signal: AbortSignal.timeout(CALL_MS) });
+    const body: unknown = await answer.json().catch(() => null);
+    if (!answer.ok)
+      throw answerError(answer.status, text(object(object(body)['error'])['code']) ?? undefined, {
+        retryAfterSeconds: Number(answer.headers.get('retry-after')) || 5,
+      });
+    return isObject(body) ? body : {};
+  }
 }
 
 class Adapter extends CloudAdapter {
@@ -98,7 +151,16 @@ interface Connector {
   conversations: {
     sendToConversation(conversationId: string, activity: Partial<Activity>): Promise<{ id?: string }>;
     updateActivity(conversationId: string, activityId: string, activity: Partial<Activity>): Promise<{ id?: string }>;
+    createConversation(parameters: {
+      isGroup: boolean;
+      bot: ConversationReference['bot'];
+      members: { id: string }[];
+      tenantId: string;
+      channelData: object;
+    }): Promise<{ id?: string }>;
+    getConversationPagedMembers(conversationId: string, options: { pageSize: number }): Promise<{ members?: { name?: string }[] }>;
   };
+  credentials: { signRequest(request: { headers: Headers }): Promise<unknown> };
   /** The Azure client under it; private in the declaration. */
   client: {
     pipeline: {
@@ -131,63 +193,4 @@ function frame({ bot, conversation }: TeamsReference): Partial<Activity> {
 function message(reference: TeamsReference, card: AdaptiveCard, summary: string): Partial<Activity> {
   const attachment: Attachment = CardFactory.adaptiveCard(card);
   return { ...frame(reference), summary, attachments: [attachment] };
-}
-
-/** Words after which the bot cannot write there: removed, blocked, or the message is no more. */
-const GONE = new Set([
-  'MessageWritesBlocked',
-  'BotNotInConversationRoster',
-  'ConversationBlockedByUser',
-  'ConversationNotFound',
-  'ActivityNotFoundInConversation',
-]);
-
-async function translated<T>(call: () => Promise<T>): Promise<T> {
-  try {
-    return await call();
-  } catch (error) {
-    throw platformError(error);
-  }
-}
-
-function platformError(error: unknown): PlatformError {
-  if (error instanceof PlatformError) return error;
-  const status = statusOf(error);
-  const code = codeOf(error);
-  if (status === undefined) {
-    // Entra's refusal to give us a token; msal throws a ServerError with its word.
-    const word = fieldOf(error, 'errorCode');
-    if (word === 'invalid_client' || word === 'unauthorized_client' || word === 'invalid_request') {
-      return new PlatformError('refused', `Entra gives the bot no token: ${word}`, { cause: error });
-    }
-    return new PlatformError('unreachable', 'Teams gave no answer', { cause: error });
-  }
-  const words = `Teams answers ${String(status)}${code === undefined ? '' : ` ${code}`}`;
-  if (status === 429) return new PlatformError('rate_limited', words, { cause: error, retryAfterSeconds: retryAfter(error) });
-  if (status === 404 || (status === 403 && code !== undefined && GONE.has(code))) return new PlatformError('gone', words, { cause: error });
-  // 412 and 5xx are Teams' own trouble (Microsoft Teams documentation, "Optimize your bot with rate limiting").
-  if (status >= 500 || status === 412 || status === 408) return new PlatformError('unreachable', words, { cause: error });
-  return new PlatformError('refused', words, { cause: error });
-}
-
-/** Of Azure's RestError. */
-function statusOf(error: unknown): number | undefined {
-  const status = fieldOf(error, 'statusCode');
-  return typeof status === 'number' ? status : undefined;
-}
-
-function codeOf(error: unknown): string | undefined {
-  const code = fieldOf(error, 'code');
-  return typeof code === 'string' ? code : undefined;
-}
-
-function retryAfter(error: unknown): number {
-  const headers = fieldOf(fieldOf(error, 'response'), 'headers');
-  const get = fieldOf(headers, 'get');
-  const seconds = typeof get === 'function' ? Number(get.call(headers, 'retry-after')) : Number.NaN;
-  return Number.isFinite(seconds) && seconds > 0 ? seconds : 5;
-}
-
-function fieldOf(value: unknown, name: string): unknown {
-  return typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined;
 }

@@ -60,6 +60,8 @@ export const eventNames = [
   'scim_token.revoked',
   'account.linked',
   'account.unlinked',
+  'place.allowed',
+  'place.disallowed',
   'token.created',
   'token.revoked',
 ] as const;

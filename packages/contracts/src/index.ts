@@ -2,6 +2,7 @@ export * from './account.js';
 export * from './action-request.js';
 export * from './api-key.js';
 export * from './card.js';
+export * from './chat-place.js';
 export * from './config-change.js';
 export * from './directory.js';
 export * from './decision.js';

@@ -37,6 +37,7 @@ export const idPrefixes = {
   pr: 'counter-proposal',
   nt: 'notice',
   cc: 'change of the configuration',
+  pl: 'chat place',
   ses: 'session',
 } as const;
 export type IdPrefix = keyof typeof idPrefixes;

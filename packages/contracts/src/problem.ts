@@ -23,6 +23,7 @@ export const problemCodes = [
   'callback_not_allowed',
   'endpoint_unknown',
   'endpoint_disabled',
+  'place_not_allowable',
   'not_redrivable',
   'receipt_not_ready',
   'second_person_needed',

@@ -42,6 +42,8 @@ export interface AuditSnapshot {
   control(tenant: string): Promise<AuditedControl>;
   /** Chat accounts and subjects of identity providers that people linked; what the directory names is not among them. */
   accounts(tenant: string): Promise<AuditedAccounts>;
+  /** Conversations of chat platforms, and what was said of each. */
+  chatPlaces(tenant: string): Promise<AuditedPlace[]>;
   /** Who stands in for whom. */
   delegations(tenant: string): Promise<DelegationRecord[]>;
   signingKeys: Pick<SigningKeyStore, 'list'>;
@@ -53,6 +55,15 @@ export interface AuditedCheckpoint {
   root: Uint8Array;
   frontier: Uint8Array;
   note: string;
+}
+
+export interface AuditedPlace {
+  id: string;
+  platform: string;
+  place: string;
+  allowed: boolean;
+  decided_by: object | null;
+  decided_at: string | null;
 }
 
 export interface AuditedAccounts {
@@ -188,6 +199,13 @@ export async function openAuditSnapshot(url: string): Promise<AuditSnapshot> {
     requests: (tenant) => requests(rows, tenant),
     policies: (tenant) => policies(rows, tenant),
     control: (tenant) => readControl(rows, tenant),
+    chatPlaces: async (tenant) =>
+      (
+        await rows<Omit<AuditedPlace, 'decided_at'> & { decided_at: Date | null }>(
+          'SELECT id, platform, place, allowed, decided_by, decided_at FROM chat_places WHERE tenant = $1 ORDER BY id',
+          [tenant],
+        )
+      ).map((row) => ({ ...row, decided_at: instantOrNull(row.decided_at) })),
     delegations: async (tenant) => (await rows<DelegationJson>('SELECT * FROM delegations WHERE tenant = $1 ORDER BY id', [tenant])).map(delegationOf),
     accounts: async (tenant) => ({
       chat: await rows<AuditedAccounts['chat'][number]>(

@@ -138,18 +138,21 @@ describe('posted cards', () => {
   });
 });
 
-test('a place is remembered once, with its newest reference, and stays allowed', async () => {
+test('a place is remembered once, with its newest reference; its id, what it is called and that it was addressed stay', async () => {
   const place = {
     tenant: TENANT,
+    id: 'pl_00000000-0000-7000-8000-000000000001',
     platform: 'teams' as const,
     place: '19:x',
     kind: 'group' as const,
     reference: { serviceUrl: 'a' },
     user: null,
-    allowed: true,
+    name: 'On call',
+    addressed: true,
   };
   await cards().rememberPlace(place);
-  await cards().rememberPlace({ ...place, reference: { serviceUrl: 'b' }, allowed: false });
-  expect(await cards().places(TENANT, 'teams')).toEqual([{ ...place, reference: { serviceUrl: 'b' } }]);
+  const other = { id: 'pl_00000000-0000-7000-8000-000000000002', reference: { serviceUrl: 'b' }, name: null, addressed: false };
+  await cards().rememberPlace({ ...place, ...other });
+  expect(await cards().places(TENANT, 'teams')).toEqual([{ ...place, reference: { serviceUrl: 'b' }, allowed: false }]);
   expect(await cards().places('other', 'teams')).toEqual([]);
 });

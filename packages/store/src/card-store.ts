@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { JsonObject } from '@countersign/contracts';
-import type { CardStore, CardTask, ChatPlace, LeafRecord, PlatformName, PostedCard } from '@countersign/core/ports';
+import type { CardStore, CardTask, LeafRecord, PlatformName, PostedCard } from '@countersign/core/ports';
+import { placesOf, rememberPlace } from './chat-place-store.js';
 import { leafMembers } from './commits.js';
 import { type Database, Values } from './database.js';
 import type { Prisma } from './generated/client.js';
@@ -31,8 +32,7 @@ export function cardStore(database: Database): CardStore {
       return card === undefined || rows.length > 1 ? null : cardOf(card);
     },
     rememberPlace: (place) => rememberPlace(database, place),
-    places: async (tenant, platform) =>
-      (await database.ordinary((prisma) => prisma.chatPlace.findMany({ where: { tenant, platform }, orderBy: { place: 'asc' } }))).map(placeOf),
+    places: (tenant, platform) => placesOf(database, tenant, platform),
   };
 }
 
@@ -134,20 +134,6 @@ async function posting(database: Database, card: { tenant: string; platform: Pla
   );
 }
 
-async function rememberPlace(database: Database, place: ChatPlace): Promise<void> {
-  const { tenant, platform } = place;
-  // Plain JSON, which an interface cannot say to Prisma's type.
-  const reference = place.reference as Prisma.InputJsonObject;
-  await database.ordinary((prisma) =>
-    prisma.chatPlace.upsert({
-      where: { tenant_platform_place: { tenant, platform, place: place.place } },
-      create: { ...place, reference },
-      // Hearing from a place again does not take back what an administrator allowed.
-      update: { kind: place.kind, reference, user: place.user, ...(place.allowed ? { allowed: true } : {}) },
-    }),
-  );
-}
-
 interface PostedCardRow {
   tenant: string;
   id: string;
@@ -172,17 +158,4 @@ function cardOf(row: PostedCardRow): PostedCard {
     ref: row.ref as JsonObject | null,
     shown_version,
   };
-}
-
-function placeOf(row: {
-  tenant: string;
-  platform: string;
-  place: string;
-  kind: string;
-  reference: Prisma.JsonValue;
-  user: string | null;
-  allowed: boolean;
-}): ChatPlace {
-  const { tenant, place, user, allowed } = row;
-  return { tenant, platform: row.platform as PlatformName, place, kind: row.kind as ChatPlace['kind'], reference: row.reference as JsonObject, user, allowed };
 }

@@ -1,5 +1,6 @@
 import { auditDelegations } from './audit-delegations.js';
 import { auditAccounts } from './audit-accounts.js';
+import { auditChatPlaces } from './audit-chat-places.js';
 import { auditControl } from './audit-control.js';
 import { auditDirectory } from './audit-directory.js';
 import { auditEndpoints } from './audit-endpoints.js';
@@ -26,7 +27,9 @@ export async function auditRows(snapshot: AuditSnapshot, tenant: string, openers
   const control = await auditControl(snapshot, tenant, openers.sealer);
   const standIns = await auditDelegations(snapshot, tenant, openers.sealer);
   const accounts = await auditAccounts(snapshot, tenant, openers.sealer);
+  const chatPlaces = await auditChatPlaces(snapshot, tenant, openers.sealer);
   const findings = [
+    ...chatPlaces.findings,
     ...accounts.findings,
     ...policies.findings,
     ...control.findings,
@@ -49,6 +52,7 @@ export async function auditRows(snapshot: AuditSnapshot, tenant: string, openers
     proposals: 0,
     card_openings: 0,
     delegations: standIns.delegations,
+    chat_places: chatPlaces.chat_places,
     ...accounts.rows,
     ...control.rows,
     ...directory.rows,

@@ -4,7 +4,16 @@ import { fileURLToPath } from 'node:url';
 import { readFile } from 'node:fs/promises';
 import type { Requirement } from '@countersign/contracts';
 import { createPolicySource, type FlowDeps, type PolicySource, type FourEyes, leafMaker } from '@countersign/core/flow';
-import { type Appliers, directoryAppliers, endpointAppliers, loadDirectory, policyApplier, preparedAppliers, settleChanges } from '@countersign/core/flow';
+import {
+  type Appliers,
+  directoryAppliers,
+  endpointAppliers,
+  loadDirectory,
+  policyApplier,
+  placeAppliers,
+  preparedAppliers,
+  settleChanges,
+} from '@countersign/core/flow';
 import { integrate } from '@countersign/core/ledger';
 import { maskText } from '@countersign/core/masking';
 import { type BundleFile, compileBundle, loadFactParsers } from '@countersign/core/policy';
@@ -236,6 +245,7 @@ export async function createApiWorld(
     'policy.activate': policyApplier({ ...flow, bundles: store.policies }),
     ...directoryAppliers({ ...flow, directory: store.directory, scim: store.scim }),
     ...endpointAppliers({ ...flow, endpoints: store.endpoints }),
+    ...placeAppliers({ ...flow, chatPlaces: store.chatPlaces }),
     ...preparedAppliers({ ...flow, callers: store.callers, chatLinks: store.chatLinks }),
   };
   let origins: readonly string[] = [url];
@@ -252,6 +262,7 @@ export async function createApiWorld(
     ...(options.clientCertHeader === undefined ? {} : { clientCertHeader: options.clientCertHeader }),
     identities: store.identities,
     chatLinks: store.chatLinks,
+    chatPlaces: store.chatPlaces,
     ...(options.signIn === undefined ? {} : { signIn: options.signIn(url) }),
     policies: store.policies,
     passkeys: store.passkeys,

@@ -2,6 +2,7 @@ import { createChatWorld } from '@countersign/chat';
 import { type ApprovalWorld, createApprovalWorld } from '@countersign/dev-env/approval-world';
 import { serveHandler } from '@countersign/dev-env/serve-handler';
 import { type FakeBotFramework, startFakeBotFramework } from '@countersign/dev-env/teams';
+import { decidePlace } from '@countersign/core/flow';
 import { randomUUID } from 'node:crypto';
 import { createTeamsBot, type TeamsBot, type TeamsBotConfig } from '../index.js';
 
@@ -19,6 +20,8 @@ export interface TeamsRig {
   /** What the bot warned of. */
   readonly warnings: string[];
   readonly endpoint: string;
+  /** What the first bot is configured with. */
+  readonly config: TeamsBotConfig;
   /** Another bot, on the same store or on this one. */
   createBot(change?: Partial<TeamsBotConfig>, store?: ApprovalWorld['store']): TeamsBot;
   /** From now on Teams calls this bot. */
@@ -36,7 +39,7 @@ export async function startTeamsRig(): Promise<TeamsRig> {
     tenantId: TENANT_ID,
     people: Object.entries(PEOPLE).map(([key, aadObjectId]) => ({ key, name: `${key} example`, email: `${key}@example.com`, aadObjectId })),
     conversations: [
-      { id: CHANNEL, type: 'channel', name: 'Approvals', teamId: '19:team@thread.tacv2' },
+      { id: CHANNEL, type: 'channel', name: 'Approvals', teamId: '19:team@thread.tacv2', teamName: 'Platform' },
       { id: GROUP, type: 'groupChat', name: 'On call' },
     ],
   });
@@ -50,19 +53,19 @@ export async function startTeamsRig(): Promise<TeamsRig> {
     bot.mount().handler(request, response);
   });
 
+  const configOf = (): TeamsBotConfig => ({
+    auth: 'on',
+    appType: 'SingleTenant',
+    appId: teams.appId,
+    appPassword: teams.appPassword,
+    tenantIds: [TENANT_ID],
+    openIdMetadataUrl: teams.openIdMetadataUrl,
+    linkMode: 'proof',
+    openPlaces: false,
+  });
   const createBot = (change: Partial<TeamsBotConfig> = {}, store = world.store): TeamsBot =>
     createTeamsBot({
-      config: {
-        auth: 'on',
-        appType: 'SingleTenant',
-        appId: teams.appId,
-        appPassword: teams.appPassword,
-        tenantIds: [TENANT_ID],
-        openIdMetadataUrl: teams.openIdMetadataUrl,
-        linkMode: 'proof',
-        openPlaces: false,
-        ...change,
-      },
+      config: { ...configOf(), ...change },
       world: createChatWorld({
         tenant: world.tenant,
         publicUrl: 'http://localhost:8080',
@@ -90,6 +93,9 @@ export async function startTeamsRig(): Promise<TeamsRig> {
     },
     warnings,
     endpoint,
+    get config() {
+      return configOf();
+    },
     createBot,
     use(other) {
       bot = other;
@@ -108,7 +114,8 @@ export async function startTeamsRig(): Promise<TeamsRig> {
       await teams.client.installIn(conversation, 'alice');
       const place = (await world.store.cards.places(world.tenant, 'teams')).find((one) => one.place === conversation);
       if (place === undefined) throw new Error('the bot does not know the conversation');
-      await world.store.cards.rememberPlace({ ...place, allowed: true });
+      const by = { id: world.people.olivia, email: 'olivia@example.com', name: 'Olivia Operator' };
+      await decidePlace({ ...world.flow, chatPlaces: world.store.chatPlaces }, world.tenant, by, place.id, true);
     },
     async close() {
       await bot.stop();

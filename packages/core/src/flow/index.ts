@@ -77,3 +77,4 @@ export { timelineOf } from './timeline.js';
 export { INTENT_SECONDS, stepUpLink, type StepUpPress } from './step-up.js';
 export { reveal, type Revealable, revealables, type RevealInput, type RevealOutcome } from './reveal.js';
 export { type CallerCall, makeCall, type NamedAccount, nameAccount, preparedAppliers, preparedCallers, toPayload } from './prepared-calls.js';
+export { type ChatPlaceDeps, chatPlaceView, decidePlace, placeAppliers, type PlaceDecided } from './chat-places.js';

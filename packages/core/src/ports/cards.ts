@@ -44,19 +44,57 @@ export interface CardStore {
   /** After the post or update, with the ledger's leaf of it where one is given. */
   shown(card: PostedCard, shown: { ref: JsonObject; version: number; closed: boolean }, leaf?: LeafRecord): Promise<void>;
   postedByRef(platform: PlatformName, ref: JsonObject): Promise<PostedCard | null>;
-  /** Places that a platform learned by itself (a Teams conversation in which the bot was addressed). */
-  rememberPlace(place: ChatPlace): Promise<void>;
+  /** Places that a platform learned by itself (a Teams conversation in which the bot was addressed). What an administrator said of one stays. */
+  rememberPlace(place: HeardPlace): Promise<void>;
   places(tenant: string, platform: PlatformName): Promise<ChatPlace[]>;
 }
 
+/** A conversation of a platform. */
 export interface ChatPlace {
+  /** Ours, `pl_…`. */
+  id: string;
   tenant: string;
   platform: PlatformName;
+  /** The platform's own id. */
   place: string;
   kind: 'personal' | 'group' | 'channel';
-  /** What the platform needs to post there, as JSON. */
+  /** What the platform needs to post there, as JSON. `removed`: the bot was removed from it. */
   reference: JsonObject;
   /** The platform user of a personal chat. */
   user: string | null;
+  /** What people call it; null where the platform did not say. */
+  name: string | null;
+  /** Whether a person spoke to the bot there, and did not only add it. */
+  addressed: boolean;
+  /** Whether an administrator allowed cards there. */
   allowed: boolean;
+}
+
+/** What is heard of a place: once addressed it stays so, and a name that is not told stays. */
+export type HeardPlace = Omit<ChatPlace, 'allowed'>;
+
+/** A place with what was said of it, and when it was heard of. */
+export interface KnownPlace extends ChatPlace {
+  /** Who allowed it last, or took that back; null: nobody has spoken. */
+  decided_by: { id: string; email: string; name: string } | null;
+  decided_at: string | null;
+  first_heard_at: string;
+  last_heard_at: string;
+}
+
+/** Where cards may be posted: what administrators see and say. */
+export interface ChatPlaceStore {
+  /** Groups and channels first, then by when they were last heard of, the latest first. */
+  list(tenant: string, filter: { kind?: ChatPlace['kind']; limit: number }): Promise<KnownPlace[]>;
+  get(tenant: string, id: string): Promise<KnownPlace | null>;
+  /**
+   * Allows or disallows a place that is no personal chat, with its leaf; false where it already is so, or there is none. A place that is
+   * allowed makes every open request due for its platform's cards.
+   */
+  decide(
+    tenant: string,
+    id: string,
+    decided: { allowed: boolean; by: { id: string; email: string; name: string }; at: string },
+    leaf: LeafRecord,
+  ): Promise<boolean>;
 }

@@ -7,6 +7,7 @@ import type { StoredActivity, Tenancy, TeamsConversation, TeamsPerson } from './
 export function answerConnector(tenancy: Tenancy, request: WireRequest): WireAnswer {
   const [conversationId = '', collection, itemId] = segments(request.path);
   try {
+    if (request.name === 'getTeam' || request.name === 'getTeamChannels') return answerTeam(tenancy, request);
     if (request.name === 'createConversation') return createConversation(tenancy, body(request));
     const conversation = tenancy.conversation(conversationId);
     if (conversation === undefined) throw new ConnectorRefusal(404, 'ConversationNotFound', 'Conversation not found.');
@@ -53,8 +54,20 @@ export function answerConnector(tenancy: Tenancy, request: WireRequest): WireAns
   }
 }
 
+/** What Teams says of a team in which the app is installed, and of its channels. Source: Teams' extension of the Connector, v3/teams. */
+function answerTeam(tenancy: Tenancy, request: WireRequest): WireAnswer {
+  const id = decodeURIComponent(/\/v3\/teams\/([^/]+)/.exec(request.path)?.[1] ?? '');
+  const channels = [...tenancy.conversations.values()].filter((one) => one.teamId === id);
+  if (!channels.some(({ installed }) => installed))
+    throw new ConnectorRefusal(403, 'BotNotInConversationRoster', 'The bot is not part of the conversation roster.');
+  if (request.name === 'getTeam') return jsonAnswer(200, { id, name: channels[0]?.teamName ?? 'Team', type: 'standard', channelCount: channels.length });
+  // The channel that every team begins with has the team's own id, and no name.
+  return jsonAnswer(200, { conversations: [{ id }, ...channels.filter((one) => one.id !== id).map(({ id: channel, name }) => ({ id: channel, name }))] });
+}
+
 /** The name of the operation that a call of the Connector is, for faults and the record. */
 export function connectorOperation(method: string, path: string): string {
+  if (path.includes('/v3/teams/')) return path.endsWith('/conversations') ? 'getTeamChannels' : 'getTeam';
   const [, collection, itemId] = segments(path);
   switch (collection) {
     case undefined:

@@ -27,7 +27,7 @@ export async function startFakeBotFramework(options: FakeBotFrameworkOptions = {
       if (path === '/openid') return 'openid';
       if (path === '/keys') return 'keys';
       if (path.endsWith('/oauth2/v2.0/token')) return 'token';
-      return path.includes('/v3/conversations') ? connectorOperation(method, path) : `${method} ${path}`;
+      return path.includes('/v3/conversations') || path.includes('/v3/teams/') ? connectorOperation(method, path) : `${method} ${path}`;
     },
     handle: (request) => {
       if (request.name === 'openid') return tokens.openIdMetadata(wire.url);
@@ -166,7 +166,7 @@ export interface FakeBotFramework {
   card(activityId: string, seenBy?: string): JsonObject | undefined;
   /** The bot's tokens stop working. */
   revokeTokens(): void;
-  /** The next calls of an operation are answered with 429 and Retry-After. Operations: createConversation, sendToConversation, replyToActivity, updateActivity, deleteActivity, getMember, getMembers, getPagedMembers, openid, keys, token. */
+  /** The next calls of an operation are answered with 429 and Retry-After. Operations: createConversation, sendToConversation, replyToActivity, updateActivity, deleteActivity, getMember, getMembers, getPagedMembers, getTeam, getTeamChannels, openid, keys, token. */
   throttle(operation: string | RegExp, retryAfterSeconds: number, when?: { readonly times?: number; readonly skip?: number }): void;
   fail(operation: string | RegExp, fault: Exclude<Fault['kind'], 'answer'> | 'server_error', when?: { readonly times?: number; readonly skip?: number }): void;
   close(): Promise<void>;

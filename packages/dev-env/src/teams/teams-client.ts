@@ -147,7 +147,7 @@ export class TeamsClient {
       channelData: {
         tenant: { id: person.tenantId },
         source: { name: 'message' },
-        ...(conversation.teamId === undefined ? {} : { team: { id: conversation.teamId, name: conversation.name }, channel: { id: conversation.id } }),
+        ...(conversation.teamId === undefined ? {} : { team: { id: conversation.teamId }, channel: { id: conversation.id } }),
       },
       locale: 'en-US',
       ...more,

@@ -102,6 +102,7 @@ export interface TeamsConversation {
   /** Keys of the people in it. */
   readonly members: readonly string[];
   readonly teamId?: string;
+  readonly teamName?: string;
   /** Whether the app is installed there. */
   installed: boolean;
   /** Whether the person blocked the bot. */
