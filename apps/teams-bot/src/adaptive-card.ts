@@ -1,3 +1,5 @@
+import type { JsonObject, JsonValue } from '@countersign/contracts';
+
 /**
  * The few elements that cards are made of (Adaptive Cards 1.5). Text of others goes into the TextRuns of a RichTextBlock
  * alone: they are shown letter for letter, while TextBlock and FactSet read Markdown.
@@ -8,9 +10,11 @@ export interface AdaptiveCard {
   fallbackText: string;
   body: Element[];
   actions?: Action[];
+  /** Asks the bot for the view of the one person who looks: Teams does it by itself for those named, or for all of a small conversation. */
+  refresh?: { action: Omit<Execute, 'associatedInputs' | 'fallback'>; userIds?: string[] };
 }
 
-export type Element = TextBlock | RichTextBlock | Container | InputText | InputToggle;
+export type Element = TextBlock | RichTextBlock | Container | InputText | InputToggle | InputChoiceSet | ActionSet;
 
 interface Spaced {
   spacing?: 'none' | 'small' | 'medium' | 'large';
@@ -44,6 +48,10 @@ interface Container extends Spaced {
   style: 'emphasis';
   items: Element[];
 }
+interface ActionSet extends Spaced {
+  type: 'ActionSet';
+  actions: Action[];
+}
 interface InputText extends Spaced {
   type: 'Input.Text';
   id: string;
@@ -52,6 +60,7 @@ interface InputText extends Spaced {
   isRequired: boolean;
   errorMessage?: string;
   maxLength: number;
+  value?: string;
 }
 interface InputToggle extends Spaced {
   type: 'Input.Toggle';
@@ -61,16 +70,33 @@ interface InputToggle extends Spaced {
   valueOn: string;
   valueOff: string;
   wrap: true;
+  label?: string;
+  isRequired?: boolean;
+  errorMessage?: string;
+}
+interface InputChoiceSet extends Spaced {
+  type: 'Input.ChoiceSet';
+  id: string;
+  label: string;
+  style: 'expanded' | 'compact';
+  isMultiSelect: boolean;
+  choices: { title: string; value: string }[];
+  isRequired: boolean;
+  errorMessage?: string;
+  value?: string;
+  wrap: true;
 }
 interface OpenUrl {
   type: 'Action.OpenUrl';
   url: string;
   title?: string;
+  mode?: 'secondary';
 }
-/** What a press carries of ours. */
+/** What a press carries of ours: ids, and which page or form it is about. Whoever presses may send anything, so that none of it is believed. */
 export interface ActionData {
   request_id: string;
   request_digest: string;
+  [member: string]: JsonValue;
 }
 interface Execute {
   type: 'Action.Execute';
@@ -79,10 +105,20 @@ interface Execute {
   data: ActionData;
   associatedInputs: 'auto' | 'none';
   style?: 'positive' | 'destructive';
+  mode?: 'secondary';
   /** For clients that do not know Action.Execute: it arrives as a message. */
   fallback: { type: 'Action.Submit'; title: string; data: ActionData & { verb: string }; associatedInputs: 'auto' | 'none' };
 }
-export type Action = Execute | OpenUrl;
+/** In a message, with `msteams`: opens a dialog. In a dialog: sends it. */
+interface Submit {
+  type: 'Action.Submit';
+  title: string;
+  data: JsonObject;
+  associatedInputs: 'auto' | 'none';
+  style?: 'positive' | 'destructive';
+  mode?: 'secondary';
+}
+export type Action = Execute | OpenUrl | Submit;
 
 type Style = Omit<TextRun, 'type' | 'text'>;
 
@@ -128,7 +164,7 @@ export function link(text: string, url: string): TextRun[] {
 export const openButton = (title: string, url: string): Action => ({ type: 'Action.OpenUrl', title, url });
 
 /** A button whose press comes back to us. */
-export function button(title: string, verb: string, data: ActionData, more: { inputs: boolean; style?: 'positive' | 'destructive' }): Action {
+export function button(title: string, verb: string, data: ActionData, more: { inputs: boolean; style?: 'positive' | 'destructive' }): Execute {
   const associatedInputs = more.inputs ? 'auto' : 'none';
   return {
     type: 'Action.Execute',
@@ -138,6 +174,23 @@ export function button(title: string, verb: string, data: ActionData, more: { in
     associatedInputs,
     ...(more.style === undefined ? {} : { style: more.style }),
     fallback: { type: 'Action.Submit', title, data: { ...data, verb }, associatedInputs },
+  };
+}
+
+/** A button in a dialog, whose press sends it. */
+export function submitButton(title: string, verb: string, data: JsonObject, more: { inputs: boolean; style?: 'positive' | 'destructive' }): Submit {
+  const { inputs, style } = more;
+  return { type: 'Action.Submit', title, data: { ...data, verb }, associatedInputs: inputs ? 'auto' : 'none', ...(style === undefined ? {} : { style }) };
+}
+
+/** A button of a message that opens a dialog. A client without dialogs sends it as a message. */
+export function dialogButton(title: string, verb: string, data: ActionData, mode?: 'secondary'): Submit {
+  return {
+    type: 'Action.Submit',
+    title,
+    data: { ...data, verb, msteams: { type: 'task/fetch' } },
+    associatedInputs: 'none',
+    ...(mode === undefined ? {} : { mode }),
   };
 }
 

@@ -22,8 +22,11 @@ import { type IncomingActivity, object, text } from './incoming-activity.js';
 import type { Members } from './members.js';
 import type { Places } from './places.js';
 import { refOf } from './reference.js';
-import { everythingCard, MOST_REASON, REASON_INPUT, renderCard, showsEverything, stepUpCard, TICKET_INPUT, VERBS, WORDS_INPUT } from './render.js';
+import { MOST_REASON, REASON_INPUT, TICKET_INPUT, VERBS, WHOLE, WORDS_INPUT } from './buttons.js';
+import { pageIn, stepUpCard } from './dialogs.js';
+import { renderCard } from './render.js';
 import type { TeamsCalls } from './teams-calls.js';
+import { wholePage } from './whole.js';
 
 export interface InteractionDeps {
   press: PressDeps;
@@ -110,6 +113,7 @@ export function createInteractions(deps: InteractionDeps) {
   async function answer(context: TurnContext, activity: IncomingActivity & { tenantId: string }, { verb, data }: Pressed): Promise<Reply> {
     switch (verb) {
       case VERBS.approve:
+        if (data['first'] === WHOLE) return answer(context, activity, { verb: VERBS.everything, data });
         return decide(context, activity, 'approve', data);
       case VERBS.deny:
         return decide(context, activity, 'deny', data);
@@ -119,9 +123,10 @@ export function createInteractions(deps: InteractionDeps) {
         if (card === null) return { kind: 'words', text: NOT_OURS };
         if (verb === VERBS.card) return { kind: 'card', text: card.url, card: renderCard(card) };
         const user = activity.from.aadObjectId;
-        if (user !== null && card.demands?.must_open === true && showsEverything(card))
+        const shown = wholePage(card, { kind: 'card' }, { page: pageIn(data['page']), of: text(data['of']) });
+        if (user !== null && card.demands?.must_open === true && shown.last)
           await noteOpened(deps.press, await deps.members.account(context, activity, user), card);
-        return { kind: 'card', text: card.url, card: everythingCard(card) };
+        return { kind: 'card', text: card.url, card: shown.card };
       }
       default:
         return { kind: 'words', text: NOT_OURS };

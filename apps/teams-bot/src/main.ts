@@ -1,4 +1,4 @@
-import { type ChatWorld, createCardWorker, FAULT_TEXT, PlatformError, pressDepsOf } from '@countersign/chat';
+import { type ChatWorld, createCardWorker, FAULT_TEXT, type Messenger, PlatformError, pressDepsOf } from '@countersign/chat';
 import type { Card, JsonObject } from '@countersign/contracts';
 import { readJsonBody, type StrictParser } from '@countersign/service';
 import type { Activity } from 'botbuilder';
@@ -9,6 +9,7 @@ import { isObject, readActivity } from './incoming-activity.js';
 import { createInteractions, type InvokeAnswer, said } from './interactions.js';
 import { localProblem } from './local-guard.js';
 import { createMembers } from './members.js';
+import { createMessenger } from './messenger.js';
 import { createPlaces } from './places.js';
 import { createPlatform } from './platform.js';
 import { previewCard } from './render.js';
@@ -32,6 +33,8 @@ export interface TeamsBot {
   work(): Promise<number>;
   /** The card as this bot would post it. */
   preview(card: Card): JsonObject;
+  /** What it can say besides cards. */
+  readonly messenger: Messenger;
 }
 
 const PATH = '/api/messages';
@@ -48,11 +51,11 @@ export function createTeamsBot(deps: TeamsBotDeps): TeamsBot {
   const authentication = createAuthentication(config, deps.credentials);
   const calls = createTeamsCalls(authentication, config.auth === 'on' ? (config.appId ?? '') : '');
   const places = createPlaces({ tenant, config, calls, cards, directory, clock, entropy, log });
+  const messenger = createMessenger({ tenant, publicUrl: world.publicUrl, calls, places, cards });
   const worker = createCardWorker({
     platform: createPlatform(calls, places),
-    cards,
-    requests,
-    card,
+    messenger,
+    world,
     onFault: ({ request_id, attempts, error }) => {
       log.warn({ err: error, request_id, attempts }, 'a card could not be brought up to date; it is tried again');
     },
@@ -151,6 +154,7 @@ export function createTeamsBot(deps: TeamsBotDeps): TeamsBot {
     stop: () => worker.stop(),
     work,
     preview: previewCard,
+    messenger,
   };
 }
 

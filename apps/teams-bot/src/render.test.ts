@@ -3,7 +3,9 @@ import { wholeText } from '@countersign/chat';
 import type { Card } from '@countersign/contracts';
 import { cardComplaints, cardText, findAction } from '@countersign/dev-env/teams';
 import fc from 'fast-check';
-import { everythingCard, MOST_BYTES, previewCard, renderCard } from './render.js';
+import type { AdaptiveCard } from './adaptive-card.js';
+import { MOST_BYTES, previewCard, renderCard } from './render.js';
+import { wholePage, wholePages } from './whole.js';
 
 const digest = `sha256:${'a'.repeat(64)}`;
 const plain: Card = {
@@ -119,7 +121,12 @@ describe('a card', () => {
   test('Teams takes it whatever the request holds: known elements, below 25 KB, also for one person and with everything', () => {
     fc.assert(
       fc.property(hostileCard, hostile, (card, told) => {
-        for (const rendered of [renderCard(card), renderCard(card, told), everythingCard(card)]) {
+        for (const rendered of [
+          renderCard(card),
+          renderCard(card, told),
+          wholePage(card, { kind: 'card' }).card,
+          wholePage(card, { kind: 'dialog', card: '1' }, { page: 99, of: null }).card,
+        ]) {
           expect(cardComplaints(json(rendered))).toEqual([]);
           expect(Buffer.byteLength(JSON.stringify(rendered))).toBeLessThanOrEqual(MOST_BYTES);
         }
@@ -166,11 +173,22 @@ describe('a card', () => {
     expect(cardText(renderCard(plain))).not.toContain('does not show all of it');
   });
 
-  test('has Approve, Deny and Show everything while it is open, and no button afterwards', () => {
-    expect(renderCard(plain).actions?.map(({ title }) => title)).toEqual(['Approve', 'Deny', 'Show everything']);
+  test('has Approve, Deny and Show everything while it is open, the rest in its menu, and no button afterwards', () => {
+    const [first, second] = [rankOf(renderCard(plain), undefined), rankOf(renderCard(plain), 'secondary')];
+    expect(first).toEqual(['Approve', 'Deny', 'Show everything']);
+    expect(second).toEqual(expect.arrayContaining(['Deny with a reason', 'Show all in a window', 'Ask a question']));
     const closed = renderCard({ ...plain, open: false, status: 'denied' });
     expect(JSON.stringify(closed)).not.toMatch(/Action\.(Execute|Submit)|Input\./);
-    expect(everythingCard({ ...plain, open: false }).actions?.map(({ title }) => title)).toEqual(['Back to the card']);
+    expect(wholePage({ ...plain, open: false }, { kind: 'card' }).card.actions?.map(({ title }) => title)).toEqual(['Back to the card']);
+  });
+
+  test('where it does not show all of it, or it may mislead, Approve opens the whole first', () => {
+    for (const card of [
+      { ...plain, parameters: [{ path: 'sql', value: 'x'.repeat(41_220) }] },
+      { ...plain, open_first: true as const },
+    ]) {
+      expect(findAction(renderCard(card), 'approve')?.['data']).toEqual({ request_id: plain.request_id, request_digest: digest, first: 'whole' });
+    }
   });
 
   test('a button carries the request and its digest alone, for old clients too', () => {
@@ -192,10 +210,58 @@ describe('a card', () => {
   });
 });
 
-test('Show everything holds every character that a card can hold, from the first on', () => {
-  const card = { ...plain, everything: 'x'.repeat(15_000) };
-  expect(cardText(everythingCard(card))).toContain(wholeText(card));
-  const long = { ...plain, everything: '😀'.repeat(20_000) };
-  const shown = /\n\n(\{?😀+)/u.exec(cardText(everythingCard(long)))?.[1] ?? '';
-  expect(shown.length).toBeGreaterThan(8_000);
+/** Titles of the buttons of a rank. */
+const rankOf = ({ actions = [] }: AdaptiveCard, mode: 'secondary' | undefined) =>
+  actions.flatMap((action) => (action.title !== undefined && action.mode === mode ? [action.title] : []));
+
+describe('the whole of a request', () => {
+  test('C2: the boxes of its pages together are all of it, letter for letter, whatever it holds', () => {
+    fc.assert(
+      fc.property(
+        hostileCard,
+        fc.constantFrom('', 'x'.repeat(41_220), '👩‍👩‍👧‍👦'.repeat(3_000), '{{DATE('.repeat(4_000), 'é\n'.repeat(9_000)),
+        (card, everything) => {
+          const whole = { ...card, everything };
+          const pages = wholePages(whole);
+          expect(pages.join('')).toBe(wholeText(whole));
+          pages.forEach((text, page) => {
+            const shown = wholePage(whole, { kind: 'card' }, { page, of: null });
+            expect(boxOf(shown.card)).toBe(text === '' ? '(empty)' : text);
+            expect([shown.last, cardComplaints(json(shown.card))]).toEqual([page === pages.length - 1, []]);
+            expect(Buffer.byteLength(JSON.stringify(shown.card))).toBeLessThanOrEqual(MOST_BYTES);
+          });
+        },
+      ),
+      { numRuns: 15 },
+    );
+  });
+
+  test('is decided on its last page, and each says where the rest is', () => {
+    const long = { ...plain, everything: 'x'.repeat(60_000) };
+    const pages = wholePages(long).map((_, page) => wholePage(long, { kind: 'card' }, { page, of: null }).card);
+    expect(pages.length).toBeGreaterThan(2);
+    for (const [page, card] of pages.entries()) {
+      const last = page === pages.length - 1;
+      expect({ page, decides: findAction(card, 'approve') !== undefined, goesOn: /press Next page/.test(cardText(card)) }).toEqual({
+        page,
+        decides: last,
+        goesOn: !last,
+      });
+      expect(cardText(card)).toContain(plain.url);
+    }
+  });
+
+  test('a page of a text that is another by now is its first page again, and says so', () => {
+    const long = { ...plain, everything: 'x'.repeat(60_000) };
+    const next = findAction(wholePage(long, { kind: 'card' }).card, 'everything')?.['data'];
+    const { page, of } = next as { page: number; of: string };
+    expect(cardText(wholePage(long, { kind: 'card' }, { page, of }).card)).toContain('Page 2');
+    const decided = { ...long, decisions: [{ name: 'Bob', verdict: 'approve' as const, reason: null, at: plain.created_at, via: 'web' }] };
+    expect(cardText(wholePage(decided, { kind: 'card' }, { page, of }).card)).toMatch(/It changed meanwhile[^]*Page 1/);
+  });
 });
+
+const boxOf = (card: AdaptiveCard): string => {
+  const inner = card.body.find((element) => element.type === 'Container');
+  return inner === undefined ? '' : cardText({ type: 'AdaptiveCard', body: [inner] });
+};

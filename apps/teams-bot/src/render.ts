@@ -1,31 +1,7 @@
-import { count, cut, decisionText, oneLine, ruleText, stageText, time, titleOf, wholeText } from '@countersign/chat';
+import { count, cut, decisionText, oneLine, parameterBoxes, ruleText, stageText, time, titleOf } from '@countersign/chat';
 import type { Card, JsonObject } from '@countersign/contracts';
-import {
-  type Action,
-  type AdaptiveCard,
-  bold,
-  box,
-  button,
-  bytesOf,
-  type Element,
-  heading,
-  inOwnTime,
-  line,
-  link,
-  note,
-  openButton,
-  runs,
-  type TextRun,
-} from './adaptive-card.js';
-
-/** What the buttons of a card are called in an invoke, and the input whose text comes along. */
-export const VERBS = { approve: 'approve', deny: 'deny', everything: 'everything', card: 'card' } as const;
-export const REASON_INPUT = 'reason';
-export const TICKET_INPUT = 'ticket';
-/** Of each text to confirm, with its number; its value is the text itself. */
-export const WORDS_INPUT = 'words_';
-/** The most characters of a reason, as in the API. */
-export const MOST_REASON = 2_000;
+import { type AdaptiveCard, bold, box, bytesOf, type Element, heading, inOwnTime, line, link, note, runs, type TextRun } from './adaptive-card.js';
+import { buttonsOf, inputsOf } from './buttons.js';
 
 /**
  * Teams takes bot messages of 100 KB (UTF-16), earlier of 40 KB, and some of its roads only 28 KB; 25 KB pass everywhere.
@@ -46,50 +22,11 @@ export function renderCard(card: Card, told: string | null = null): AdaptiveCard
   return cardBy(card, { value: 0, values: 0, entries: 0 }, told);
 }
 
-/** What the one person gets who pressed where a passkey is needed: the way to the page, and back. */
-export function stepUpCard(card: Card, text: string, label: string, url: string): AdaptiveCard {
-  return {
-    ...frame(card, [heading('Your passkey is needed'), line(runs(cut(card.headline, 600))), line(runs(text, { weight: 'bolder' }))]),
-    actions: [openButton(label, url), button('Back to the card', VERBS.card, dataOf(card), { inputs: false })],
-  };
-}
-
 /** The card as plain JSON, for previews. */
 export function previewCard(card: Card): JsonObject {
   const json: JsonObject = JSON.parse(JSON.stringify(renderCard(card)));
   return json;
 }
-
-/** All that there is to see of a request, as far as a card can hold it, for the one person who asked. */
-export const everythingCard = (card: Card): AdaptiveCard => everythingOf(card).shown;
-
-function everythingOf(card: Card): { shown: AdaptiveCard; complete: boolean } {
-  const whole = wholeText(card);
-  const by = (shown: string): AdaptiveCard => {
-    const complete = shown.length === whole.length;
-    const where = complete
-      ? `All ${count(whole.length)} characters`
-      : `Characters 1 to ${count(shown.length)} of ${count(whole.length)}; the rest is in the browser`;
-    const body: Element[] = [heading('Everything'), line([...runs(`${where}: `), ...link(card.url, card.url)]), box(shown)];
-    if (!complete)
-      body.push(line([...bold(`[continues: shown ${count(shown.length)} of ${count(whole.length)} characters] `), ...link(`Open ${card.url}`, card.url)]));
-    return {
-      ...frame(card, [...body, ...inputsOf(card)]),
-      actions: [...decidingButtons(card), button('Back to the card', VERBS.card, dataOf(card), { inputs: false })],
-    };
-  };
-  let [fits, above] = [0, whole.length + 1];
-  while (above - fits > 1) {
-    const middle = Math.floor((fits + above) / 2);
-    if (bytesOf(by(cut(whole, middle))) <= MOST_BYTES) fits = middle;
-    else above = middle;
-  }
-  const shown = cut(whole, fits);
-  return { shown: by(shown), complete: shown.length === whole.length };
-}
-
-/** Whether that card holds all of it. */
-export const showsEverything = (card: Card): boolean => everythingOf(card).complete;
 
 /** How much is shown: characters of one value, parameters, and entries of the other lists. */
 interface Measure {
@@ -148,7 +85,7 @@ function cardBy(card: Card, measure: Measure, told: string | null): AdaptiveCard
   const parameters = few(card.parameters, measure.values, 'parameters');
   if (card.parameters.length > 0) {
     body.push(line(runs('Parameters, as the caller gives them'), { separator: true }));
-    for (const { path, value } of parameters.shown) body.push(...labelled(shortLine(path, 200), value));
+    for (const { path, text } of parameterBoxes(parameters.shown)) body.push(...(path === null ? [box(shorten(text))] : labelled(shortLine(path, 200), text)));
     body.push(...parameters.rest);
   }
   if (card.diff !== null) body.push(...labelled('What changes, as the caller says', card.diff));
@@ -180,72 +117,13 @@ function cardBy(card: Card, measure: Measure, told: string | null): AdaptiveCard
   body.push(line(link('Open in browser', card.url)), note(`${card.request_id} · asked ${time(card.created_at)} · request ${card.request_digest}`));
 
   const rendered = frame(card, [...body, ...inputsOf(card)]);
-  return card.open
-    ? { ...rendered, actions: [...decidingButtons(card), button('Show everything', VERBS.everything, dataOf(card), { inputs: false })] }
-    : rendered;
+  const actions = buttonsOf(card, partial);
+  return actions.length === 0 ? rendered : { ...rendered, actions };
 }
 
-function frame(card: Card, body: Element[]): AdaptiveCard {
+/** A card of ours about a request, with the words that a client without cards shows. */
+export function frame(card: Card, body: Element[]): AdaptiveCard {
   return { type: 'AdaptiveCard', version: '1.5', fallbackText: `${titleOf(card)}. This client cannot show the card: open ${card.url}`, body };
-}
-
-/** The buttons carry the request and its digest alone: what was shown is what is decided. */
-function dataOf(card: Card): { request_id: string; request_digest: string } {
-  return { request_id: card.request_id, request_digest: card.request_digest };
-}
-
-function decidingButtons(card: Card): Action[] {
-  if (!card.open) return [];
-  const { approve, deny } = card.reason_required;
-  // Teams' client holds a press back while a required input is empty, so a button for which it is not required leaves the input out.
-  return [
-    button('Approve', VERBS.approve, dataOf(card), { inputs: approve || !deny || asksMore(card), style: 'positive' }),
-    button('Deny', VERBS.deny, dataOf(card), { inputs: true, style: 'destructive' }),
-  ];
-}
-
-/** Whether an approval takes something that the card asks for. */
-const asksMore = ({ demands }: Card): boolean => demands !== undefined && demands.tickets.length + demands.acknowledge.length > 0;
-
-/** Where a reason is written. Where only Approve needs one, the flow asks for it: Teams cannot tell the two buttons apart. */
-function inputsOf(card: Card): Element[] {
-  if (!card.open) return [];
-  const { approve, deny } = card.reason_required;
-  const label = approve && deny ? 'Reason' : deny ? 'Reason (needed to deny)' : approve ? 'Reason (needed to approve)' : 'Reason (may stay empty)';
-  const { tickets = [], acknowledge = [] } = card.demands ?? {};
-  return [
-    // Required for Approve alone, which Teams cannot tell from Deny: the flow asks for them.
-    ...(tickets.length === 0
-      ? []
-      : [
-          {
-            type: 'Input.Text' as const,
-            id: TICKET_INPUT,
-            label: cut(`Ticket (to approve), like ${tickets.join(' and ')}`, 500),
-            isRequired: false,
-            maxLength: 256,
-          },
-        ]),
-    ...acknowledge.map((text, index) => ({
-      type: 'Input.Toggle' as const,
-      id: `${WORDS_INPUT}${String(index)}`,
-      title: text,
-      valueOn: text,
-      valueOff: '',
-      wrap: true as const,
-    })),
-    {
-      type: 'Input.Text',
-      id: REASON_INPUT,
-      label,
-      isMultiline: true,
-      // A required reason would hold an approval back that needs none, once the card asks for more.
-      isRequired: deny && !asksMore(card),
-      errorMessage: 'Give a reason first.',
-      maxLength: MOST_REASON,
-      separator: true,
-    },
-  ];
 }
 
 /** A link shows the host that it leads to, whatever it calls itself. */
