@@ -34,7 +34,7 @@ const HOSTILE = {
 const GERMAN = {
   ...EXPORT,
   reason: 'Übergabe der Kundendaten für die Umschulung des Modells „Abwanderung“, Größe: 48.211 Zeilen. Rückfragen an Jürgen Groß 🙂',
-  context: { risk: 'hoch: personenbezogene Daten', links: [{ title: 'Auftrag Nr. 7', url: 'https://tickets.example.com/7' }] },
+  context: { risk: 'high', links: [{ title: 'Auftrag Nr. 7', url: 'https://tickets.example.com/7' }] },
 };
 
 const DIFF = '- retention_days = 30\n+ retention_days = 365\n  encryption = "aws:kms"';

@@ -1,4 +1,4 @@
-import { count, cut, decisionText, oneLine, ruleText, stageText, time, titleOf } from '@countersign/chat';
+import { count, cut, decisionText, oneLine, parameterBoxes, ruleText, stageText, time, titleOf } from '@countersign/chat';
 import type { Card, JsonObject } from '@countersign/contracts';
 import type { types } from '@slack/bolt';
 import { buttonsOf } from './buttons.js';
@@ -98,8 +98,12 @@ function blocksOf(card: Card, measure: Measure): Block[] {
 
   const parameters = few(card.parameters, measure.values, 'parameters');
   if (card.parameters.length > 0) {
-    const boxes = parameters.shown.flatMap(({ path, value }) => labelled(shortLine(path, 200), value));
-    blocks.push(richText(line(run('Parameters, as the caller gives them')), ...boxes, ...(parameters.rest === null ? [] : [line(bold(parameters.rest))])));
+    const boxes = parameterBoxes(parameters.shown).flatMap(({ path, text }) => (path === null ? [box(shorten(text))] : labelled(shortLine(path, 200), text)));
+    // Sections that follow each other are one line to some clients.
+    const gap = boxes[0]?.type === 'rich_text_section' ? '\n' : '';
+    blocks.push(
+      richText(line(run(`Parameters, as the caller gives them${gap}`)), ...boxes, ...(parameters.rest === null ? [] : [line(bold(parameters.rest))])),
+    );
   }
   if (card.diff !== null) blocks.push(richText(...labelled('What changes, as the caller says', card.diff)));
   const links = few(card.links, Math.min(measure.entries, 10), 'links');

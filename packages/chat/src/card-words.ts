@@ -52,6 +52,25 @@ export function wholeText(card: Card): string {
   return parts.join('\n\n');
 }
 
+/** One box of parameters: several short ones, a line each, or one under its path. */
+export type ParameterBox = { path: null; text: string } | { path: string; text: string };
+
+/**
+ * Parameters as they are read at a glance: neighbours of one short line each share a box, `path: value`; every other has a box of its own. No value
+ * can look like a line of another, for what shares a box has no line break.
+ */
+export function parameterBoxes(parameters: readonly Card['parameters'][number][]): ParameterBox[] {
+  const boxes: ParameterBox[] = [];
+  for (const { path, value } of parameters) {
+    const short = value !== '' && path.length <= 40 && value.length <= 80 && !/[\n:]/.test(path) && !value.includes('\n');
+    const last = boxes.at(-1);
+    if (!short) boxes.push({ path, text: value });
+    else if (last !== undefined && last.path === null) boxes[boxes.length - 1] = { path: null, text: `${last.text}\n${path}: ${value}` };
+    else boxes.push({ path: null, text: `${path}: ${value}` });
+  }
+  return boxes;
+}
+
 /** `2026-11-21 12:03:04 UTC`. */
 export function time(instant: string): string {
   return `${instant.slice(0, 10)} ${instant.slice(11, 19)} UTC`;

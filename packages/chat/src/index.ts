@@ -1,7 +1,7 @@
 export { type AccountLinks, type AccountLinksWorld, createAccountLinks } from './account-links.js';
 export { type LinkMode, personOf } from './account.js';
 export { isAskedOf } from './audience.js';
-export { count, cut, decisionText, oneLine, ruleText, stageText, time, titleOf, wholeText } from './card-words.js';
+export { count, cut, decisionText, oneLine, parameterBoxes, ruleText, stageText, time, titleOf, wholeText } from './card-words.js';
 export { type CardWorkerDeps, createCardWorker } from './card-worker.js';
 export { type ChatCommand, type CommandAnswer, type CommandDeps, createOnce, handleCommand, readCommand } from './commands.js';
 export { PlatformError, type PlatformErrorCode } from './errors.js';

@@ -15,9 +15,11 @@ export const explainedValueSchema = z.strictObject({
   masked: z.literal(true).optional(),
 });
 
-/** One conjunct of a rule's condition: what it was, on what, and what would have come of it otherwise. */
+/** One conjunct of a rule's condition, or of a stage or channel that it asks: what it was, on what, and what would have come of it otherwise. */
 export const explainedConditionSchema = z.strictObject({
-  role: z.enum(['when', 'unless']),
+  role: z.enum(['when', 'unless', 'stage', 'channel']),
+  /** The stage or channel that the condition belongs to, which is left out where it is false; absent for `when` and `unless`. */
+  of: z.string().optional(),
   /** As its author wrote it. */
   condition: z.string(),
   truth: truthSchema,

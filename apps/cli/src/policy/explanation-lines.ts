@@ -8,8 +8,8 @@ export function explanationLines({ effect, policy, policy_digest, at, resolved, 
     `  environment ${resolved.environment ?? 'not given'}, ${resolved.reversibility}, labels ${JSON.stringify(resolved.labels)}`,
     ...rules.flatMap((rule) => [
       `  ${rule.decided ? '▸' : ' '} ${rule.rule} (${rule.effect}${rule.mode === 'shadow' ? ', shadow' : ''}): ${RESULT[rule.result]}${rule.reason === undefined ? '' : `, ${rule.reason}`}`,
-      ...rule.conditions.flatMap(({ role, condition, truth, values, otherwise }) => [
-        `      ${role} ${condition} → ${truth}${otherwise === undefined ? '' : `; were it ${otherwise.truth}: ${otherwise.effect}`}`,
+      ...rule.conditions.flatMap(({ role, of, condition, truth, values, otherwise }) => [
+        `      ${role}${of === undefined ? '' : ` ${of}:`} ${condition} → ${truth}${otherwise === undefined ? '' : `; were it ${otherwise.truth}: ${otherwise.effect}`}`,
         ...values.map(({ path, value, masked }) => `        ${path} = ${value ?? 'missing'}${masked === undefined ? '' : ' (masked)'}`),
       ]),
     ]),

@@ -115,11 +115,12 @@ function RuleLine({ rule }: { rule: Rule }) {
   );
 }
 
-function ConditionLine({ condition: { role, condition, truth, values, otherwise } }: { condition: Condition }) {
+function ConditionLine({ condition: { role, of, condition, truth, values, otherwise } }: { condition: Condition }) {
   return (
     <li>
       <p>
-        <span className={`truth ${truth}`}>{truthWords[truth]}</span> <span className="quiet">{role}</span> <code>{condition}</code>
+        <span className={`truth ${truth}`}>{truthWords[truth]}</span> <span className="quiet">{of === undefined ? role : `${role} ${of}`}</span>{' '}
+        <code>{condition}</code>
       </p>
       {values.length === 0 ? null : (
         <dl>

@@ -4,7 +4,7 @@ import { describeMasks } from '../masking/index.js';
 import type { ActionRequestRecord, RequestState } from '../ports.js';
 import { makeVisible, type Unseen } from '../request/visible-text.js';
 import { requestUrlOf } from './url.js';
-import { doubtsOf } from './doubts.js';
+import { doubtsOf, oddWords } from './doubts.js';
 import { demandFacts, demandMembers } from './demands.js';
 import { marksOf, nameOf, outcomeText, waitingFor } from './words.js';
 
@@ -96,9 +96,13 @@ export function cardOf(state: RequestState, options: CardOptions): Card {
     ...demandMembers(state, show),
     notice: options.notice,
   };
-  const doubts = open ? doubtsOf({ texts: [...stringsIn(view as unknown as JsonValue)], unseen: show.unseen(), links: card.links }) : [];
+  const doubts = doubtsOf({ texts: [...stringsIn(view as unknown as JsonValue)], unseen: show.unseen(), links: card.links });
   const frozen = (state.freezes ?? []).map(({ id, reason, placed_at }) => `Frozen since ${placed_at} (${id}): ${show.line(reason)}`);
-  return { ...card, ...(doubts.length === 0 ? {} : { open_first: true as const }), warnings: [...frozen, ...request.warnings, ...doubts, ...show.warnings()] };
+  return {
+    ...card,
+    ...(doubts.length === 0 || !open ? {} : { open_first: true as const }),
+    warnings: [...frozen, ...request.warnings, ...doubts, ...oddWords(show.unseen())],
+  };
 }
 
 /** The bundles by name and version, so that people recognise what the digest pins. */
@@ -178,15 +182,6 @@ function shower() {
     /** For places of one line: a line break is shown as a mark, so that no value can forge a line. */
     line: (value: string): string => text(value).replaceAll('\n', '⏎'),
     value: (value: JsonValue): string => text(typeof value === 'string' ? value : readable(value)),
-    warnings: (): string[] =>
-      found.size === 0
-        ? []
-        : [
-            `The request contains characters that cannot be seen; they are shown as marks: ${[...found.values()]
-              .slice(0, 10)
-              .map(({ codePoint, name }) => `${codePoint}${name === '' ? '' : ` ${name}`}`)
-              .join(', ')}.`,
-          ],
     /** What was made visible so far. */
     unseen: (): Unseen[] => [...found.values()],
   };

@@ -1,4 +1,4 @@
-import type { Card, JsonValue, Obligations, Requirement } from '@countersign/contracts';
+import type { Card, JsonValue, Obligations, Requirement, Via } from '@countersign/contracts';
 import type { RequestState } from '../ports.js';
 import { addSeconds, type Instant } from '../request/instants.js';
 import { listed } from './words.js';
@@ -46,7 +46,7 @@ function requirementFacts(requirement: Requirement, opened: Instant): [string, s
     ['Approving needs', obligationWords(obligations)],
     ['Veto', veto === undefined ? undefined : `One denial by ${listed(veto)} denies`],
     ['Escalates to', escalations.length === 0 ? undefined : escalations.join('; ')],
-    ['Decided through', via === undefined ? undefined : via.join(', ')],
+    ['Decided through', via === undefined || EVERYWHERE.every((channel) => via.includes(channel)) ? undefined : via.join(', ')],
     [
       'Stand-ins',
       delegation === undefined
@@ -67,6 +67,9 @@ function requirementFacts(requirement: Requirement, opened: Instant): [string, s
   ];
   return facts.flatMap(([label, value]) => (value === undefined ? [] : [[label, value] as [string, string]]));
 }
+
+/** Where these count there is nothing to say. */
+const EVERYWHERE: readonly Via[] = ['email', 'slack', 'teams', 'web'];
 
 function obligationWords(obligations: Obligations | undefined): string | undefined {
   if (obligations === undefined) return undefined;

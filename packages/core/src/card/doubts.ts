@@ -15,7 +15,7 @@ export interface Doubted {
  */
 export function doubtsOf({ texts, unseen, links }: Doubted): string[] {
   return [
-    ...(unseen.some(({ kind }) => MISLEADING.has(kind)) ? ['It holds characters that cannot be seen or that reorder text. They are shown as marks.'] : []),
+    ...unseenWords(unseen),
     ...(texts.some((text) => STAMP.test(text)) ? ['A text of the request looks like a stamp of ours. What the service says stands outside the boxes.'] : []),
     ...(texts.some((text) => PADDING.test(text)) ? ['A text of the request holds a long empty stretch, after which it goes on.'] : []),
     ...(texts.some((text) => MIXED.test(text)) ? ['A word of the request mixes letters of two scripts that look alike.'] : []),
@@ -24,6 +24,21 @@ export function doubtsOf({ texts, unseen, links }: Doubted): string[] {
       return named === null || host === '' || named === host || host.endsWith(`.${named}`) ? [] : [`A link calls itself ${named}, and leads to ${host}.`];
     }),
   ];
+}
+
+/** The characters that mislead, by name. */
+function unseenWords(unseen: readonly Unseen[]): string[] {
+  const named = unseen.filter(({ kind }) => MISLEADING.has(kind)).map(nameOf);
+  return named.length === 0 ? [] : [`It holds characters that cannot be seen or that reorder text; they are shown as marks: ${named.slice(0, 10).join(', ')}.`];
+}
+
+/** `U+202E RLO`. */
+const nameOf = ({ codePoint, name }: Unseen): string => `${codePoint}${name === '' ? '' : ` ${name}`}`;
+
+/** What else was made visible: harmless in itself, and no letter of the request. */
+export function oddWords(unseen: readonly Unseen[]): string[] {
+  const named = unseen.filter(({ kind }) => !MISLEADING.has(kind)).map(nameOf);
+  return named.length === 0 ? [] : [`The request contains unusual characters; they are shown as marks: ${named.slice(0, 10).join(', ')}.`];
 }
 
 /** What no ordinary text holds; a no-break space, a private sign or a character newer than the engine is shown as a mark, and is no more than that. */

@@ -92,7 +92,8 @@ export function detailsOf(rules: RuleSet, circumstances: Circumstances, judged: 
     return effect === asIs ? undefined : { truth, effect };
   };
 
-  const conditionsOf = (rule: CompiledRule): ConditionDetail[] => {
+  /** Of a rule that is counted, also what its stages and channels depend on. */
+  const conditionsOf = (rule: CompiledRule, counted: boolean): ConditionDetail[] => {
     const sight = sightOf(rule, circumstances);
     const outside = outsideScope(rule, circumstances.input, sight.resolved) !== undefined;
     const of = (role: ConditionRole, condition: Condition | undefined, bindings: Bindings): ConditionDetail[] =>
@@ -112,14 +113,30 @@ export function detailsOf(rules: RuleSet, circumstances: Circumstances, judged: 
               ...(other === undefined ? {} : { otherwise: other }),
             };
           });
-    return [...of('when', rule.when, whenBindings(rule, sight)), ...of('unless', rule.unless, unlessBindings(rule, sight))];
+    return [...of('when', rule.when, whenBindings(rule, sight)), ...of('unless', rule.unless, unlessBindings(rule, sight)), ...(counted ? askedOf(rule, sight) : [])];
+  };
+
+  /** The conditions of the stages and channels of what the rule asks for, by the same labels as the requirement. They never change the effect. */
+  const askedOf = ({ plan }: CompiledRule, { restricting, ...sight }: Sight): ConditionDetail[] => {
+    const of = (role: 'stage' | 'channel', name: string, when: Condition | undefined): ConditionDetail[] =>
+      (when?.conjuncts ?? []).map((conjunct) => ({
+        role,
+        of: name,
+        condition: conjunct.text,
+        truth: known(conjunct, restricting),
+        reads: conjunct.reads.map((read) => readValue(read, { restricting, ...sight }, false, circumstances)),
+      }));
+    return [
+      ...(plan?.stages ?? []).flatMap(({ stage, when }) => of('stage', stage.name, when)),
+      ...(plan?.channels ?? []).flatMap(({ channel, when }) => of('channel', Object.entries(channel).flat().join(' '), when)),
+    ];
   };
   // The outline has the rules that were judged, in their order.
   return {
     ...outline,
-    rules: judged.flatMap(({ rule }, index): RuleDetail[] => {
+    rules: judged.flatMap(({ rule, verdict }, index): RuleDetail[] => {
       const outlined = outline.rules[index];
-      return outlined === undefined ? [] : [{ ...outlined, conditions: conditionsOf(rule) }];
+      return outlined === undefined ? [] : [{ ...outlined, conditions: conditionsOf(rule, counts(rule, verdict)) }];
     }),
   };
 }

@@ -98,6 +98,18 @@ rules:
     expect(of(5)).not.toHaveProperty('veto');
     for (const rows of [5000, 'many', null])
       expect(of(rows)).toMatchObject({ stages: [{ name: 'owner' }, { name: 'second' }], veto: ['security'], channels: [{}, { teams: 'big' }] });
+    // The explanation says why each was asked, or left out.
+    const explained = (rows: number) =>
+      bundle.evaluate(request({ parameters: { rows } })).details.rules[0]?.conditions.map(({ role, of: name, truth, reads }) => [role, name, truth, reads[0]]);
+    const read = { path: 'parameters.rows', pointer: '/parameters/rows' };
+    for (const [rows, truth] of [
+      [5, 'false'],
+      [5000, 'true'],
+    ] as const)
+      expect(explained(rows)).toEqual([
+        ['stage', 'second', truth, read],
+        ['channel', 'teams big', truth, read],
+      ]);
     expect(messages(file("rules: [{id: r, effect: require, actions: [x], require: {stages: [{when: 'true', all: [{group: g}]}]}}]"))).toEqual([
       expect.stringContaining('at least one stage has no `when`'),
     ]);

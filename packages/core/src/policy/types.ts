@@ -214,7 +214,9 @@ export type ReadValue = { path: string } & (
 
 /** One condition of a rule, and what would come of it if it were otherwise. */
 export interface ConditionDetail {
-  role: ConditionRole;
+  /** `stage`, `channel`: of the rule's requirement; what it belongs to stands in `of`. It is left out where its condition is false. */
+  role: ConditionRole | 'stage' | 'channel';
+  of?: string;
   condition: string;
   truth: Truth;
   reads: ReadValue[];

@@ -17,7 +17,12 @@ export default function SlackPreview({ card }: { card: SlackCard }) {
         logo="/mark.svg"
         theme={dark ? 'dark' : 'light'}
         blocks={card.blocks}
-        hooks={{ date: ownTime, link: ({ children }) => <u>{children}</u> }}
+        hooks={{
+          date: ownTime,
+          emoji: ({ name, unicode }) =>
+            unicode === undefined ? `:${name}:` : String.fromCodePoint(...unicode.split('-').map((code) => Number.parseInt(code, 16))),
+          link: ({ children }) => <u>{children}</u>,
+        }}
       />
     </div>
   );
