@@ -95,6 +95,11 @@ export const COMMANDS: readonly { name: string; summary: string; load: () => Pro
     load: async () => (await import('./commands/slack/manifest.js')).slackManifestCommand,
   },
   {
+    name: 'teams package',
+    summary: 'make the app package that Microsoft Teams is given',
+    load: async () => (await import('./commands/teams-package.js')).teamsPackageCommand,
+  },
+  {
     name: 'teams places',
     summary: 'list the conversations that the bot knows in Teams, and which of them get cards',
     load: async () => (await import('./commands/teams-places.js')).teamsPlaces,
