@@ -118,6 +118,8 @@ export const requirementSchema = z.strictObject({
   counter: z.array(z.string().max(256)).min(1).max(50).optional(),
   /** May be decided together with others, by explicit ids. */
   bulk: z.literal(true).optional(),
+  /** Quiet hours hold back no message about it. */
+  urgent: z.literal(true).optional(),
   /** Where at least so many alike wait that were opened within so many seconds of each other, a place gets one message that lists them. */
   batch: z.strictObject({ at_least: z.int().min(2).max(100), window_seconds: z.int().min(1).max(86_400) }).optional(),
 });

@@ -25,6 +25,16 @@ export function digestStore(database: Database): DigestStore {
       });
       return row?.made === true;
     },
+    waitingAt: async (tenant, platform, place) => {
+      const rows = await database.run<{ id: string }>({
+        name: 'waiting-at',
+        text: `SELECT r.id FROM posted_cards c JOIN action_requests r ON r.tenant = c.tenant AND r.id = c.request_id
+          WHERE c.tenant = $1 AND c.platform = $2 AND c.place = $3 AND c.state = 'posted' AND r.status = 'pending' AND r.expires_at > clock_timestamp()
+          ORDER BY r.expires_at, r.id LIMIT 1000`,
+        values: [tenant, platform, place],
+      });
+      return rows.map(({ id }) => id);
+    },
     skip: async ({ tenant, slot, recipient }) => {
       await database.run({
         name: 'skip-digest',

@@ -63,6 +63,7 @@ export { markOpened, type OpenedOutcome } from './opened.js';
 export { accept, type AcceptOutcome, propose, type ProposalOutcome } from './proposals.js';
 export { type Answerer, answer, ask, type QuestionOutcome } from './questions.js';
 export { review, type ReviewOutcome } from './reviews.js';
+export { standAside, type StandAsideOutcome } from './stand-aside.js';
 export { fireTimer, type TimerDeps } from './timers.js';
 export { redeem, type RedeemOutcome } from './redeem.js';
 export { report, type ReportOutcome } from './report.js';
@@ -71,6 +72,8 @@ export { CHAT_LINK_SECONDS, linkCodeHash, linkTokenHash, newLinkCode } from './c
 export { loneLeaf, type LoneFact } from './lone-leaf.js';
 export { MAIL_LINK_SECONDS, mailIdOf, type MailLinkDeps, mailLink, openMailLink, type OpenedMail } from './mail-links.js';
 export { noticeOf } from './notices.js';
+export { type DigestDeps, makeDigests, waitingRequests } from './digests.js';
+export { hasDecided, isNeeded } from './waiting.js';
 export { leafContext, leafMaker, openPayload, type OpenPayload } from './record-key.js';
 export { finishVoiding, revokedReason, type VoidingDeps, voidRequestsOf } from './void-requests.js';
 export { timelineOf } from './timeline.js';
@@ -78,3 +81,15 @@ export { INTENT_SECONDS, stepUpLink, type StepUpPress } from './step-up.js';
 export { reveal, type Revealable, revealables, type RevealInput, type RevealOutcome } from './reveal.js';
 export { type CallerCall, makeCall, type NamedAccount, nameAccount, preparedAppliers, preparedCallers, toPayload } from './prepared-calls.js';
 export { type ChatPlaceDeps, chatPlaceView, decidePlace, placeAppliers, type PlaceDecided } from './chat-places.js';
+export {
+  insertSlackLink,
+  newSlackLink,
+  SLACK_LINK_SECONDS,
+  slackAppliers,
+  slackInstall,
+  type SlackInstallDeps,
+  slackInstallationView,
+  slackLinkPayload,
+  slackTokenContext,
+  slackUninstall,
+} from './slack-installations.js';

@@ -105,6 +105,8 @@ function visitGroups(document: BundleDocument, visit: Visit): void {
     if (direct !== undefined) visit(direct, `${pointer}/direct`);
   }
   visitSchedules(document.schedules, visit);
+  document.quiet_hours?.forEach(({ groups = [] }, index) => groups.forEach((group, nth) => visit(group, `/quiet_hours/${index}/groups/${nth}`)));
+  document.digest?.to.groups?.forEach((group, index) => visit(group, `/digest/to/groups/${index}`));
   visitRequire(document.defaults.require, '/defaults/require', visit);
   visitReveal(document.defaults.reveal, '/defaults/reveal', visit);
   (document.rules ?? []).forEach((rule, index) => {

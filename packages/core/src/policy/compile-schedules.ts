@@ -62,8 +62,9 @@ type WrittenChannel = Omit<ChannelDocument, 'when'>;
 export function channelsOf(document: BundleDocument): [WrittenChannel, string][] {
   const at = (channels: readonly WrittenChannel[] | undefined, pointer: string): [WrittenChannel, string][] =>
     (channels ?? []).map((channel, index) => [channel, `${pointer}/${index}`]);
-  const { defaults, rules = [] } = document;
+  const { defaults, digest, rules = [] } = document;
   return [
+    ...at(digest?.to.channels, '/digest/to/channels'),
     ...at(defaults.channels, '/defaults/channels'),
     ...at(defaults.require?.channels, '/defaults/require/channels'),
     ...rules.flatMap(({ require, break_glass }, index) => [

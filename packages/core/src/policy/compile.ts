@@ -7,6 +7,7 @@ import { compileCatalogue, type Catalogue } from './catalogue.js';
 import { checkReferences } from './check-references.js';
 import type { RuleSet, TierDefaults } from './combine.js';
 import { compileGroups } from './compile-groups.js';
+import { compileNotices } from './compile-notices.js';
 import { compileSchedules } from './compile-schedules.js';
 import { compileCondition, compileRules, letScope, reportFaults } from './compile-rules.js';
 import { Binder } from './condition/bindings.js';
@@ -55,6 +56,7 @@ function compileRead(read: BundlesRead): CompileResult {
   const catalogue = compileCatalogue(byTier);
   const windows = compileWindows(bundles);
   const schedules = compileSchedules(bundles);
+  const { quiet, digests } = compileNotices(bundles);
   const groups = compileGroups(
     bundles.map((bundle) => ({ ...bundle, sees: (other) => (bundles.find(({ document }) => document === other.document)?.tier ?? 0) <= bundle.tier })),
   );
@@ -107,6 +109,8 @@ function compileRead(read: BundlesRead): CompileResult {
     partsOf: (group) => groups.partsOf(group),
     schedules: schedules.all,
     people: schedules.people,
+    quiet,
+    digests,
     expandGroups: (of) => groups.expand(of),
     tests: bundles.flatMap(({ document }) => document.tests ?? []),
     ...(coverage === undefined ? {} : { coverage }),

@@ -3,6 +3,7 @@ export type * from './types.js';
 export { compileBundle, compileCanonical } from './compile.js';
 export { factKinds, loadFactParsers } from './facts/index.js';
 export { mergeRequirements } from './merge-requirements.js';
+export type { DigestPlan, DigestSlot, QuietHours } from './compile-notices.js';
 export { onCall, type OnDuty, type Schedule } from './schedules.js';
 export { nearestName } from './nearest-name.js';
 export { isApprover, isNamed, mayVeto, namedGroups } from './quorum.js';

@@ -23,6 +23,7 @@ export type Terms = Pick<
   | 'alike'
   | 'counter'
   | 'bulk'
+  | 'urgent'
   | 'batch'
 >;
 
@@ -49,6 +50,7 @@ export function mergeTerms(a: Terms, b: Terms): Terms {
     })),
     counter: both(a.counter, b.counter, (x, y) => cut([...new Set(x.filter((path) => y.includes(path)))].sort(compare), x.length)),
     bulk: both(a.bulk, b.bulk, (x) => x),
+    urgent: a.urgent ?? b.urgent,
     batch: both(a.batch, b.batch, (x, y) => ({
       at_least: Math.max(x.at_least, y.at_least),
       window_seconds: Math.min(x.window_seconds, y.window_seconds),

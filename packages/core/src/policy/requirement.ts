@@ -156,6 +156,7 @@ function termsOf(written: RequireDocument | undefined, defaults: Defaults, break
     },
     counter: written?.counter && sorted(written.counter),
     bulk: written?.bulk === true ? true : undefined,
+    urgent: written?.urgent === true ? true : undefined,
     batch: batch && { at_least: batch.at_least, window_seconds: secondsOf(batch.within) },
   };
   return {
@@ -199,7 +200,7 @@ function breakGlassOf({ group, quorum = 1, obligations, review_by, review_within
   };
 }
 
-function channelOf({ slack, teams, email, direct, person, on_call }: Omit<ChannelDocument, 'when'>): Channel {
+export function channelOf({ slack, teams, email, direct, person, on_call }: Omit<ChannelDocument, 'when'>): Channel {
   if (slack !== undefined) return { slack };
   if (teams !== undefined) return { teams };
   if (email !== undefined) return { email };

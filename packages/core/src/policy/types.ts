@@ -4,6 +4,7 @@ import type { CoverageDocument, PolicyTest, Tier } from './bundle/schema.js';
 import type { RuleDocument } from './bundle/schema-rule.js';
 
 export type { CoverageDocument, PolicyTest, RuleDocument, Tier };
+import type { DigestPlan, QuietHours } from './compile-notices.js';
 import type { RevealLayer } from './reveal.js';
 import type { Schedule } from './schedules.js';
 
@@ -92,6 +93,10 @@ export interface CompiledBundle {
   schedules: ReadonlyMap<string, Schedule>;
   /** Every person whom the bundle names by address, sorted. */
   people: string[];
+  /** When whom no direct message disturbs. */
+  quiet: readonly QuietHours[];
+  /** When who is told what waits. */
+  digests: readonly DigestPlan[];
   /** The groups that a member of these groups is in, by what the bundle's groups include. Sorted. */
   expandGroups(groups: readonly string[]): string[];
   /** The tests that stand in the bundle; they are no part of the canonical text. */

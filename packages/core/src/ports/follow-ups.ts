@@ -150,6 +150,8 @@ export interface NoticeStore {
   told(row: ToldNotice, ref: JsonObject | null): Promise<void>;
   /** It was surely not said: nothing has to be looked for. */
   untold(row: ToldNotice): Promise<void>;
+  /** The notice that a message tells, by the platform's reference to it; null where it tells none of ours. */
+  toldByRef(platform: PlatformName, ref: JsonObject): Promise<{ tenant: string; request_id: string | null } | null>;
   /** What a person was told in the last so many seconds, oldest first; at most 100, the newest. */
   since(query: { tenant: string; person_id: string; groups: string[]; seconds: number }): Promise<NoticeRecord[]>;
 }
@@ -190,6 +192,8 @@ export interface DigestStore {
   made(tenant: string, slots: string[]): Promise<Set<string>>;
   /** Makes it with its notice, once in all processes; false where it is made. */
   make(digest: DigestRecord): Promise<boolean>;
+  /** The pending requests whose cards stand in a place of a platform, the nearest end first; at most 1,000. */
+  waitingAt(tenant: string, platform: PlatformName, place: string): Promise<string[]>;
   /** Marks a slot for a recipient as made without telling anything. */
   skip(digest: Omit<DigestRecord, 'notice'>): Promise<void>;
 }

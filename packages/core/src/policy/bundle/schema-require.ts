@@ -42,7 +42,7 @@ const oneDestination = (written: { [member in keyof typeof destinations]?: strin
   Object.keys(destinations).filter((kind) => written[kind as keyof typeof destinations] !== undefined).length === 1;
 const ONE_DESTINATION = 'a channel is one of slack: "#name", teams: "team/channel", email: group, direct: group, person: address, on_call: schedule';
 const channel = z.strictObject({ ...destinations, when: condition.optional() }).refine(oneDestination, ONE_DESTINATION);
-const plainChannel = z.strictObject(destinations).refine(oneDestination, ONE_DESTINATION);
+export const plainChannel = z.strictObject(destinations).refine(oneDestination, ONE_DESTINATION);
 export type ChannelDocument = z.infer<typeof channel>;
 
 const ticket = z.strictObject({
@@ -149,6 +149,7 @@ export const require = z
       .optional(),
     counter: paths(PARAMETER_PATH).min(1).max(50).optional(),
     bulk: z.boolean().optional(),
+    urgent: z.boolean().optional(),
   })
   .refine(oneTtl, TWO_TTLS)
   .refine(({ obligations: inner, ttl, grant_ttl }) => inner?.ttl === undefined || (ttl === undefined && grant_ttl === undefined), {

@@ -2,7 +2,7 @@ import { digestSchema, effectSchema, reversibilitySchema } from '@countersign/co
 import { z } from 'zod';
 import { MAX_CATALOGUE_ENTRIES, MAX_LETS, MAX_PARAMETERS, MAX_RULES, MAX_TESTS } from './limits.js';
 import { parseParameterType, type ParameterDocument } from '../parameter-types.js';
-import { batch, channels, delegation, oneTtl, require, TWO_TTLS, usage, via } from './schema-require.js';
+import { batch, channels, delegation, oneTtl, plainChannel, require, TWO_TTLS, usage, via } from './schema-require.js';
 import { condition, duration, group, identifier, instant, MAX_TIMEOUT_SECONDS, name, pattern, patterns, text } from './schema-parts.js';
 import { reveal } from './schema-reveal.js';
 import { rule } from './schema-rule.js';
@@ -82,6 +82,26 @@ const weekly = z.strictObject({
     .max(1000)
     .optional(),
 });
+/** When whom no direct message disturbs; no groups: everybody. */
+const quietHours = weekly.extend({ groups: z.array(group).min(1).max(50).optional() });
+export type QuietHoursDocument = z.infer<typeof quietHours>;
+
+/** At which times of the day who is told what waits for them. */
+const digest = z.strictObject({
+  tz: timeZone,
+  at: z
+    .array(clock.refine((time) => time !== '24:00', 'a digest comes at "00:00" of the next day'))
+    .min(1)
+    .max(24),
+  days: z.array(z.enum(days)).min(1).max(7).optional(),
+  to: z
+    .strictObject({ groups: z.array(group).min(1).max(50).optional(), channels: z.array(plainChannel).min(1).max(20).optional() })
+    .refine((to) => to.groups !== undefined || to.channels !== undefined, 'a digest goes to groups, to channels, or both'),
+  /** Below that nothing comes; absent: 1. */
+  at_least: z.int().min(1).max(1000).optional(),
+});
+export type DigestDocument = z.infer<typeof digest>;
+
 const fixed = z.strictObject({ from: instant, to: instant });
 /** Weekly hours where a time zone is written, else a span between two instants. */
 const window = z.union([weekly, fixed]);
@@ -151,6 +171,8 @@ export const bundleSchema = z.strictObject({
     .record(identifier('a window'), window)
     .refine(...atMost(MAX_LETS, 'windows'))
     .optional(),
+  quiet_hours: z.array(quietHours).min(1).max(50).optional(),
+  digest: digest.optional(),
   lets: z
     .record(identifier('a let'), condition)
     .refine(...atMost(MAX_LETS, 'lets'))

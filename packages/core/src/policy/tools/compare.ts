@@ -53,7 +53,7 @@ function directionOf(from: Evaluation, to: Evaluation): 'looser' | 'stricter' | 
 const masksLess = (from: Evaluation, to: Evaluation): boolean => from.maskPaths.some((path) => !to.maskPaths.includes(path));
 
 /** Members that decide nothing. */
-const NO_EFFECT = new Set(['tests', 'coverage', 'rules', 'metadata', 'lets', 'windows', 'groups', 'schedules']);
+const NO_EFFECT = new Set(['tests', 'coverage', 'rules', 'metadata', 'lets', 'windows', 'groups', 'schedules', 'quiet_hours', 'digest']);
 /** Members of a rule that take something from other rules, let somebody past, or show masked values where the defaults would have spoken. */
 const LETS_PAST = ['exempts', 'break_glass', 'limit', 'reveal'];
 
