@@ -31,6 +31,8 @@ export interface AccountFacts {
   external: boolean;
   /** The address that the platform has verified; null when there is none or it is not confirmed. */
   email: string | null;
+  /** The person's time zone, an IANA name, where the platform says it. */
+  timezone?: string | null;
   /** What people call the account, for a page to show; who it is is said by `user`. */
   label?: string | null;
 }

@@ -88,6 +88,17 @@ export function noticeStore(database: Database): NoticeStore {
         values: [tenant, platform, notice_id, place],
       });
     },
+    toldByRef: async (platform, ref) => {
+      const rows = await database.run<{ tenant: string; request_id: string | null }>({
+        name: 'notice-by-ref',
+        text: `SELECT DISTINCT n.tenant, n.request_id FROM told_notices t JOIN notices n ON n.tenant = t.tenant AND n.id = t.notice_id
+          WHERE t.platform = $1 AND t.ref::jsonb @> $2::jsonb LIMIT 2`,
+        values: [platform, JSON.stringify(ref)],
+      });
+      // A reference that fits notices of two requests names neither.
+      const [found] = rows;
+      return found === undefined || rows.length > 1 ? null : found;
+    },
     since: async ({ tenant, person_id, groups, seconds }) => {
       const rows = await database.run<NoticeRow>({
         name: 'notices-since',

@@ -11,7 +11,7 @@ import { type ActionHandler, cardNow, type Road, told } from './road.js';
 export const counterAction: ActionHandler = {
   async form(road) {
     const { card } = road;
-    const paths = card.counter ?? [];
+    const paths = pathsOf(road);
     if (paths.length === 0) return refusals.counterNotAllowed('Policy lets nobody propose other values for this request. Deny it, and say why.');
     const hidden = paths.filter((path) => placeOf(road, path).hidden);
     return {
@@ -33,7 +33,7 @@ export const counterAction: ActionHandler = {
   },
   async done(road, values) {
     const parameters: JsonObject = {};
-    for (const [index, path] of (road.card.counter ?? []).entries()) {
+    for (const [index, path] of pathsOf(road).entries()) {
       const place = placeOf(road, path);
       const read = readValue(place.value, idOf(index), values);
       if (read === undefined) continue;
@@ -59,6 +59,9 @@ export const counterAction: ActionHandler = {
   },
 };
 
+/** Paths through lists (`[*]`) name no one value that a form could hold. */
+const pathsOf = ({ card }: Road): string[] => (card.counter ?? []).filter((path) => !path.includes('['));
+
 const idOf = (index: number): string => `value_${String(index)}`;
 
 /** As Slack's input fields hold it. */
@@ -78,7 +81,7 @@ function placeOf({ state }: Road, path: string): { value: JsonValue | undefined;
 
 function fieldOf(road: Road, path: string, index: number): FormField {
   const { value } = placeOf(road, path);
-  const [id, label] = [idOf(index), cut(makeVisible(path).text, 150)];
+  const [id, label] = [idOf(index), cut(makeVisible(path.replace(/^parameters\./, '')).text, 150)];
   if (typeof value === 'boolean') {
     const options = [
       { value: 'true', label: 'true' },

@@ -6,12 +6,16 @@ import { FAULT_TEXT } from '../press.js';
 import { type ChatWorld, pressDepsOf } from '../world.js';
 import { answerAction } from './answer.js';
 import { askAction } from './ask.js';
+import { bulkAction } from './bulk.js';
 import { breakGlassAction } from './break-glass.js';
 import { counterAction } from './counter.js';
 import { approveAction, denyAction } from './decide.js';
+import { delegateAction } from './delegate.js';
+import { notMeAction } from './not-me.js';
 import { revealAction } from './reveal.js';
 import { reviewAction } from './review.js';
 import { type ActionHandler, type Road, takeRoad } from './road.js';
+import { snoozeAction } from './snooze.js';
 
 /** What people do in one platform's chat besides a single press of Approve or Deny: who may, what is asked, and what comes of it. */
 export function createChatActions(world: ChatWorld, platform: ChatAccount['platform'], linkMode: LinkMode): ChatActions {
@@ -20,7 +24,6 @@ export function createChatActions(world: ChatWorld, platform: ChatAccount['platf
   async function on(action: CardAction, press: ActionPress, work: (handler: ActionHandler, road: Road) => Promise<ActionAnswer>): Promise<ActionAnswer> {
     try {
       const handler = handlers[action];
-      if (handler === undefined) return { kind: 'refused', code: 'not_found', text: 'This cannot be done here yet. Nothing was done.' };
       const road = await takeRoad(world, deps, press, handler.decides === true);
       return 'kind' in road ? road : await work(handler, road);
     } catch (error) {
@@ -47,13 +50,17 @@ export function createChatActions(world: ChatWorld, platform: ChatAccount['platf
   };
 }
 
-const handlers: Partial<Record<CardAction, ActionHandler>> = {
+const handlers: Record<CardAction, ActionHandler> = {
   ask: askAction,
   answer: answerAction,
   counter: counterAction,
+  snooze: snoozeAction,
+  delegate: delegateAction,
+  not_me: notMeAction,
   break_glass: breakGlassAction,
   review: reviewAction,
   reveal: revealAction,
+  bulk: bulkAction,
   approve: approveAction,
   deny: denyAction,
 };

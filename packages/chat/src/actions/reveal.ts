@@ -12,7 +12,7 @@ export const revealAction: ActionHandler = {
   async form(road) {
     const places = await placesOf(road);
     const shown = places.filter(({ may_reveal }) => may_reveal);
-    if (shown.length === 0) return notAllowed(places);
+    if (shown.length === 0) return notAllowed(road, places[0]);
     return {
       action: 'reveal',
       title: 'Reveal a value',
@@ -57,11 +57,11 @@ const MOST_SHOWN = 2_400;
 
 const placesOf = (road: Road): Promise<Revealable[]> => revealables(road.world.flow, { ...road.by, request_id: road.state.request.id });
 
-function notAllowed(places: readonly Revealable[]): ActionAnswer {
-  if (places.length === 0) return refuse('not_found', 'Nothing is masked in this request.');
-  return {
-    kind: 'refused',
-    code: 'reveal_not_allowed',
-    text: 'Policy does not let you see what is masked in this request. Ask somebody whom it does, or decide without it.',
-  };
+/** The flow refuses, and records that it was tried. */
+async function notAllowed(road: Road, place: Revealable | undefined): Promise<ActionAnswer> {
+  if (place === undefined) return refuse('not_found', 'Nothing is masked in this request.');
+  const { pointer } = place;
+  const outcome = await reveal(road.world.flow, { ...road.by, request_id: road.state.request.id, pointer, purpose: 'Reveal was pressed', proved_at: null });
+  const text = 'Policy does not let you see what is masked in this request. Ask somebody whom it does, or decide without it.';
+  return { kind: 'refused', code: outcome.kind === 'refused' ? outcome.code : 'reveal_not_allowed', text };
 }

@@ -1,4 +1,4 @@
-import type { Card } from '@countersign/contracts';
+import type { Card, JsonObject } from '@countersign/contracts';
 import { cardOf } from '@countersign/core/card';
 import { personMayRead, refusals, refuse } from '@countersign/core/decision';
 import type { Person, RequestState } from '@countersign/core/ports';
@@ -33,24 +33,31 @@ export interface ActionHandler {
 
 /** The checks that every press begins with (press.ts): our message, a verified person, what was shown. */
 export async function takeRoad(world: ChatWorld, deps: PressDeps, press: ActionPress, decides: boolean): Promise<Road | Refused> {
-  if (press.ref !== null && !(await carries(world, deps, press.ref, press.request_id))) {
+  const stands = press.ref === null ? 'nowhere' : await standing(world, deps, press.ref, press.request_id);
+  if (stands === 'elsewhere') {
     return refuse('action_mismatch', 'This button does not belong to this message. Nothing was done; open the request from its own card.');
   }
   const found = await personOf(deps, { tenant: deps.tenant, platform: deps.platform, mode: deps.linkMode }, press.account);
   if (found.kind === 'refused') return found;
   const { person } = found;
   const state = await world.requests.state(deps.tenant, press.request_id);
-  // Where no message of ours vouches for it, a person acts on what they may see.
-  if (state === null || (press.ref === null && !personMayRead(person, state))) return refusals.notFound();
+  // Where no message about this request vouches for it, a person acts on what they may see.
+  if (state === null || (stands !== 'here' && !personMayRead(person, state))) return refusals.notFound();
   const { request_digest } = state.request;
   if (press.request_digest === null ? decides : press.request_digest !== request_digest) return refusals.actionMismatch();
   return { world, deps, press, person, state, card: cardOf(state, deps.card), by: { tenant: deps.tenant, person_id: person.id } };
 }
 
-/** Whether the message is ours and carries a button of this request. */
-export async function carries(world: ChatWorld, deps: PressDeps, ref: NonNullable<ActionPress['ref']>, request_id: string): Promise<boolean> {
+/**
+ * Whether a message is ours and about this request: `here` (its card, or a notice of it), `nowhere` (ours, and about no one request, as a
+ * digest is), `elsewhere` (not ours, or another request's).
+ */
+export async function standing(world: ChatWorld, deps: PressDeps, ref: JsonObject, request_id: string): Promise<'here' | 'nowhere' | 'elsewhere'> {
   const posted = await world.store.cards.postedByRef(deps.platform, ref);
-  return posted !== null && posted.tenant === deps.tenant && posted.request_id === request_id;
+  if (posted !== null) return posted.tenant === deps.tenant && posted.request_id === request_id ? 'here' : 'elsewhere';
+  const told = await world.store.notices.toldByRef(deps.platform, ref);
+  if (told === null || told.tenant !== deps.tenant) return 'elsewhere';
+  return told.request_id === null ? 'nowhere' : told.request_id === request_id ? 'here' : 'elsewhere';
 }
 
 type Refused = Extract<ActionAnswer, { kind: 'refused' }>;

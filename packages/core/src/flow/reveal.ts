@@ -44,6 +44,7 @@ export async function reveal(deps: FlowDeps, input: RevealInput): Promise<Reveal
   const place = places.find(({ pointer }) => pointer === input.pointer);
   if (place === undefined) return refused('not_found', 'Nothing is masked at this place of the request.');
   if (!place.may_reveal) {
+    await recordRefused(deps, input, read, place.classes);
     return refused(
       'reveal_not_allowed',
       `Policy does not let you see this value (${place.classes.join(', ')}). Ask somebody whom it does, or decide without it.`,
@@ -60,6 +61,14 @@ export async function reveal(deps: FlowDeps, input: RevealInput): Promise<Reveal
   await deps.requests.record(input.tenant, [leaf('value.revealed', at, { classes: place.classes }, details)]);
   deps.announcer.announce('decisions');
   return { kind: 'revealed', pointer: input.pointer, classes: place.classes, value: found.value };
+}
+
+/** That somebody without the right wanted to see a value: a ledger entry, as a refused decision is. */
+async function recordRefused(deps: FlowDeps, { tenant, request_id, pointer }: RevealInput, { person, payload }: Read, classes: string[]): Promise<void> {
+  const leaf = leafMaker(deps, { tenant, subject: request_id, recordKey: payload.recordKey });
+  const who = person === undefined ? null : { id: person.id, email: person.email, name: person.name };
+  await deps.requests.record(tenant, [leaf('reveal.refused', deps.clock.now(), { code: 'reveal_not_allowed', classes }, { person: who, pointer })]);
+  deps.announcer.announce('decisions');
 }
 
 /** The masked places of a request with what a person may do there: for pages that offer it. */
