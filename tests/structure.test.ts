@@ -28,6 +28,8 @@ const clientShareOfCore = ['request', 'masking', 'outcome', 'ledger'];
 const sdkOwners: Record<string, readonly string[]> = {
   '@slack/bolt': ['apps/slack-bot'],
   botbuilder: ['apps/teams-bot'],
+  nodemailer: ['apps/mail'],
+  tlds: ['apps/mail'],
   '@prisma/client': ['packages/store'],
   '@prisma/adapter-pg': ['packages/store'],
   bullmq: ['packages/queue'],

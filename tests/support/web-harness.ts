@@ -127,7 +127,8 @@ const absent = (): never => {
   throw new Error('the inbox has no such thing');
 };
 
-async function open(api: ApiWorld, submission: Partial<Submission> = {}, ago = 0): Promise<{ id: string }> {
+/** Opens the example request, with these members instead; `ago`: so many seconds earlier. */
+export async function open(api: ApiWorld, submission: Partial<Submission> = {}, ago = 0): Promise<{ id: string }> {
   api.ahead = -ago;
   const reply = await api.submit(submission);
   api.ahead = 0;
@@ -140,7 +141,7 @@ function decisionBody(verdict: Verdict, request_digest: string, reason?: string)
 }
 
 /** What a reader sees of HTML that React wrote: each block on a line of its own. React escapes `<`, `>`, `&` and quotes in every text. */
-function readable(html: string): string {
+export function readable(html: string): string {
   const words: Record<string, string> = { '&lt;': '<', '&gt;': '>', '&quot;': '"', '&#x27;': "'", '&amp;': '&' };
   return html
     .replaceAll(/<\/?(?:article|section|p|h\d|div|dl|dt|dd|pre|ul|li|button|form|label)\b[^>]*>/g, '\n')

@@ -95,6 +95,7 @@ export const cardRows: Row[] = [
   },
   {
     title: 'C1: after a decision that does not settle it, the card says who decided and who is still needed, and stays open',
+    needs: 'open cards that change',
     async run(harness) {
       const id = await posted(harness, PRIVILEGE);
       expect(await expectOpen(harness, id)).toContain('1 of data-owners and 1 of security');

@@ -26,7 +26,11 @@ export type Feature =
   /** A post whose answer was lost cannot be looked for. */
   | 'posts that cannot be found'
   /** A button is bound to the message that it stands on, besides its request. */
-  | 'messages with buttons';
+  | 'messages with buttons'
+  /** A card that was posted changes while it is open. */
+  | 'open cards that change'
+  /** What a request names as its links can be followed on the card. */
+  | 'links to follow';
 
 export type AccountKind = 'unknown account' | 'deactivated account' | 'guest account' | 'outside account' | 'bot account' | 'second account';
 

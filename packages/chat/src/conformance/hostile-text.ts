@@ -113,6 +113,7 @@ export const hostileRows: Row[] = [
   },
   {
     title: 'C2: a link shows the host that it leads to, whatever it calls itself, and no other text can be followed',
+    needs: 'links to follow',
     async run(harness) {
       const links = [
         { title: 'https://bank.example/safe', url: 'https://evil.example/x' },

@@ -1,0 +1,2 @@
+export type { MailConfig } from './config.js';
+export { createMail, type MailBot, type MailDeps } from './main.js';

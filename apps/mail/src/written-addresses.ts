@@ -1,0 +1,48 @@
+import tlds from 'tlds' with { type: 'json' };
+
+/**
+ * Mail programs make links of whatever looks like an address, also in text that somebody else wrote. Here such places are found, so that
+ * the text shows them and nothing can be followed: only our own button can. docs/decisions/0051 has what was weighed.
+ */
+
+const TOP_LEVEL = new Set(tlds);
+/** Between spaces, quotes and brackets: with a scheme, a www, an @, or a name under a top-level domain that exists. */
+const WORD = /[^\s<>"'`(){}|\\]+/gu;
+const HOST = /(?:[\p{L}\p{N}_-]+\.)+(\p{L}[\p{L}\p{N}-]*)(?![\p{L}\p{N}_-])/gu;
+
+function isFollowed(word: string): boolean {
+  if (/:\/\/|^www\.|@|\[@|^(?:mailto|tel|sms|javascript|data|file):/i.test(word)) return true;
+  return [...word.matchAll(HOST)].some(([, last = '']) => TOP_LEVEL.has(last.toLowerCase()) || /^xn--/i.test(last));
+}
+
+/** Calls `shown` for each mark that makes a link of a word: its dots and @, and the colon before `//`. The rest goes through `plain`. */
+export function withoutLinks(text: string, plain: (text: string) => string, shown: (mark: string) => string): string {
+  let [out, from] = ['', 0];
+  for (const { 0: word, index } of text.matchAll(WORD)) {
+    out += plain(text.slice(from, index));
+    out += isFollowed(word)
+      ? word
+          .split(/([.@]|:(?=\/\/)|(?<=^(?:mailto|tel|sms)):)/i)
+          .map((part, place) => (place % 2 === 0 ? plain(part) : shown(part)))
+          .join('')
+      : plain(word);
+    from = index + word.length;
+  }
+  return out + plain(text.slice(from));
+}
+
+/** For the text part: the marks in brackets, as addresses are written that nobody should follow. */
+export const bracketed = (text: string): string =>
+  withoutLinks(
+    text,
+    (plain) => plain,
+    (mark) => `[${mark}]`,
+  );
+
+/** For HTML: the same letters, each mark in an element of its own, where programs that look for addresses stop. Copied, it is the exact text. */
+export const unlinked = (text: string): string => withoutLinks(text, escapeHtml, (mark) => `<span>${mark}</span>`);
+
+/** Text in HTML, between tags or in a quoted attribute. */
+export function escapeHtml(text: string): string {
+  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;').replaceAll("'", '&#39;');
+}

@@ -1,0 +1,1 @@
+export { type MailServer, type MailServerOptions, type ReceivedMail, startMailServer } from './mail-server.js';
