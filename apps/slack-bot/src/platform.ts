@@ -15,7 +15,7 @@ export function createPlatform(call: SlackCalls, workspace: SlackWorkspace, chan
   return {
     name: 'slack',
 
-    async places() {
+    async standing() {
       return channel === null ? [] : [await workspace.channelId(channel)];
     },
 

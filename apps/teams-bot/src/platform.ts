@@ -16,7 +16,7 @@ export function createPlatform(calls: Pick<TeamsCalls, 'post' | 'update'>, place
   return {
     name: 'teams',
 
-    places: (request) => places.of(request),
+    standing: (request) => places.of(request),
 
     async post(place, card) {
       const reference = await referenceOf(place);

@@ -10,5 +10,9 @@ export { FAULT_TEXT, handlePress, noteOpened, type Press, type PressAnswer, type
 export { createChatActions } from './actions/create.js';
 export { actionLabels, type ActionOffer, actionsOf } from './actions/offers.js';
 export { type ActionAnswer, type ActionPress, type CardAction, cardActions, type ChatActions, type Form, type FormField, type FormValues } from './actions.js';
+export { createNoticeWorker, type NoticeWorker, type NoticeWorkerOptions } from './notice-worker.js';
 export type { Addressee, ChatMessage, MessageAction, Messenger } from './message.js';
 export { type ChatLog, type ChatStore, type ChatWorld, type ChatWorldOptions, createChatWorld, pressDepsOf } from './world.js';
+export { createPace, type Pace, type PaceLimit, type PaceTimer, type Urgency } from './pace.js';
+export type { Router } from './router.js';
+export { type Destination, targetOf } from './routing.js';

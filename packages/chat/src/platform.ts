@@ -7,8 +7,8 @@ import type { ActionRequestRecord, PlatformName } from '@countersign/core/ports'
  */
 export interface ChatPlatform {
   readonly name: PlatformName;
-  /** The places where the cards of a request go, in the platform's own names, resolved. Empty: nowhere. */
-  places(request: ActionRequestRecord): Promise<string[]>;
+  /** The places where cards go that policy sends nowhere, or nowhere where they can be shown; in the platform's own names, resolved. Empty: nowhere. */
+  standing(request: ActionRequestRecord): Promise<string[]>;
   /** Posts the card. `key` is unique for this card and travels with the message where the platform can, so that `find` finds it. */
   post(place: string, card: Card, key: string): Promise<JsonObject>;
   /** Looks for a post whose answer was lost; null when it is not there. */

@@ -7,19 +7,24 @@ import type {
   ChatLinkStore,
   CredentialStore,
   DelegationStore,
+  DigestStore,
   DirectoryStore,
   FreezeStore,
   NoticeStore,
   PasskeyStore,
   PolicyStore,
   PressGuardStore,
+  OnCallSource,
   RequestStore,
+  RoutingStore,
   ReviewStore,
+  SlackInstallStore,
   SnoozeStore,
 } from '@countersign/core/ports';
 import { type AccountLinks, createAccountLinks } from './account-links.js';
 import type { LinkMode } from './account.js';
 import type { PressDeps } from './press.js';
+import { createRouter, noOnCall, type Router } from './router.js';
 
 /** What every chat platform stands on: the use cases, the stores that they read, who an account is, and the card's options. */
 export interface ChatWorld {
@@ -32,6 +37,8 @@ export interface ChatWorld {
   store: ChatStore;
   /** Requests as their cards show them: by the policy in force. */
   requests: Pick<RequestStore, 'state'>;
+  /** Where cards and messages go. */
+  router: Router;
   links: AccountLinks;
   freezes: FreezeDeps & Pick<FlowDeps, 'publicUrl'>;
   card: CardOptions;
@@ -49,10 +56,13 @@ export interface ChatStore {
   notices: NoticeStore;
   /** Who wants no messages about a request; the notice worker keeps to it. */
   snoozes: SnoozeStore;
+  digests: DigestStore;
   delegations: DelegationStore;
   reviews: ReviewStore;
   policies: PolicyStore;
+  slackInstalls: SlackInstallStore;
   requests: RequestStore;
+  routing: RoutingStore;
   presses: PressGuardStore;
 }
 
@@ -71,6 +81,8 @@ export interface ChatWorldOptions {
   store: ChatStore;
   /** Absent: as the store has them. */
   requests?: Pick<RequestStore, 'state'>;
+  /** Who keeps the schedules that policy names at PagerDuty or Opsgenie; absent: nobody is configured. */
+  onCall?: OnCallSource;
   /** Who is told of freezes; absent: as of everything else. */
   freezeAnnouncer?: Announcer;
   /** How long a newly linked account waits until it may decide, in seconds. */
@@ -88,6 +100,7 @@ export function createChatWorld(options: ChatWorldOptions): ChatWorld {
     flow,
     store,
     requests: options.requests ?? store.requests,
+    router: createRouter({ flow, routing: store.routing, policies: store.policies, onCall: options.onCall ?? noOnCall }),
     links: createAccountLinks({ ...flow, tenant, links: store.chatLinks, publicUrl, cooldownSeconds: options.cooldownSeconds }),
     freezes: { ...flow, freezes: store.freezes, credentials: store.credentials, announcer: options.freezeAnnouncer ?? flow.announcer },
     card: { publicUrl, notice },

@@ -24,6 +24,8 @@ export const noticeKinds = [
   'stand_in',
   'passkey_enrolled',
   'passkey_removed',
+  /** Cards cannot be shown where policy sends them; for administrators. */
+  'routing_failed',
 ] as const;
 export const noticeKindSchema = z.enum(noticeKinds);
 export type NoticeKind = z.infer<typeof noticeKindSchema>;

@@ -25,6 +25,8 @@ export type * from './ports/follow-ups.js';
 export type * from './ports/ledger.js';
 export type * from './ports/mails.js';
 export type * from './ports/rewraps.js';
+export type * from './ports/routing.js';
 export type * from './ports/sweep.js';
 export type * from './ports/passkeys.js';
 export type * from './ports/presses.js';
+export type * from './ports/slack.js';

@@ -21,10 +21,12 @@ import type {
   PressGuardStore,
   RequestStore,
   RewrapStore,
+  RoutingStore,
   ScimStore,
   ReviewStore,
   SnoozeStore,
   SigningKeyStore,
+  SlackInstallStore,
   SweepStore,
   TimerStore,
 } from '@countersign/core/ports';
@@ -53,9 +55,11 @@ import { reviewStore } from './review-store.js';
 import { timerStore } from './timer-store.js';
 import { requestStore } from './request-store.js';
 import { rewrapStore } from './rewrap-store.js';
+import { routingStore } from './routing-store.js';
 import { scimStore } from './scim-store.js';
 import { signingKeyStore } from './signing-key-store.js';
 import { snoozeStore } from './snooze-store.js';
+import { slackInstallStore } from './slack-install-store.js';
 import { sweepStore } from './sweep-store.js';
 
 /** Every port of core that PostgreSQL stands behind, on one pool of connections. */
@@ -69,6 +73,8 @@ export interface Store {
   callers: CallerStore;
   /** What is sealed, to be wrapped under another master key. */
   rewraps: RewrapStore;
+  /** Where cards go. */
+  routing: RoutingStore;
   policies: PolicyStore;
   passkeys: PasskeyStore;
   cards: CardStore;
@@ -78,6 +84,7 @@ export interface Store {
   mails: MailStore;
   scim: ScimStore;
   signingKeys: SigningKeyStore;
+  slackInstalls: SlackInstallStore;
   freezes: FreezeStore;
   configChanges: ConfigChangeStore;
   patterns: PatternStore;
@@ -107,6 +114,7 @@ export function openStore(options: DatabaseOptions): Store {
     chatPlaces: chatPlaceStore(database),
     callers: callerStore(database),
     rewraps: rewrapStore(database),
+    routing: routingStore(database),
     policies: policyStore(database),
     passkeys: passkeyStore(database),
     cards: cardStore(database),
@@ -116,6 +124,7 @@ export function openStore(options: DatabaseOptions): Store {
     mails: mailStore(database),
     scim: scimStore(database),
     signingKeys: signingKeyStore(database),
+    slackInstalls: slackInstallStore(database),
     freezes: freezeStore(database),
     configChanges: configChangeStore(database),
     patterns: patternStore(database),
