@@ -5,7 +5,7 @@ import { quickstartFile } from './quickstart/files.js';
 import { start } from './start.js';
 
 const USAGE = `Usage: npm start -- [--role ROLE]…
-  ROLE is intake, slack-bot, teams-bot or decisions; several may be given; without any, all run in this process.`;
+  ROLE is intake, slack-bot, teams-bot, mail or decisions; several may be given; without any, all run in this process.`;
 
 /** Says one clear line and ends. */
 function fail(message: string): never {

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { type ChatWorld, createChatWorld } from '@countersign/chat';
 import { createDecisions, type Decisions } from '@countersign/decisions';
 import { createCloudEventsTransport, createDeliverer, createWebhookTransport, type Transport } from '@countersign/delivery';
@@ -12,7 +13,7 @@ import type { Wakeups } from '@countersign/queue';
 import { keepVoiding } from './callers.js';
 import { rewrapInTheBackground } from './rewrapping.js';
 import { settleControl } from './control.js';
-import { TENANT, type World } from './world.js';
+import { StartError, TENANT, type World } from './world.js';
 
 /** What a role is put together from. */
 export interface Parts {
@@ -196,10 +197,31 @@ export async function startTeams(parts: Parts): Promise<TeamsBot | null> {
   return bot;
 }
 
+/** Mail, where a mail server is given. Its SDK is loaded only here. */
+export async function startMail(parts: Parts): Promise<void> {
+  const { config, world } = parts;
+  if (config.mail === undefined) return;
+  const { smtpUrl, from, ca } = config.mail;
+  const { createMail } = await import('@countersign/mail');
+  const authority =
+    ca === undefined
+      ? undefined
+      : await readFile(ca, 'utf8').catch((cause: unknown) => {
+          throw new StartError(`The file ${ca} of SMTP_CA cannot be read.`, { cause });
+        });
+  const mail = createMail({
+    config: { smtpUrl: smtpUrl.reveal(), from, ca: authority },
+    world: chatWorld(parts),
+    mails: world.store.mails,
+    linkSigner: () => world.keyring.signer('link'),
+  });
+  run(parts, 'cards-email', mail);
+}
+
 /** Starts a bot without waiting for its platform, wakes it for cards, and lets it look by itself. */
 function run(
   { wakeups, shutdown, log }: Parts,
-  queue: 'cards-slack' | 'cards-teams',
+  queue: 'cards-slack' | 'cards-teams' | 'cards-email',
   bot: { start(): Promise<void>; stop(): Promise<void>; work(): Promise<number> },
 ): void {
   wakeups.on(queue, async () => void (await bot.work()));

@@ -22,7 +22,7 @@ import { type PolicyOriginConfig, PolicySources } from './policy-sources.js';
 import { QUICKSTART_NOTICE } from './quickstart/banner.js';
 import { exampleFiles, type QuickstartFile } from './quickstart/files.js';
 import { seedQuickstart } from './quickstart/seed.js';
-import { type Parts, startDecisions, startSlack, startTeams } from './roles.js';
+import { type Parts, startDecisions, startMail, startSlack, startTeams } from './roles.js';
 import { signInOf } from './sign-in.js';
 import { openStorage } from './storage.js';
 import { openWakeups } from './wakeups.js';
@@ -113,6 +113,7 @@ async function startRoles(parts: Parts, origins: () => readonly string[], polici
   const [slack, teams] = [has('slack-bot') ? await startSlack(parts) : null, has('teams-bot') ? await startTeams(parts) : null];
   if (slack !== null) mounts.push(slack.mount());
   if (teams !== null) mounts.push(teams.mount());
+  if (has('mail')) await startMail(parts);
   if (has('decisions')) startDecisions(parts);
   if (has('intake')) {
     const { previewCard: slackPreview } = await import('@countersign/slack-bot/render');

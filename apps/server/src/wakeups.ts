@@ -23,7 +23,7 @@ function queueOptions(config: Config, appUrl: string, world: { log: WakeupLog; m
   const count = (event: string) => (queue: string) => events.inc({ queue, event });
   return {
     ...(config.redisUrl === undefined ? { databaseUrl: appUrl, ...migrateUrlOf(config) } : { redisUrl: config.redisUrl.reveal() }),
-    platforms: ['slack', 'teams'],
+    platforms: ['slack', 'teams', 'email'],
     log: world.log,
     meter: { announced: count('announced'), lost: count('lost'), handled: count('handled'), failed: count('failed') },
   };

@@ -114,6 +114,15 @@ const variables = {
   ),
   TEAMS_OPENID_METADATA_URL: variable(z.string().refine(isSafeUrl, 'must be an https URL, or http to loopback'), 'Leave it out for the public cloud.'),
   TEAMS_AUTH: variable(z.enum(['on', 'off'], 'must be on or off'), 'Leave it out; off is for the local playground only.'),
+  SMTP_URL: variable(
+    address('smtp:', 'smtps:'),
+    'Write it as smtp://user:password@host:587 (STARTTLS) or smtps://user:password@host:465; characters such as @ and / of the password as %40 and %2F.',
+  ),
+  MAIL_FROM: variable(
+    z.string().refine(isSender, 'must be a mail address, with or without a name'),
+    'Write it as approvals@example.com, or Countersign <approvals@example.com>.',
+  ),
+  SMTP_CA: variable(text(4_096), "Name the PEM file of the authority that signed the mail server's certificate; leave it out for a public one."),
   COUNTERSIGN_CHAT_LINK: variable(
     z.enum(['proof', 'email'], 'must be proof or email'),
     'Leave it out for proof; email only where the workspace enforces its addresses by its own sign-on.',
@@ -235,6 +244,12 @@ function pins(value: string, context: z.RefinementCtx): Record<string, string[]>
 
 function isHost(value: string): boolean {
   return isIP(value.replace(/^\[(.*)\]$/u, '$1')) !== 0 || /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,62})(\.[a-z0-9][a-z0-9-]{0,62})*$/iu.test(value);
+}
+
+/** `address` or `Name <address>`, without what would mean something else in a header (RFC 5322, section 3.4). */
+function isSender(value: string): boolean {
+  const address = /^[^"<>\r\n]*<([^<>]+)>$/u.exec(value)?.[1] ?? value;
+  return /^[^\s<>"(),:;@[\\\]]{1,64}@[\p{L}\p{N}](?:[\p{L}\p{N}.-]*[\p{L}\p{N}])?$/u.test(address);
 }
 
 function isSafeUrl(value: string): boolean {

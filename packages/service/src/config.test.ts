@@ -140,7 +140,22 @@ describe('problems', () => {
   test('roles that run apart need a database that all reach', () => {
     expect(wrong({}, ['intake'])).toEqual(['DATABASE_URL']);
     expect(good(SERVER, ['decisions', 'intake'])).toMatchObject({ roles: ['intake', 'decisions'], allRoles: false });
-    expect(good({}, ['intake', 'slack-bot', 'teams-bot', 'decisions']).allRoles).toBe(true);
+    expect(good({}, ['intake', 'slack-bot', 'teams-bot', 'mail', 'decisions']).allRoles).toBe(true);
+  });
+
+  test('mail needs a server and a sender, and neither the password nor a wrong value is shown', () => {
+    const SMTP_URL = 'smtp://countersign:hunter2%40x@mail.example.com:587';
+    expect(good(SERVER).mail).toBeUndefined();
+    expect(wrong({ ...SERVER, SMTP_URL })).toEqual(['MAIL_FROM']);
+    expect(wrong({ ...SERVER, MAIL_FROM: 'a@example.com' })).toEqual(['SMTP_URL']);
+    expect(wrong({ ...SERVER, SMTP_CA: 'ca.pem' })).toEqual(['SMTP_URL']);
+    expect(wrong({ ...SERVER, SMTP_URL: 'https://mail.example.com', MAIL_FROM: 'a@example.com' })).toEqual(['SMTP_URL']);
+    for (const MAIL_FROM of ['nobody', 'a@b@c', 'A <a@example.com', 'a@example.com>', 'A <a@example.com>\r\nBcc: e@evil.example', '"A" <a b@c>'])
+      expect({ MAIL_FROM, wrong: wrong({ ...SERVER, SMTP_URL, MAIL_FROM }) }).toEqual({ MAIL_FROM, wrong: ['MAIL_FROM'] });
+    const config = good({ ...SERVER, SMTP_URL, MAIL_FROM: 'Countersign <approvals@example.com>', SMTP_CA: '/etc/mail.pem' });
+    expect(config.mail).toMatchObject({ from: 'Countersign <approvals@example.com>', ca: '/etc/mail.pem' });
+    expect(config.mail?.smtpUrl.reveal()).toBe(SMTP_URL);
+    expect(JSON.stringify(config)).not.toContain('hunter2');
   });
 
   test('TEAMS_AUTH=off is for loopback only', () => {

@@ -6,7 +6,7 @@ import { Secret } from './secret.js';
 import { readVariables, type Variables, variableNames } from './config-variables.js';
 
 /** The parts of Countersign that a process may run; all of them by default. */
-export const ROLES = ['intake', 'slack-bot', 'teams-bot', 'decisions'] as const;
+export const ROLES = ['intake', 'slack-bot', 'teams-bot', 'mail', 'decisions'] as const;
 export type Role = (typeof ROLES)[number];
 
 /** Everything that the environment decides, read once at the start. Secrets are wrapped so that printing the tree shows none. */
@@ -74,6 +74,14 @@ export interface Config {
     readonly tenantIds: readonly string[];
     readonly openIdMetadataUrl?: string;
   };
+  /** Where mail goes out; absent: nobody is mailed. */
+  readonly mail?: {
+    /** smtp:// or smtps://, with user and password. */
+    readonly smtpUrl: Secret;
+    readonly from: string;
+    /** A PEM file. */
+    readonly ca?: string;
+  };
   readonly oidc?: {
     readonly issuer: string;
     readonly clientId: string;
@@ -133,6 +141,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, ro
     ...databaseProblems(has, allRoles),
     ...slackProblems(has),
     ...teamsProblems(has, values, host),
+    ...mailProblems(has),
     ...oidcProblems(has, values),
     ...tlsProblems(has),
   );
@@ -174,6 +183,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, ro
       ...given('clientCertHeader', values.CLIENT_CERT_HEADER?.toLowerCase()),
       ...given('slack', slackOf(values)),
       ...given('teams', teamsOf(values)),
+      ...given('mail', mailOf(values)),
       ...given('oidc', oidcOf(values)),
       ...given('slackSignIn', slackSignInOf(values)),
       linkCooldownSeconds: values.COUNTERSIGN_LINK_COOLDOWN_SECONDS ?? 0,
@@ -319,6 +329,25 @@ function teamsProblems(has: Has, values: Partial<Variables>, host: string): Conf
   return problems;
 }
 
+function mailProblems(has: Has): ConfigProblem[] {
+  if (has('SMTP_URL') === has('MAIL_FROM') && (has('SMTP_URL') || !has('SMTP_CA'))) return [];
+  return has('SMTP_URL')
+    ? [
+        {
+          variable: 'MAIL_FROM',
+          problem: 'is missing, though SMTP_URL is set',
+          fix: 'Set it to the address that mails come from, as Countersign <approvals@example.com>.',
+        },
+      ]
+    : [
+        {
+          variable: 'SMTP_URL',
+          problem: `is missing, though ${has('MAIL_FROM') ? 'MAIL_FROM' : 'SMTP_CA'} is set`,
+          fix: 'Set it to the mail server, as smtp://user:password@host:587, or unset the others.',
+        },
+      ];
+}
+
 function oidcProblems(has: Has, values: Partial<Variables>): ConfigProblem[] {
   if (has('SLACK_CLIENT_ID') !== has('SLACK_CLIENT_SECRET')) {
     const missing = has('SLACK_CLIENT_ID') ? 'SLACK_CLIENT_SECRET' : 'SLACK_CLIENT_ID';
@@ -383,6 +412,10 @@ function teamsOf(values: Partial<Variables>): Config['teams'] | undefined {
     tenantIds: values.MicrosoftAppTenantId ?? [],
     ...given('openIdMetadataUrl', values.TEAMS_OPENID_METADATA_URL),
   };
+}
+
+function mailOf({ SMTP_URL: smtpUrl, MAIL_FROM: from, SMTP_CA: ca }: Partial<Variables>): Config['mail'] | undefined {
+  return smtpUrl === undefined || from === undefined ? undefined : { smtpUrl: new Secret(smtpUrl), from, ...given('ca', path(ca)) };
 }
 
 function oidcOf(values: Partial<Variables>): Config['oidc'] | undefined {
