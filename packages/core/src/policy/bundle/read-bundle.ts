@@ -4,7 +4,7 @@ import { compareText } from '../merge-requirements.js';
 import { didYouMean, type Hint } from '../nearest-name.js';
 import type { BundleFile, PolicyProblem } from '../types.js';
 import { MAX_BUNDLE_LENGTH, MAX_BUNDLES, MAX_DEPTH, MAX_FILES, MAX_FOUND, unfitKey } from './limits.js';
-import { readYaml, type Place } from './read-yaml.js';
+import { type Place, type Places, readYaml } from './read-yaml.js';
 import { API_VERSION, bundleSchema, KIND, membersAt, SET_KIND, type BundleDocument } from './schema.js';
 
 type Members = { [member: string]: JsonValue };
@@ -126,8 +126,6 @@ function findUnfit(value: unknown, depth: number): string | undefined {
   }
   return undefined;
 }
-
-type Places = ReadonlyMap<JsonPointer, Place>;
 
 /** From which file, and from where in it, each part of the merged document came. */
 class Origins {

@@ -1,5 +1,21 @@
-import { CST, isAlias, isMap, isPair, isScalar, isSeq, Lexer, LineCounter, parseDocument, type Node } from 'yaml';
-import { childPointer, type JsonPointer, type JsonValue } from '../../request/index.js';
+import {
+  type Alias,
+  CST,
+  isAlias,
+  isMap,
+  isPair,
+  isScalar,
+  isSeq,
+  Lexer,
+  LineCounter,
+  type Node,
+  type Pair,
+  parseDocument,
+  type Scalar,
+  type YAMLMap,
+  type YAMLSeq,
+} from 'yaml';
+import { type JsonPointer, type JsonValue, pointerTokens } from '../../request/index.js';
 import { MAX_DEPTH, MAX_TOKENS, MAX_TOP, unfitKey } from './limits.js';
 import type { BundleFile, PolicyProblem } from '../types.js';
 
@@ -14,9 +30,14 @@ export interface Place {
   literal?: { quote: 0 | 1 };
 }
 
+/** Where the values of a file stand; looked up in its tree when asked, for most are never asked for. */
+export interface Places {
+  get(pointer: JsonPointer): Place | undefined;
+}
+
 export interface YamlRead {
   value: JsonValue | undefined;
-  places: Map<JsonPointer, Place>;
+  places: Places;
   problems: PolicyProblem[];
 }
 
@@ -28,7 +49,6 @@ export interface YamlRead {
 export function readYaml(file: BundleFile): YamlRead {
   const lines = new LineCounter();
   const problems: PolicyProblem[] = [];
-  const places = new Map<JsonPointer, Place>();
   const refuse = (at: { line: number; column: number }, message: string, hint?: string): void => {
     problems.push({ file: file.path, line: at.line, column: at.column, message, ...(hint === undefined ? {} : { hint }) });
   };
@@ -38,7 +58,7 @@ export function readYaml(file: BundleFile): YamlRead {
   };
   refuseText(file.text, refuse);
   if (problems.length === 0) refuseShape(file.text, refuse);
-  if (problems.length > 0) return { value: undefined, places, problems };
+  if (problems.length > 0) return { value: undefined, places: NOWHERE, problems };
 
   let root: Node | null;
   try {
@@ -65,50 +85,89 @@ export function readYaml(file: BundleFile): YamlRead {
   } catch (fault) {
     // The parser recurses: text nested deep enough ends its stack (a RangeError).
     refuse({ line: 1, column: 1 }, fault instanceof RangeError ? `the file is nested deeper than ${MAX_DEPTH} levels` : 'this is not YAML that can be read');
-    return { value: undefined, places, problems };
+    return { value: undefined, places: NOWHERE, problems };
   }
-  if (problems.length > 0) return { value: undefined, places, problems };
+  if (problems.length > 0) return { value: undefined, places: NOWHERE, problems };
 
-  const read = (node: unknown, pointer: JsonPointer, depth: number, key?: { line: number; column: number }): JsonValue => {
-    if (!isAlias(node) && !isScalar(node) && !isMap(node) && !isSeq(node)) return null;
-    const at = position(node.range?.[0] ?? 0);
-    const literal = isScalar(node) && typeof node.value === 'string' ? quoteOf(node.type, node.value) : undefined;
-    places.set(pointer, { file: file.path, ...at, ...(key === undefined ? {} : { key }), ...(literal === undefined ? {} : { literal }) });
+  const at = (node: Placed): { line: number; column: number } => position(node.range?.[0] ?? 0);
+  const read = (node: unknown, depth: number): JsonValue => {
+    if (!isPlaced(node)) return null;
     if (isAlias(node)) {
-      refuse(at, 'aliases (*name) are not part of the language', 'write the value out, or name a condition under lets');
+      refuse(at(node), 'aliases (*name) are not part of the language', 'write the value out, or name a condition under lets');
       return null;
     }
-    if (node.anchor !== undefined) refuse(at, 'anchors (&name) are not part of the language', 'write the value out, or name a condition under lets');
-    if (node.tag !== undefined) refuse(at, `the tag ${node.tag} is not part of the language`);
+    if (node.anchor !== undefined) refuse(at(node), 'anchors (&name) are not part of the language', 'write the value out, or name a condition under lets');
+    if (node.tag !== undefined) refuse(at(node), `the tag ${node.tag} is not part of the language`);
     if (depth > MAX_DEPTH) {
-      refuse(at, `the file is nested deeper than ${MAX_DEPTH} levels`);
+      refuse(at(node), `the file is nested deeper than ${MAX_DEPTH} levels`);
       return null;
     }
-    if (isSeq(node)) return node.items.map((item, index) => read(item, childPointer(pointer, index), depth + 1));
+    if (isSeq(node)) return node.items.map((item) => read(item, depth + 1));
     if (isMap(node)) {
       const members: { [member: string]: JsonValue } = {};
       for (const pair of node.items) {
         if (!isPair(pair) || !isScalar(pair.key) || typeof pair.key.value !== 'string') {
-          refuse(at, 'every key must be text');
+          refuse(at(node), 'every key must be text');
           continue;
         }
-        const keyAt = position(pair.key.range?.[0] ?? 0);
-        if (pair.key.anchor !== undefined || pair.key.tag !== undefined) refuse(keyAt, 'anchors and tags are not part of the language');
+        if (pair.key.anchor !== undefined || pair.key.tag !== undefined) refuse(at(pair.key), 'anchors and tags are not part of the language');
         const unfit = unfitKey(pair.key.value);
-        if (unfit !== undefined) refuse(keyAt, unfit);
-        else if (Object.hasOwn(members, pair.key.value)) refuse(keyAt, `the key "${pair.key.value}" stands here twice`);
-        else members[pair.key.value] = read(pair.value, childPointer(pointer, pair.key.value), depth + 1, keyAt);
+        if (unfit !== undefined) refuse(at(pair.key), unfit);
+        else if (Object.hasOwn(members, pair.key.value)) refuse(at(pair.key), `the key "${pair.key.value}" stands here twice`);
+        else members[pair.key.value] = read(pair.value, depth + 1);
       }
       return members;
     }
     const value: unknown = node.value;
     if (typeof value === 'string' || typeof value === 'boolean' || value === null) return value;
     if (typeof value === 'number' && Number.isFinite(value) && (!Number.isInteger(value) || Number.isSafeInteger(value))) return value;
-    refuse(at, 'this number cannot be kept exactly', 'put it in quotes if it is a name');
+    refuse(at(node), 'this number cannot be kept exactly', 'put it in quotes if it is a name');
     return null;
   };
-  const value = root === null ? undefined : read(root, '', 1);
-  return { value, places, problems };
+  const value = root === null ? undefined : read(root, 1);
+  return { value, places: placesIn(file.path, root, position), problems };
+}
+
+const NOWHERE: Places = { get: () => undefined };
+
+type Placed = Alias | Scalar | YAMLMap | YAMLSeq;
+const isPlaced = (node: unknown): node is Placed => isAlias(node) || isScalar(node) || isMap(node) || isSeq(node);
+
+function placesIn(file: string, root: unknown, position: (offset: number) => { line: number; column: number }): Places {
+  const pairs = new Map<YAMLMap, Map<unknown, Pair>>();
+  const pairOf = (map: YAMLMap, key: string): Pair | undefined => {
+    let known = pairs.get(map);
+    if (known === undefined) {
+      known = new Map();
+      // Of a key that stands twice, which is a problem of its own, the first.
+      for (const pair of map.items) if (isScalar(pair.key) && !known.has(pair.key.value)) known.set(pair.key.value, pair);
+      pairs.set(map, known);
+    }
+    return known.get(key);
+  };
+  return {
+    get(pointer) {
+      let node: unknown = root;
+      let key: unknown;
+      for (const token of pointerTokens(pointer)) {
+        key = undefined;
+        if (isSeq(node)) node = node.items[Number(token)];
+        else if (isMap(node)) {
+          const pair = pairOf(node, token);
+          key = pair?.key;
+          node = pair?.value;
+        } else return undefined;
+      }
+      if (!isPlaced(node)) return undefined;
+      const literal = isScalar(node) && typeof node.value === 'string' ? quoteOf(node.type, node.value) : undefined;
+      return {
+        file,
+        ...position(node.range?.[0] ?? 0),
+        ...(isScalar(key) ? { key: position(key.range?.[0] ?? 0) } : {}),
+        ...(literal === undefined ? {} : { literal }),
+      };
+    },
+  };
 }
 
 /** What must not stand anywhere in the text, comments included, since reviewers would not see it (CVE-2021-42574). */
