@@ -95,6 +95,7 @@ export async function createApprovalWorld(options: { accounts?: Partial<Record<P
       await client.connect();
       try {
         await client.query('UPDATE card_tasks SET due_at = now()');
+        await client.query('UPDATE notice_tasks SET due_at = now()');
       } finally {
         await client.end();
       }
@@ -142,7 +143,7 @@ export interface ApprovalWorld {
   failNextDecision(): void;
   /** The directory changes, as a new file of it would say. */
   directory(change: (now: DirectorySnapshot) => DirectorySnapshot): Promise<void>;
-  /** Makes card tasks that wait for their next try due at once. */
+  /** Makes cards and notices that wait for their next try due at once. */
   hurry(): Promise<void>;
   close(): Promise<void>;
 }

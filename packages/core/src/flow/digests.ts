@@ -1,7 +1,7 @@
 import { entriesOf } from '../decision/index.js';
 import type { DigestPlan, DigestSlot } from '../policy/index.js';
 import type { DigestStore, DirectoryStore, Person, PolicyStore, RequestState, RequestStore } from '../ports.js';
-import { canonicalJson, type Instant, type JsonValue } from '../request/index.js';
+import { canonicalJson, type Instant } from '../request/index.js';
 import type { FlowDeps } from './deps.js';
 import { noticeOf } from './notices.js';
 import { isNeeded } from './waiting.js';
@@ -63,7 +63,7 @@ async function makeSlot(
     if (await deps.digests.make({ tenant, slot, recipient, notice: noticeOf(deps, null, 'digest', now, { people: [person.id], text }) })) count += 1;
   }
   for (const channel of plan.channels) {
-    const recipient = canonicalJson(channel as JsonValue); // a channel is plain JSON
+    const recipient = canonicalJson(channel);
     if (made.has(`${slot} ${recipient}`)) continue;
     // What stands in a channel only its platform knows: nothing is said there where too little does.
     const notice = noticeOf(deps, null, 'digest', now, { channels: [channel], text: 'What waits here.' });
