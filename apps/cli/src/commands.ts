@@ -114,6 +114,12 @@ export const COMMANDS: readonly { name: string; summary: string; load: () => Pro
     summary: 'post no more cards in a group or channel of Teams',
     load: async () => (await import('./commands/teams-places.js')).teamsDisallow,
   },
+  // Before the shorter name: the first that fits is run.
+  {
+    name: 'doctor teams',
+    summary: 'look whether Microsoft Teams and Countersign reach each other',
+    load: async () => (await import('./commands/doctor-teams.js')).doctorTeams,
+  },
   { name: 'doctor', summary: 'look whether an installation is sound', load: async () => (await import('./commands/doctor.js')).doctor },
   { name: 'verify', summary: 'check the receipt of a request, offline', load: async () => (await import('./commands/verify.js')).verify },
   { name: 'verify-webhook', summary: "check a callback's signature", load: async () => (await import('./commands/verify-webhook.js')).verifyWebhookCommand },

@@ -5,6 +5,7 @@ import { type Check, fail, ok } from '../doctor/check.js';
 import { identityChecks } from '../doctor/identity.js';
 import { callbackCheck, databaseChecks, nodeCheck, quickstartCheck } from '../doctor/installation.js';
 import { passkeyCheck } from '../doctor/passkeys.js';
+import { report } from '../doctor/report.js';
 import { serverChecks } from '../doctor/server.js';
 import { slackChecks } from '../doctor/slack.js';
 import { homeOf } from '../home.js';
@@ -42,16 +43,6 @@ export const doctor: Command = {
         checks.push(fail('Slack', 'is not set up', 'docs/slack.md leads there; SLACK_BOT_TOKEN and SLACK_SIGNING_SECRET are the least.'));
     }
     if (url !== null) checks.push(...(await serverChecks(url)));
-    const failing = checks.filter(({ status }) => status === 'fail').length;
-    if (values.json) terminal.out(JSON.stringify({ ok: failing === 0, checks }, null, 2));
-    else {
-      const width = Math.max(...checks.map(({ name }) => name.length));
-      for (const { name, status, says, fix } of checks) {
-        terminal.out(`${status.padEnd(4)}  ${name.padEnd(width)}  ${says}`);
-        if (fix !== undefined) terminal.out(`${' '.repeat(width + 8)}→ ${fix}`);
-      }
-      terminal.out(failing === 0 ? 'Nothing fails.' : `${failing} of ${checks.length} checks fail.`);
-    }
-    return failing === 0 ? EXIT.fine : EXIT.wrong;
+    return report(checks, values.json, terminal);
   },
 };

@@ -113,7 +113,7 @@ describe('with a second administrator', () => {
         throw error;
       });
       expect(await two.store.chatPlaces.get('default', id)).toMatchObject({ allowed: true, decided_by: { email: 'olivia@example.com' } });
-      expect((await two.call('POST', `/v1/chat-places/${id}/disallow`, { as: two.tokens.carol })).json).toMatchObject({ allowed: false });
+      expect((await two.call('POST', `/v1/chat-places/${id}/disallow`, { as: await two.newToken('carol', ['admin']) })).json).toMatchObject({ allowed: false });
     } finally {
       await two.close();
     }
