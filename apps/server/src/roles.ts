@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
-import { type ChatWorld, createChatWorld } from '@countersign/chat';
+import { type ChatWorld, createChatWorld, createOnCallSource, OPSGENIE_API_URL, PAGERDUTY_API_URL } from '@countersign/chat';
 import { createDecisions, type Decisions } from '@countersign/decisions';
 import { createCloudEventsTransport, createDeliverer, createWebhookTransport, type Transport } from '@countersign/delivery';
-import { asOfNow, deliveryLeaf, endpointTarget, expire, fireTimer, recordedCards } from '@countersign/core/flow';
+import { asOfNow, deliveryLeaf, endpointTarget, expire, fireTimer, makeDigests, recordedCards } from '@countersign/core/flow';
 import { maskText } from '@countersign/core/masking';
 import type { Announcer, ClaimedDelivery } from '@countersign/core/ports';
 import { openWebhookSecrets } from '@countersign/identity';
@@ -93,6 +93,7 @@ export function startDecisions({ config, world, announcer, wakeups, log, metrics
         faults.inc({ task: 'control' });
         log.error({ err: error, task: 'control' }, 'Work could not be done; it is tried again');
       }),
+    makeDigests: async () => makeDigests({ ...store, ...flow, activePolicy: store.policies }, TENANT, await store.sweep.now()),
     checkpointSigner: () => keyring.signer('checkpoint'),
     origin: (tenant) => ledgerOrigin(config, tenant),
     announce: (topic) => announcer.announce(topic),
@@ -159,8 +160,18 @@ function chatWorld({ config, world, log, notice }: Parts): ChatWorld {
         world.waiters.notify(null);
       },
     },
+    onCall: onCallOf(config, world),
     cooldownSeconds: config.linkCooldownSeconds,
     log,
+  });
+}
+
+/** Who is on call, where policy leaves that to another service. */
+function onCallOf({ onCall: { pagerduty, opsgenie } }: Config, { flow }: World): OnCallSource {
+  return createOnCallSource({
+    pagerduty: pagerduty && { token: pagerduty.token.reveal(), apiUrl: pagerduty.apiUrl ?? PAGERDUTY_API_URL },
+    opsgenie: opsgenie && { token: opsgenie.token.reveal(), apiUrl: opsgenie.apiUrl ?? OPSGENIE_API_URL },
+    clock: flow.clock,
   });
 }
 
@@ -172,7 +183,8 @@ export async function startSlack(parts: Parts): Promise<SlackBot | null> {
   const bot = createSlackBot({
     world: chatWorld(parts),
     config: {
-      botToken: slack.botToken?.reveal() ?? '',
+      botToken: slack.botToken?.reveal() ?? null,
+      oauth: slack.oauth === undefined ? null : { clientId: slack.oauth.clientId, clientSecret: slack.oauth.clientSecret.reveal() },
       signingSecret: slack.signingSecret?.reveal() ?? null,
       appToken: slack.appToken?.reveal() ?? null,
       apiUrl: slack.apiUrl ?? 'https://slack.com/api/',

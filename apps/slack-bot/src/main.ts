@@ -1,23 +1,30 @@
-import { type ChatLog, type ChatWorld, createCardWorker, PlatformError, pressDepsOf } from '@countersign/chat';
+import { type ChatWorld, createCardWorker, createNoticeWorker, type PaceTimer, PlatformError } from '@countersign/chat';
 import { missingScopes, SLACK_PATHS } from '@countersign/chat/slack-app';
 import type { Card, JsonObject } from '@countersign/contracts';
 import type { Clock } from '@countersign/core/ports';
 import { epochMs } from '@countersign/core/request';
-import bolt, { type Logger } from '@slack/bolt';
+import bolt from '@slack/bolt';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { listenForCommands, RepeatedCommand } from './commands.js';
+import { admit, ForeignPayload, listenToSlack } from './admission.js';
+import { boltLogger } from './bolt-log.js';
+import { RepeatedCommand } from './commands.js';
 import type { SlackBotConfig } from './config.js';
-import { listen } from './interactions.js';
-import { createPlatform } from './platform.js';
+import { callsHere, cardsHere, messengerEverywhere, platformEverywhere, workspaceHere } from './everywhere.js';
+import { createInstallPages } from './install-pages.js';
+import { createInstallations, type Seat } from './installations.js';
+import { placeOf } from './places.js';
 import { previewCard } from './render.js';
 import { escapeMrkdwn } from './rich-text.js';
-import { createSlackCalls, createWebClient } from './slack-calls.js';
-import { createWorkspace } from './workspace.js';
+import { listenToPeople } from './surface.js';
 
 /** What the bot needs of the rest of the service; the composition root puts it together. */
 export interface SlackBotDeps {
   config: SlackBotConfig;
   world: ChatWorld;
+  /** Time, as the limits on calls to Slack have it; absent: the real one. */
+  timer?: PaceTimer;
+  /** How long a press may take until its person is told that it is worked on, in milliseconds; absent: one second. */
+  workingAfterMs?: number;
 }
 
 export interface SlackBot {
@@ -43,17 +50,25 @@ export function createSlackBot(deps: SlackBotDeps): SlackBot {
   // The SDK joins the method's name to the URL as it stands.
   const config = { ...deps.config, apiUrl: deps.config.apiUrl.replace(/\/?$/, '/') };
   const logger = boltLogger(log, 'warn');
-  // What the client fails at it throws, and whoever catches it logs it.
-  const call = createSlackCalls(createWebClient(config, boltLogger(log, 'debug')));
-  const workspace = createWorkspace(call, clock);
+  const { sealer } = world.flow;
+  // What a client fails at it throws, and whoever catches it logs it.
+  const installations = createInstallations({ config, tenant, store: store.slackInstalls, sealer, clock, logger: boltLogger(log, 'debug'), timer: deps.timer });
+  const install = { ...world.flow, slackInstalls: store.slackInstalls };
+  const messenger = messengerEverywhere(installations);
   const worker = createCardWorker({
-    platform: createPlatform(call, workspace, config.channel),
-    cards: store.cards,
-    requests,
-    card,
+    platform: platformEverywhere(installations, config.channel),
+    messenger,
+    world,
     onFault: ({ request_id, attempts, error }) => {
       log.warn({ err: error, request_id, attempts }, 'a card could not be brought up to date; it is tried again');
     },
+  });
+  const notices = createNoticeWorker(world, {
+    platform: 'slack',
+    messenger,
+    first: () => worker.run(),
+    // Conversations with one person begin with D.
+    isPrivate: (place) => Promise.resolve(placeOf(place).channel.startsWith('D')),
   });
   const receiver =
     config.appToken === null
@@ -63,47 +78,60 @@ export function createSlackBot(deps: SlackBotDeps): SlackBot {
     receiver,
     logger,
     clientOptions: { slackApiUrl: config.apiUrl },
-    // Bolt would ask auth.test at each start and swallow presses while Slack does not answer it. The workspace is checked at each press instead.
-    authorize: () => Promise.resolve({ botToken: config.botToken }),
+    // Bolt would ask auth.test at each start and swallow presses while Slack does not answer it. Whose payload it is, `admit` says, and the
+    // workspace is checked at each press; no listener uses Bolt's own client.
+    authorize: ({ teamId, enterpriseId }) =>
+      Promise.resolve({ ...(teamId === undefined ? {} : { teamId }), ...(enterpriseId === undefined ? {} : { enterpriseId }) }),
     ignoreSelf: false,
   });
-  listen(app, {
-    press: pressDepsOf(world, 'slack', config.linkMode),
-    cards: store.cards,
-    requests,
-    tenant,
-    card,
-    call,
-    workspace,
-    clock,
+  const pages =
+    config.oauth === null
+      ? null
+      : createInstallPages({
+          ...config.oauth,
+          apiUrl: config.apiUrl,
+          publicUrl: world.publicUrl,
+          tenant,
+          install,
+          installations,
+          directory: store.directory,
+          log,
+        });
+  admit(app, installations);
+  listenToSlack(app, installations, { tenant, install, log });
+  listenToPeople(app, {
+    world: { ...world, store: { ...store, cards: cardsHere(installations, store.cards) } },
+    linkMode: config.linkMode,
+    call: callsHere(installations),
+    workspace: workspaceHere(installations),
     refresh: () => {
       void work();
     },
-    log,
-  });
-
-  listenForCommands(app, {
-    command: { tenant, platform: 'slack', linkMode: config.linkMode, directory: store.directory, links, freezes: world.freezes },
-    call,
-    workspace,
-    clock,
-    log,
+    workingAfterMs: deps.workingAfterMs,
   });
 
   async function work(): Promise<number> {
+    await installations.refresh().catch((error: unknown) => {
+      log.error({ err: error }, 'where the Slack app is installed could not be read');
+    });
     await sendCodes();
-    try {
-      return await worker.run();
-    } catch (error) {
+    const looked = await worker.run().catch((error: unknown) => {
       log.error({ err: error }, 'the cards could not be looked at');
       return 0;
-    }
+    });
+    await notices.run().catch((error: unknown) => {
+      log.error({ err: error }, 'what people are told could not be looked at');
+    });
+    return looked;
   }
 
   /** To the account alone: whoever reads its direct messages is whose account it is. */
   async function sendCodes(): Promise<void> {
     try {
-      await links.sendCodes('slack', async ({ user }, text) => {
+      await links.sendCodes('slack', async ({ workspace, user }, text) => {
+        const seat = await installations.at(workspace);
+        if (seat === null) throw new PlatformError('gone', `The Slack app is not installed in ${workspace} any more`);
+        const call = seat.calls('answer');
         const { channel } = await call((client) => client.conversations.open({ users: user }));
         if (channel?.id === undefined) throw new PlatformError('gone', 'Slack opens no conversation with the account');
         const id = channel.id;
@@ -115,11 +143,28 @@ export function createSlackBot(deps: SlackBotDeps): SlackBot {
     }
   }
 
+  /** Learns who the bot is there, so that the first press need not wait for it, and says what is wrong. */
+  async function greet({ id, workspace }: Seat): Promise<void> {
+    try {
+      const { teamId, scopes } = await workspace.self();
+      const missing = scopes.length === 0 ? [] : missingScopes(scopes);
+      if (missing.length > 0) log.error({ missing, installation: id ?? teamId }, 'the Slack app lacks scopes; see docs/slack.md');
+      await workspace.appId();
+      log.info({ team: teamId, channel: config.channel }, 'Slack is connected');
+    } catch (error) {
+      log.error({ err: error, installation: id }, 'Slack does not answer or refuses the token; cards wait until it does');
+    }
+  }
+
   return {
     mount: () => ({
       name: 'slack',
-      paths: receiver instanceof bolt.ExpressReceiver ? [SLACK_PATHS.events] : [],
+      paths: [...(receiver instanceof bolt.ExpressReceiver ? [SLACK_PATHS.events] : []), ...(pages === null ? [] : pages.paths)],
       handler: (request, response) => {
+        if (pages?.handles(request) === true) {
+          pages.handle(request, response);
+          return;
+        }
         if (!(receiver instanceof bolt.ExpressReceiver) || !isFresh(request, clock)) {
           response.writeHead(401).end();
           return;
@@ -135,18 +180,17 @@ export function createSlackBot(deps: SlackBotDeps): SlackBot {
           log.error({ err: error }, 'socket mode could not start; no press arrives');
         });
       }
-      try {
-        const { teamId, scopes } = await workspace.self();
-        const missing = scopes.length === 0 ? [] : missingScopes(scopes);
-        if (missing.length > 0) log.error({ missing }, 'the Slack app lacks scopes; see docs/slack.md');
-        log.info({ team: teamId, channel: config.channel }, 'Slack is connected');
-      } catch (error) {
-        log.error({ err: error }, 'Slack does not answer or refuses the token; cards wait until it does');
-      }
+      await installations.refresh().catch((error: unknown) => {
+        log.error({ err: error }, 'where the Slack app is installed could not be read; it is tried again');
+      });
+      const seats = installations.all();
+      if (seats.length === 0) log.warn({}, 'the Slack app is installed nowhere: countersign slack install-link makes a link for an administrator');
+      await Promise.all(seats.map(greet));
     },
     async stop() {
       // app.stop() would not wait for the end of the connection.
       if (receiver instanceof bolt.SocketModeReceiver) await receiver.client.disconnect();
+      await notices.stop();
       await worker.stop();
     },
     work,
@@ -161,29 +205,9 @@ function isFresh(request: IncomingMessage, clock: Clock): boolean {
   return Math.abs(epochMs(clock.now()) / 1_000 - Number(stamp)) <= MOST_SKEW_SECONDS;
 }
 
-/** What Bolt does with a listener's error that was not acknowledged: 500, and 401 where the request is one that Slack did not send now. */
+/** What Bolt does with a listener's error that was not acknowledged: 500, and 401 where the request is one that Slack did not send us now. */
 function refuseRepeated({ error, response }: { error: Error; response: ServerResponse }): Promise<boolean> {
-  const repeated = error instanceof RepeatedCommand;
+  const repeated = error instanceof RepeatedCommand || error instanceof ForeignPayload;
   if (!response.headersSent) response.writeHead(repeated ? 401 : 500).end();
   return Promise.resolve(repeated);
-}
-
-/** Bolt's words in our log. Its messages hold no tokens, but payloads at debug level, which are not ours to keep. */
-function boltLogger(log: ChatLog, level: 'warn' | 'debug'): Logger {
-  const text = (parts: unknown[]): string => parts.map((part) => (part instanceof Error ? part.message : String(part))).join(' ');
-  return {
-    debug: () => {},
-    info: (...parts: unknown[]) => {
-      log.debug({ from: 'bolt' }, text(parts));
-    },
-    warn: (...parts: unknown[]) => {
-      log[level]({ from: 'bolt' }, text(parts));
-    },
-    error: (...parts: unknown[]) => {
-      log[level]({ from: 'bolt' }, text(parts));
-    },
-    setLevel: () => {},
-    getLevel: () => bolt.LogLevel.INFO,
-    setName: () => {},
-  };
 }

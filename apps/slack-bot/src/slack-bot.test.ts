@@ -47,6 +47,7 @@ describe('cards', () => {
     await made.bot.work();
     expect(slack.messages('approvals')).toEqual([]);
     await world.hurry();
+    made.pass(30);
     await made.bot.work();
     expect(slack.messages('approvals')).toHaveLength(1);
   });
@@ -89,7 +90,7 @@ describe('presses', () => {
     expect(slack.ephemeral('U0BOB')).toEqual([]);
     // A denial needs none.
     await press('U0ALICE', ts, ACTIONS.deny);
-    await slack.wire.until(() => slack.views('U0ALICE').length === 1, 'the modal');
+    await made.form('U0ALICE');
     await slack.client.submit({ user: 'U0ALICE', values: { reason: 'no' } });
     await slack.wire.until(() => !isOpen(ts), 'the closed card');
     expect(await decisions(id)).toEqual(['alice@example.com deny']);
@@ -98,7 +99,7 @@ describe('presses', () => {
   test('C3: Deny asks for a reason, which may stay empty, and the card says it', async () => {
     const { id, ts } = await posted();
     await press('U0BOB', ts, ACTIONS.deny);
-    await slack.wire.until(() => slack.views('U0BOB').length === 1, 'the modal');
+    await made.form('U0BOB');
     await slack.client.submit({ user: 'U0BOB', values: { reason: 'Too wide <!channel>' } });
     await slack.wire.until(() => !isOpen(ts), 'the closed card');
     expect(textOf(ts)).toContain('Too wide <!channel>');
@@ -150,11 +151,11 @@ describe('presses', () => {
     const one = await posted();
     const other = await posted();
     await press('U0ALICE', one.ts, ACTIONS.deny);
-    const view = await slack.wire.until(() => slack.views('U0ALICE').at(-1), 'the modal');
+    const view = await made.form('U0ALICE');
     const { request } = await world.state(other.id);
-    const context = JSON.stringify({ request_id: other.id, request_digest: request.request_digest, verdict: 'approve', channel: 'C0APPROVALS', ts: one.ts });
+    const context = JSON.stringify({ action: 'approve', request_id: other.id, request_digest: request.request_digest, channel: 'C0APPROVALS', ts: one.ts });
     await slack.client.submit({ user: 'U0ALICE', payload: { view: { ...view, private_metadata: context } } });
-    expect(await told('U0ALICE')).toContain('does not belong to this card');
+    expect(await told('U0ALICE')).toContain('does not belong to this message');
     expect([await decisions(one.id), await decisions(other.id)]).toEqual([[], []]);
   });
 

@@ -1,8 +1,14 @@
-import { PlatformError } from '@countersign/chat';
+import type { Pace, PaceLimit, Urgency } from '@countersign/chat';
 import bolt, { type webApi } from '@slack/bolt';
 import type { SlackBotConfig } from './config.js';
+import { platformError } from './faults.js';
 
-/** Slack's Web API: each call is tried once, within ten seconds, and fails as a PlatformError. Trying again is the worker's matter. */
+export { slackError } from './faults.js';
+
+/**
+ * Slack's Web API: each call waits for its turn, is tried once, within ten seconds, and fails as a PlatformError. Trying again is the worker's
+ * matter.
+ */
 export type SlackCalls = <T>(call: (client: webApi.WebClient) => Promise<T>) => Promise<T>;
 
 export function createSlackCalls(client: webApi.WebClient): SlackCalls {
@@ -15,53 +21,52 @@ export function createSlackCalls(client: webApi.WebClient): SlackCalls {
   };
 }
 
-/** The one client of the bot. The SDK would try again by itself for minutes, and post a message twice whose answer was lost. */
-export function createWebClient(config: Pick<SlackBotConfig, 'botToken' | 'apiUrl'>, logger: bolt.Logger): webApi.WebClient {
-  return new bolt.webApi.WebClient(config.botToken, {
-    slackApiUrl: config.apiUrl,
-    timeout: 10_000,
-    retryConfig: { retries: 0 },
-    rejectRateLimitedCalls: true,
-    logger,
-  });
+/** Where a token's calls are counted: Slack counts by method, workspace and app, and there is one app. */
+export interface PacedAs {
+  pace: Pace;
+  /** The workspace, or whatever stands for the token before it is known. */
+  workspace: string;
+  urgency: Urgency;
 }
 
-/** Slack's word for a refusal, such as `channel_not_found`; null where Slack said nothing. */
-export function slackError(error: unknown): string | null {
-  const cause = error instanceof PlatformError ? error.cause : error;
-  return cause instanceof bolt.webApi.WebAPIPlatformError && typeof cause.data.error === 'string' ? cause.data.error : null;
+/** A client of one installation. The SDK would try again by itself for minutes, and post a message twice whose answer was lost. */
+export function createWebClient(token: string, config: Pick<SlackBotConfig, 'apiUrl'>, logger: bolt.Logger, paced: PacedAs): webApi.WebClient {
+  return new PacedClient(token, { slackApiUrl: config.apiUrl, timeout: 10_000, retryConfig: { retries: 0 }, rejectRateLimitedCalls: true, logger }, paced);
 }
 
-/** Errors after which the place or the message is no more. */
-const GONE = new Set([
-  'message_not_found',
-  'channel_not_found',
-  'is_archived',
-  'is_inactive',
-  'not_in_channel',
-  'cant_update_message',
-  'thread_not_found',
-  'edit_window_closed',
-]);
-/** Slack's own trouble: whether it was done is unknown. */
-const TROUBLE = new Set([
-  'internal_error',
-  'fatal_error',
-  'service_unavailable',
-  'request_timeout',
-  'team_added_to_org',
-  'update_failed',
-  'external_channel_migrating',
-]);
+/** Posting: one message a second in each channel, and some hundreds a minute in all (docs.slack.dev/apis/web-api/rate-limits). */
+const POST_IN_CHANNEL: PaceLimit = { everyMs: 1_000, burst: 1 };
+const POST: PaceLimit = { everyMs: 200, burst: 20 };
+/** Tier 3: 50 a minute and more. */
+const UPDATE: PaceLimit = { everyMs: 1_200, burst: 25 };
+/** For methods that we call rarely: no spacing of ours, until Slack asks for silence. */
+const FREE: PaceLimit = { everyMs: 50, burst: 50 };
 
-function platformError(error: unknown): PlatformError {
-  if (error instanceof PlatformError) return error;
-  if (error instanceof bolt.webApi.WebAPIRateLimitedError) {
-    return new PlatformError('rate_limited', `Slack asks to wait ${String(error.retryAfter)} s`, { cause: error, retryAfterSeconds: error.retryAfter });
+const LIMITS: Readonly<Record<string, PaceLimit>> = { 'chat.postMessage': POST, 'chat.update': UPDATE };
+
+/** Bound by the SDK to every method: `client.chat.postMessage(…)` calls `apiCall('chat.postMessage', …)`. */
+class PacedClient extends bolt.webApi.WebClient {
+  readonly #paced: PacedAs;
+
+  constructor(token: string, options: webApi.WebClientOptions, paced: PacedAs) {
+    super(token, options);
+    this.#paced = paced;
   }
-  const word = slackError(error);
-  if (word === null) return new PlatformError('unreachable', 'Slack gave no answer', { cause: error });
-  if (word === 'ratelimited') return new PlatformError('rate_limited', 'Slack asks to wait', { cause: error, retryAfterSeconds: 30 });
-  if (GONE.has(word)) return new PlatformError('gone', `Slack answers ${word}`, { cause: error });
-  return new PlatformError(TROUBLE.has(word) ? 'unreachable' : 'refused', `Slack answers ${word}`, { cause: error });
+
+  override async apiCall(method: string, options: Record<string, unknown> = {}): Promise<webApi.WebAPICallResult> {
+    const { pace, workspace, urgency } = this.#paced;
+    const limit = LIMITS[method] ?? FREE;
+    const lane = `${workspace}/${method}`;
+    const channel = typeof options['channel'] === 'string' ? options['channel'] : undefined;
+    if (method === 'chat.postMessage') await pace.turn(`${lane}/${channel ?? ''}`, POST_IN_CHANNEL, urgency);
+    await pace.turn(lane, limit, urgency);
+    try {
+      return await super.apiCall(method, options);
+    } catch (error) {
+      const fault = platformError(error, { method, channel });
+      // Whoever else calls this method in this workspace waits, too.
+      if (fault.code === 'rate_limited') pace.pause(lane, limit, fault.retryAfterSeconds ?? 1);
+      throw fault;
+    }
+  }
 }

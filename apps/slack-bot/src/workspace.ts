@@ -1,5 +1,5 @@
 import { type AccountFacts, PlatformError } from '@countersign/chat';
-import type { Clock } from '@countersign/core/ports';
+import type { Clock, SlackInstallation } from '@countersign/core/ports';
 import { epochMs } from '@countersign/core/request';
 import type { webApi } from '@slack/bolt';
 import type { SlackCalls } from './slack-calls.js';
@@ -20,10 +20,18 @@ const ACCOUNT_LIFE_MS = 60_000;
 const MOST_ACCOUNTS = 1_000;
 /** How long a channel is taken not to have been shared with others, in milliseconds. */
 const CHANNEL_LIFE_MS = 60_000;
+/** How long the workspaces of a Grid are taken to be the same, in milliseconds. */
+const TEAMS_LIFE_MS = 600_000;
 
-/** What the bot asks Slack about the workspace: itself, channels, accounts. Nothing is guessed: no answer is an error. */
-export function createWorkspace(call: SlackCalls, clock: Clock) {
-  let identity: BotIdentity | null = null;
+/**
+ * What the bot asks Slack about a workspace: itself, channels, accounts. Nothing is guessed: no answer is an error.
+ *
+ * @param installation what Slack said of the bot when it was installed by OAuth; null: Slack is asked
+ */
+export function createWorkspace(call: SlackCalls, clock: Clock, installation: SlackInstallation | null = null) {
+  let identity: BotIdentity | null = installation === null ? null : identityOf(installation);
+  let app: string | null = installation?.app_id ?? null;
+  let grid: { at: number; teams: string[] } | null = null;
   const accounts = new Map<string, { at: number; user: User }>();
   const channels = new Map<string, { at: number; id: string }>();
   const now = () => epochMs(clock.now());
@@ -43,19 +51,49 @@ export function createWorkspace(call: SlackCalls, clock: Clock) {
     return identity;
   }
 
-  /** The channel's id. A channel that another organisation shares is refused: the card would be shown to strangers. */
-  async function channelId(nameOrId: string): Promise<string> {
-    const known = channels.get(nameOrId);
+  /** The id of the app that the token belongs to, A…; null where Slack does not say it. */
+  async function appId(): Promise<string | null> {
+    if (app !== null) return app;
+    const { botId } = await self();
+    const { bot } = await call((client) => client.bots.info({ bot: botId }));
+    app = bot?.app_id ?? null;
+    return app;
+  }
+
+  /** The workspaces that a token of a whole Grid is good for. */
+  async function teams(): Promise<readonly string[]> {
+    if (grid !== null && now() - grid.at < TEAMS_LIFE_MS) return grid.teams;
+    const found: string[] = [];
+    let cursor: string | undefined;
+    do {
+      const from = cursor;
+      const page = await call((client) => client.auth.teams.list({ limit: 1_000, ...(from === undefined ? {} : { cursor: from }) }));
+      found.push(...(page.teams ?? []).flatMap(({ id }) => (id === undefined ? [] : [id])));
+      cursor = page.response_metadata?.next_cursor || undefined;
+    } while (cursor !== undefined);
+    grid = { at: now(), teams: found };
+    return found;
+  }
+
+  /**
+   * The channel's id. A channel that another organisation shares is refused: the card would be shown to strangers.
+   *
+   * @param team the workspace of a Grid in which a name is looked up
+   */
+  async function channelId(nameOrId: string, team: string | null = null): Promise<string> {
+    const key = `${team ?? ''}/${nameOrId}`;
+    const known = channels.get(key);
     if (known !== undefined && now() - known.at < CHANNEL_LIFE_MS) return known.id;
-    const channel = await findChannel(nameOrId.replace(/^#/, ''), known?.id);
-    if (channel.is_ext_shared === true)
+    const channel = await findChannel(nameOrId.replace(/^#/, ''), known?.id, team);
+    if (channel.is_ext_shared === true || channel.is_pending_ext_shared === true)
       throw new PlatformError('refused', `The channel ${nameOrId} is shared with another organisation; cards are not posted there`);
+    if (channel.is_archived === true) throw new PlatformError('gone', `The channel ${nameOrId} is archived; unarchive it, or name another`);
     const id = channel.id ?? '';
-    channels.set(nameOrId, { at: now(), id });
+    channels.set(key, { at: now(), id });
     return id;
   }
 
-  async function findChannel(nameOrId: string, known: string | undefined): Promise<{ id?: string; is_ext_shared?: boolean }> {
+  async function findChannel(nameOrId: string, known: string | undefined, team: string | null): Promise<FoundChannel> {
     const id = known ?? (/^[CGD][A-Z0-9]{7,}$/.test(nameOrId) ? nameOrId : null);
     if (id !== null) {
       const { channel } = await call((client) => client.conversations.info({ channel: id }));
@@ -70,6 +108,8 @@ export function createWorkspace(call: SlackCalls, clock: Clock) {
           exclude_archived: true,
           limit: 1_000,
           ...(from === undefined ? {} : { cursor: from }),
+          // A token of a whole Grid must say whose channels it means; any other may not.
+          ...(installation?.enterprise_install === true && team !== null ? { team_id: team } : {}),
         }),
       );
       const found = page.channels?.find((channel) => channel.name === nameOrId);
@@ -111,8 +151,16 @@ export function createWorkspace(call: SlackCalls, clock: Clock) {
 
   return {
     self,
+    appId,
+    /** The same, as far as it is known without asking. */
+    knownAppId: () => app,
+    teams,
     channelId,
     account,
+    /** Slack said that the channel was renamed, archived, shared or left: the next card asks again. */
+    forgetChannel(id: string): void {
+      for (const [key, known] of channels) if (known.id === id) channels.delete(key);
+    },
     /** Slack said that the account changed: the next press asks again. */
     forget(userId: string): void {
       accounts.delete(userId);
@@ -121,4 +169,11 @@ export function createWorkspace(call: SlackCalls, clock: Clock) {
 }
 
 export type SlackWorkspace = ReturnType<typeof createWorkspace>;
+
+/** The bot, as Slack described it when it was installed. A token of a whole Grid belongs to no workspace. */
+function identityOf({ team_id, enterprise_id, bot_id, bot_user_id, scopes }: SlackInstallation): BotIdentity {
+  return { teamId: team_id ?? enterprise_id ?? '', enterpriseId: enterprise_id, botId: bot_id, botUserId: bot_user_id, scopes };
+}
+
+type FoundChannel = Pick<NonNullable<webApi.ConversationsInfoResponse['channel']>, 'id' | 'is_ext_shared' | 'is_pending_ext_shared' | 'is_archived'>;
 type User = NonNullable<webApi.UsersInfoResponse['user']>;

@@ -3,7 +3,9 @@ export { type LinkMode, personOf } from './account.js';
 export { isAskedOf } from './audience.js';
 export { count, cut, decisionText, oneLine, parameterBoxes, ruleText, stageText, time, titleOf, wholeText } from './card-words.js';
 export { type CardWorkerDeps, createCardWorker } from './card-worker.js';
-export { type ChatCommand, type CommandAnswer, type CommandDeps, createOnce, handleCommand, readCommand } from './commands.js';
+export { type ChatCommand, type CommandAnswer, type CommandDeps, commandDepsOf, handleCommand, readCommand } from './commands.js';
+export { type Home, type HomeAbsence, type HomeDecision, homeOf, type HomeQuestion, type HomeRequest, type HomeReview } from './home.js';
+export { createOnce, createStoredOnce } from './once.js';
 export { PlatformError, type PlatformErrorCode } from './errors.js';
 export type { AccountFacts, ChatPlatform } from './platform.js';
 export { FAULT_TEXT, handlePress, noteOpened, type Press, type PressAnswer, type PressDeps, STEP_UP_BUTTON, STEP_UP_TEXT } from './press.js';
@@ -16,3 +18,4 @@ export { type ChatLog, type ChatStore, type ChatWorld, type ChatWorldOptions, cr
 export { createPace, type Pace, type PaceLimit, type PaceTimer, type Urgency } from './pace.js';
 export type { Router } from './router.js';
 export { type Destination, targetOf } from './routing.js';
+export { createOnCallSource, OPSGENIE_API_URL, PAGERDUTY_API_URL } from './on-call/source.js';

@@ -28,3 +28,4 @@ export * from './report.js';
 export * from './review.js';
 export * from './passkey.js';
 export * from './reveal.js';
+export * from './slack.js';

@@ -55,6 +55,7 @@ const PLACES: readonly Place[] = [
   { table: 'config_changes', column: 'sealed_payload', key: TENANT_ID, row: 't.id' },
   { table: 'patterns', column: 'sealed_pins', key: TENANT_ID, row: 't.id' },
   { table: 'proposals', column: 'sealed_parameters', key: TENANT_ID, row: 't.id' },
+  { table: 'slack_installations', column: 'sealed_token', key: TENANT_ID, row: 't.id' },
   {
     table: 'ledger_rewraps',
     column: 'sealed_private',

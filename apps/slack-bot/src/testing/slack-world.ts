@@ -1,8 +1,10 @@
 import { createChatWorld } from '@countersign/chat';
 import { type ApprovalWorld, createApprovalWorld, type PersonName } from '@countersign/dev-env/approval-world';
 import { serveHandler } from '@countersign/dev-env/serve-handler';
-import { type FakeSlack, startFakeSlack } from '@countersign/dev-env/slack';
+import { type FakeSlack, type SlackView, startFakeSlack, visibleText } from '@countersign/dev-env/slack';
 import { createSlackBot, type SlackBot } from '../index.js';
+import { MODALS } from '../modals.js';
+import { hurriedTime } from './hurried-time.js';
 
 /** The Slack bot on the real flows, before a fake Slack: channel #approvals, where everybody is a member. */
 export interface SlackWorld {
@@ -12,6 +14,12 @@ export interface SlackWorld {
   bot: SlackBot;
   /** What the bot warned of. */
   warnings: string[];
+  /** The form that this person has open, once it is drawn. */
+  form(user: string): Promise<SlackView>;
+  /** The words in the modal that this person has open, once they are there. */
+  saidIn(user: string): Promise<string>;
+  /** Time passes, as the limits on calls to Slack have it. */
+  pass(seconds: number): void;
   /** One more bot, which Slack does not know. */
   createBot(options?: BotOptions): SlackBot;
   restart(options?: BotOptions): Promise<void>;
@@ -21,6 +29,8 @@ export interface SlackWorld {
 export interface BotOptions {
   linkMode?: 'proof' | 'email';
   socket?: boolean;
+  /** When a person is told that a press takes its time; never unless told. */
+  workingAfterMs?: number;
   /** Where accounts and freezes are kept, instead of the world's own. */
   store?: ApprovalWorld['store'];
 }
@@ -34,6 +44,7 @@ const NAMES: readonly PersonName[] = ['dana', 'alice', 'bob', 'carol', 'olivia']
 
 export async function createSlackWorld(): Promise<SlackWorld> {
   const warnings: string[] = [];
+  const time = hurriedTime();
   const slack = await startFakeSlack({
     users: [
       ...NAMES.map((name) => ({ id: accountOf(name), name, email: `${name}@example.com` })),
@@ -52,6 +63,7 @@ export async function createSlackWorld(): Promise<SlackWorld> {
     createSlackBot({
       config: {
         botToken: slack.botToken,
+        oauth: null,
         signingSecret: slack.signingSecret,
         appToken: options.socket === true ? slack.appToken : null,
         apiUrl: slack.apiUrl,
@@ -67,6 +79,8 @@ export async function createSlackWorld(): Promise<SlackWorld> {
         cooldownSeconds: 0,
         log: { debug: () => {}, info: () => {}, warn: note, error: note },
       }),
+      timer: time,
+      workingAfterMs: options.workingAfterMs ?? Number.POSITIVE_INFINITY,
     });
 
   const server = await serveHandler((request, response) => {
@@ -77,6 +91,12 @@ export async function createSlackWorld(): Promise<SlackWorld> {
     slack,
     bot: createBot(),
     warnings,
+    form: (user) => slack.wire.until(() => slack.views(user).find(({ blocks }) => blocks.some(({ type }) => type === 'input')), `a form for ${user}`),
+    async saidIn(user) {
+      const view = await slack.wire.until(() => slack.views(user).find(({ callback_id }) => callback_id === MODALS.said), `words for ${user}`);
+      return visibleText(view.blocks);
+    },
+    pass: time.pass,
     createBot,
     async restart(options) {
       await made.bot.stop();

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { array, isObject, text, type JsonObject } from '../wire/json.js';
 import { blockComplaints, MESSAGE_LIMIT, messageWeight } from './block-kit.js';
 import { SlackRefusal } from './refusal.js';
-import { openView, pushView, updateView } from './views.js';
+import { openView, publishView, pushView, updateView } from './views.js';
 import { withIds, type SlackChannel, type SlackMessage, type SlackUser, type Workspace } from './workspace.js';
 
 /** What the fake knows of each method: one of the scopes that it asks for, and what it does. */
@@ -32,6 +32,13 @@ export const WEB_API: Readonly<Record<string, WebApiMethod>> = {
       ...(workspace.team.enterpriseId === undefined ? {} : { enterprise_id: workspace.team.enterpriseId }),
       is_enterprise_install: false,
     }),
+  },
+  'bots.info': {
+    scopes: ['users:read'],
+    run: (args, { workspace: { team } }) => {
+      if (text(args['bot']) !== team.botId) throw new SlackRefusal('bot_not_found');
+      return { bot: { id: team.botId, deleted: false, name: 'countersign', app_id: team.appId, user_id: team.botUserId } };
+    },
   },
   'chat.postMessage': { scopes: ['chat:write'], run: postMessage },
   'chat.update': { scopes: ['chat:write'], run: updateMessage },
@@ -142,6 +149,10 @@ export const WEB_API: Readonly<Record<string, WebApiMethod>> = {
     run: (args, { workspace }) => ({
       view: updateView(workspace, { viewId: text(args['view_id']), externalId: text(args['external_id']), hash: text(args['hash']) }, args['view']),
     }),
+  },
+  'views.publish': {
+    scopes: [],
+    run: (args, { workspace }) => ({ view: publishView(workspace, text(args['user_id']) ?? '', args['view'], text(args['hash'])) }),
   },
   'files.getUploadURLExternal': {
     scopes: ['files:write'],
