@@ -1,5 +1,5 @@
 import { readConfig } from '@countersign/service';
-import { CliError, EXIT } from '../cli-error.js';
+import { CliError } from '../cli-error.js';
 import { type Command, readArguments } from '../command.js';
 import { type Check, fail, ok } from '../doctor/check.js';
 import { identityChecks } from '../doctor/identity.js';
@@ -8,12 +8,14 @@ import { passkeyCheck } from '../doctor/passkeys.js';
 import { report } from '../doctor/report.js';
 import { serverChecks } from '../doctor/server.js';
 import { slackChecks } from '../doctor/slack.js';
+import { teamsChecks } from '../doctor/teams.js';
 import { homeOf } from '../home.js';
 import { serviceUrl } from '../ledger/live-source.js';
 
-const USAGE = `Usage: countersign doctor [slack] [options]
+const USAGE = `Usage: countersign doctor [slack|teams] [options]
   Looks at an installation with the service's own environment, and says what to do about what is wrong.
   slack                    look at Slack alone: tokens, scopes, channel, the road of presses, clock
+  teams                    look at Teams alone: countersign doctor teams --help
   --url URL                look at a running server, too
   --home FOLDER            COUNTERSIGN_HOME (default .countersign)
   --json                   the result as JSON
@@ -26,7 +28,7 @@ export const doctor: Command = {
   async run(args, terminal) {
     const { values, positionals } = readArguments(args, { url: { type: 'string' }, home: { type: 'string' }, json: { type: 'boolean', default: false } }, 1);
     const [part] = positionals;
-    if (part !== undefined && part !== 'slack') throw new CliError('usage', `There is no part ${JSON.stringify(part)} to look at alone: slack.`);
+    if (part !== undefined && part !== 'slack') throw new CliError('usage', `There is no part ${JSON.stringify(part)} to look at alone: slack, teams.`);
     const url = values.url === undefined ? null : serviceUrl(values.url);
     const checks: Check[] = [nodeCheck(process.versions.node)];
     const read = readConfig({ ...terminal.env, COUNTERSIGN_HOME: homeOf(terminal, values.home) });
@@ -42,6 +44,8 @@ export const doctor: Command = {
       else if (part === 'slack')
         checks.push(fail('Slack', 'is not set up', 'docs/slack.md leads there; SLACK_BOT_TOKEN and SLACK_SIGNING_SECRET are the least.'));
     }
+    if (read.ok && part === undefined && read.config.teams !== undefined)
+      checks.push(...(await teamsChecks({ ...read.config, teams: read.config.teams }, { env: terminal.env })));
     if (url !== null) checks.push(...(await serverChecks(url)));
     return report(checks, values.json, terminal);
   },

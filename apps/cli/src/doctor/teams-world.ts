@@ -5,7 +5,7 @@ import { openStore } from '@countersign/store';
 import { messageOf } from '../cli-error.js';
 import { findDatabase } from '../home.js';
 import { manifestIn } from '../teams/app-package.js';
-import { teamsManifest } from '../teams/manifest.js';
+import { PACKAGE_VERSION, teamsManifest } from '../teams/manifest.js';
 import type { Terminal } from '../terminal.js';
 import { type Check, fail, ok, warn } from './check.js';
 
@@ -77,7 +77,7 @@ export async function packageCheck({ teams, http }: Config, terminal: Terminal, 
   );
   return [
     differs.length === 0
-      ? ok(name, `${file} is what would be made now (${String(wanted['version'])})`)
+      ? ok(name, `${file} is what would be made now (${PACKAGE_VERSION})`)
       : warn(name, `${file} is older or for another bot: ${differs.join(', ')} differ`, 'Make it anew with countersign teams package, and upload it again.'),
   ];
 }
