@@ -4,7 +4,7 @@ import { createDecisions, type Decisions } from '@countersign/decisions';
 import { createCloudEventsTransport, createDeliverer, createWebhookTransport, type Transport } from '@countersign/delivery';
 import { asOfNow, deliveryLeaf, endpointTarget, expire, fireTimer, makeDigests, recordedCards } from '@countersign/core/flow';
 import { maskText } from '@countersign/core/masking';
-import type { Announcer, ClaimedDelivery } from '@countersign/core/ports';
+import type { Announcer, ClaimedDelivery, OnCallSource } from '@countersign/core/ports';
 import { openWebhookSecrets } from '@countersign/identity';
 import type { Config, Logger, Metrics, Shutdown } from '@countersign/service';
 import type { SlackBot } from '@countersign/slack-bot';

@@ -99,6 +99,16 @@ const variables = {
   SLACK_OIDC_ISSUER: variable(z.string().refine(isSafeUrl, 'must be an https URL, or http to loopback'), 'Leave it out for Slack itself.'),
   SLACK_API_URL: variable(z.string().refine(isSafeUrl, 'must be an https URL, or http to loopback'), 'Leave it out for Slack itself.'),
   SLACK_CHANNEL: variable(text(200), 'Use the name or id of a channel.'),
+  PAGERDUTY_TOKEN: variable(text(1_000), 'Use a read-only REST API key of PagerDuty.'),
+  PAGERDUTY_API_URL: variable(
+    z.string().refine(isSafeUrl, 'must be an https URL, or http to loopback'),
+    'Leave it out for https://api.pagerduty.com; the EU has https://api.eu.pagerduty.com.',
+  ),
+  OPSGENIE_TOKEN: variable(text(1_000), 'Use the API key of an API integration of Opsgenie with read access.'),
+  OPSGENIE_API_URL: variable(
+    z.string().refine(isSafeUrl, 'must be an https URL, or http to loopback'),
+    'Leave it out for https://api.opsgenie.com; the EU has https://api.eu.opsgenie.com.',
+  ),
   MicrosoftAppType: variable(
     z.enum(['MultiTenant', 'SingleTenant', 'UserAssignedMSI'], 'must be MultiTenant, SingleTenant or UserAssignedMSI'),
     'Use the type of the bot registration.',

@@ -187,6 +187,11 @@ describe('problems', () => {
     expect(
       good({ SLACK_BOT_TOKEN: 'xoxb-1', SLACK_SIGNING_SECRET: 's', SLACK_API_URL: 'http://127.0.0.1:9/api/', SLACK_CHANNEL: '#approvals' }).slack,
     ).toMatchObject({ channel: '#approvals' });
+    const { onCall } = good({ PAGERDUTY_TOKEN: 'pd', OPSGENIE_TOKEN: 'og', OPSGENIE_API_URL: 'https://api.eu.opsgenie.com/' });
+    expect([onCall.pagerduty?.token.reveal(), onCall.pagerduty?.apiUrl]).toEqual(['pd', undefined]);
+    expect([onCall.opsgenie?.token.reveal(), onCall.opsgenie?.apiUrl]).toEqual(['og', 'https://api.eu.opsgenie.com']);
+    expect(good({}).onCall).toEqual({});
+    expect(wrong({ PAGERDUTY_TOKEN: 'pd', PAGERDUTY_API_URL: 'http://pagerduty.example' })).toEqual(['PAGERDUTY_API_URL']);
     expect(wrong({ SLACK_BOT_TOKEN: 'xoxb-1', SLACK_SIGNING_SECRET: 's', SLACK_API_URL: 'http://slack.example/api/' })).toEqual(['SLACK_API_URL']);
   });
 });

@@ -64,6 +64,11 @@ export interface Config {
     readonly apiUrl?: string;
     readonly channel?: string;
   };
+  /** Services that keep schedules of who is on call, which policy may name. */
+  readonly onCall: {
+    readonly pagerduty?: { readonly token: Secret; readonly apiUrl?: string };
+    readonly opsgenie?: { readonly token: Secret; readonly apiUrl?: string };
+  };
   readonly teams?: {
     /** Off: any loopback peer may speak for Teams; for the local playground. */
     readonly auth: 'on' | 'off';
@@ -182,6 +187,10 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, ro
       ...given('tls', tlsOf(values)),
       ...given('clientCertHeader', values.CLIENT_CERT_HEADER?.toLowerCase()),
       ...given('slack', slackOf(values)),
+      onCall: {
+        ...given('pagerduty', onCallService(values.PAGERDUTY_TOKEN, values.PAGERDUTY_API_URL)),
+        ...given('opsgenie', onCallService(values.OPSGENIE_TOKEN, values.OPSGENIE_API_URL)),
+      },
       ...given('teams', teamsOf(values)),
       ...given('mail', mailOf(values)),
       ...given('oidc', oidcOf(values)),
@@ -400,6 +409,10 @@ function slackOf(values: Partial<Variables>): Config['slack'] | undefined {
     ...given('apiUrl', values.SLACK_API_URL),
     ...given('channel', values.SLACK_CHANNEL),
   };
+}
+
+function onCallService(token: string | undefined, apiUrl: string | undefined): Config['onCall']['pagerduty'] {
+  return token === undefined ? undefined : { token: new Secret(token), ...given('apiUrl', apiUrl?.replace(/\/+$/u, '')) };
 }
 
 function teamsOf(values: Partial<Variables>): Config['teams'] | undefined {
