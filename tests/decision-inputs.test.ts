@@ -22,6 +22,13 @@ const RULES = `
       obligations: { ticket: { pattern: "CHG-[0-9]{4}" }, acknowledge: ["I have read the runbook."], must_open: true }
       delegation: { within: anyone, max_duration: 14d }
       counter: [parameters.rows]
+  - id: exports-alike
+    effect: require
+    actions: [report.export]
+    require:
+      stages:
+        - all: [{ group: data-owners, quorum: 1 }]
+      alike: { pin: [format], max_uses: 3, max_ttl: 2h }
 `;
 
 /** The quickstart's policy with a rule that demands what a press alone cannot give. */
@@ -88,6 +95,27 @@ function policyText(): string {
     await page.getByRole('button', { name: 'Approve', exact: true }).click();
     await page.getByText('You approved it.').waitFor();
     expect(await read(id)).toMatchObject({ status: 'approved', decisions: [{ ticket: 'CHG-1234', acknowledged: ['I have read the runbook.'] }] });
+  });
+
+  test('B6: others like it are approved with it: pinned as the approver says, so often, and no wider', async () => {
+    const submit = (parameters: object) =>
+      server.submit(server.quickstart().api_key, { ...EXPORT, action: 'report.export', resource: { type: 'report', id: 'churn' }, parameters });
+    const { json: asked } = await submit({ format: 'csv', rows: 10 });
+    const page = await as('alice');
+    await page.goto(asked.url);
+    await page.getByRole('button', { name: 'Approve others like it too…' }).click();
+    // What policy pins cannot be let go; the rest begins pinned.
+    expect(await page.getByLabel(/^format is as here/).isDisabled()).toBe(true);
+    expect(await page.getByLabel(/^rows is as here/).isChecked()).toBe(true);
+    await page.getByLabel(/^rows is as here/).uncheck();
+    await page.getByLabel(/^So many/).fill('2');
+    await page.getByRole('button', { name: 'Approve', exact: true }).click();
+    await page.getByText('You approved it.').waitFor();
+    expect((await submit({ format: 'pdf', rows: 11 })).json.status).toBe('pending');
+    expect((await submit({ format: 'csv', rows: 12 })).json.status).toBe('approved');
+    await page.goto(`${server.url}/control`);
+    await page.getByText('1 of 2 used').waitFor();
+    for (const status of ['approved', 'pending']) expect((await submit({ format: 'csv', rows: 13 })).json.status).toBe(status);
   });
 
   test('B5: a denial asks for a reason alone', async () => {

@@ -88,6 +88,8 @@ export const cardSchema = z
       .optional(),
     /** Whether approvers may decide in the stead of who is away. */
     stand_ins: z.literal(true).optional(),
+    /** An approver may approve others like it too, with at least these parameters as they are, within these bounds. */
+    alike: z.strictObject({ pin: z.array(z.string()), max_uses: z.int(), max_ttl_seconds: z.int() }).optional(),
     /** Paths of parameters for which other values may be proposed. */
     counter: z.array(z.string()).optional(),
     questions: z

@@ -48,7 +48,7 @@ export const api = {
   card: (id: string) => call<Card>('GET', `/v1/previews/web/${id}`),
   timeline: (id: string) => call<{ data: TimelineEvent[] }>('GET', `/v1/action-requests/${id}/events`),
   deliveries: (id: string) => call<{ data: Delivery[] }>('GET', `/v1/deliveries?action_request=${id}`),
-  decide: (card: Card, verdict: Verdict, given: Given, passkey: string | null = null) =>
+  decide: (card: Card, verdict: Verdict, given: Given, passkey: string | null = null, mail: string | null = null) =>
     call<DecisionView>('POST', `/v1/action-requests/${card.request_id}/decisions`, {
       verdict,
       request_digest: card.request_digest,
@@ -58,7 +58,9 @@ export const api = {
       ...(given.delegate_for === null ? {} : { delegate_for: given.delegate_for }),
       ...(given.break_glass ? { break_glass: true } : {}),
       ...(given.ask_again === null ? {} : { ask_again: given.ask_again }),
+      ...(given.alike === null ? {} : { alike: given.alike }),
       ...(passkey === null ? {} : { passkey }),
+      ...(mail === null ? {} : { mail }),
     }),
   opened: ({ request_id, view_digest }: Card) => call<object>('POST', `/v1/action-requests/${request_id}/opened`, { view_digest }),
   ask: (id: string, text: string) => call<object>('POST', `/v1/action-requests/${id}/questions`, { text }),

@@ -1,10 +1,11 @@
-import { useEffect, useState } from 'react';
+import { useCallback, useEffect, useState } from 'react';
 import { account } from './account-api.js';
 import { AccountPage } from './account-page.js';
 import { api, ApiError, type Me } from './api.js';
 import { ControlPage } from './control-page.js';
 import { Inbox } from './inbox.js';
 import { hasLinkToken, keepLinkToken, LinkPage } from './link-page.js';
+import { hasMailToken, keepMailToken, MailPage } from './mail-page.js';
 import { PasskeysPage } from './passkeys-page.js';
 import { RequestPage } from './request-page.js';
 import { ReviewsPage } from './reviews-page.js';
@@ -18,6 +19,7 @@ export function App() {
   const [session, setSession] = useState<Session>({ state: 'loading' });
   const [pathname, setPathname] = useState(() => {
     if (window.location.pathname === '/link') keepLinkToken();
+    if (window.location.pathname === '/m') keepMailToken();
     return window.location.pathname;
   });
 
@@ -41,13 +43,19 @@ export function App() {
     window.scrollTo(0, 0);
   };
 
+  // In the place of the link's own entry, to which the way back leads nowhere.
+  const openedMail = useCallback((request: string, mail: string) => {
+    window.history.replaceState(null, '', `/requests/${request}#mail/${mail}`);
+    setPathname(`/requests/${request}`);
+  }, []);
+
   if (pathname === '/sign-in')
     return (
       <Shell>
         <SignIn
           onDone={(me) => {
             setSession({ state: 'in', me });
-            const next = hasLinkToken() ? '/link' : '/';
+            const next = hasLinkToken() ? '/link' : hasMailToken() ? '/m' : '/';
             window.history.replaceState(null, '', next);
             setPathname(next);
           }}
@@ -91,6 +99,8 @@ export function App() {
         <AccountPage me={session.me} />
       ) : pathname === '/link' ? (
         <LinkPage go={go} />
+      ) : pathname === '/m' ? (
+        <MailPage go={go} onOpened={openedMail} />
       ) : pathname === '/stand-ins' ? (
         <StandInsPage />
       ) : pathname === '/reviews' ? (

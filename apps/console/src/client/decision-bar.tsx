@@ -1,5 +1,6 @@
 import type { AskAgain, Card, StepUpIntentView, Verdict } from '@countersign/contracts';
 import { useState } from 'react';
+import { type Alike, AlikeFields, firstAlike } from './alike-fields.js';
 
 /** What a decision comes with, besides its verdict. */
 export interface Given {
@@ -11,6 +12,8 @@ export interface Given {
   break_glass: boolean;
   /** With a denial, where it was chosen. */
   ask_again: AskAgain | null;
+  /** Others like it are approved with it; null: this one alone. */
+  alike: Alike | null;
 }
 
 /** Somebody in whose stead one may decide. */
@@ -33,7 +36,7 @@ interface Props {
   onOpen?: () => void;
 }
 
-type Asking = Verdict | 'break_glass';
+type Asking = Verdict | 'break_glass' | 'alike';
 type Demands = NonNullable<Card['demands']>;
 const NOTHING: Demands = { tickets: [], acknowledge: [], must_open: false };
 
@@ -44,6 +47,7 @@ export function DecisionBar({ card, onDecide, said = null, absent = [], groups =
   const [ticket, setTicket] = useState(said?.ticket ?? '');
   const [words, setWords] = useState<string[]>(said?.acknowledged ?? []);
   const [standIn, setStandIn] = useState(said?.delegate_for?.id ?? '');
+  const [alike, setAlike] = useState<Alike | null>(null);
   const [again, setAgain] = useState<AskAgain | ''>('');
   const [busy, setBusy] = useState(false);
 
@@ -60,6 +64,7 @@ export function DecisionBar({ card, onDecide, said = null, absent = [], groups =
       delegate_for: what === 'break_glass' || standIn === '' ? null : standIn,
       break_glass: what === 'break_glass',
       ask_again: what === 'deny' && again !== '' ? again : null,
+      alike: what === 'alike' ? alike : null,
     });
     setBusy(false);
     setAsking(null);
@@ -85,6 +90,18 @@ export function DecisionBar({ card, onDecide, said = null, absent = [], groups =
         <button type="button" className="deny" disabled={busy} onClick={() => press('deny')}>
           Deny
         </button>
+        {card.alike === undefined ? null : (
+          <button
+            type="button"
+            disabled={busy}
+            onClick={() => {
+              setAlike(firstAlike(card));
+              setAsking('alike');
+            }}
+          >
+            Approve others like it too…
+          </button>
+        )}
         {mayBreak ? (
           <button type="button" className="glass" disabled={busy} onClick={() => setAsking('break_glass')}>
             Break the glass…
@@ -93,7 +110,7 @@ export function DecisionBar({ card, onDecide, said = null, absent = [], groups =
       </div>
     );
   }
-  const required = asking === 'break_glass' || card.reason_required[asking];
+  const required = asking === 'break_glass' || card.reason_required[asking === 'alike' ? 'approve' : asking];
   const toOpen = demands.must_open && !opened;
   return (
     <form
@@ -106,6 +123,7 @@ export function DecisionBar({ card, onDecide, said = null, absent = [], groups =
       {asking === 'break_glass' ? (
         <p className="warning">In an emergency alone: it passes without the usual people, everybody is told, and somebody else reviews it.</p>
       ) : null}
+      {asking === 'alike' && alike !== null ? <AlikeFields card={card} alike={alike} onChange={setAlike} /> : null}
       {toOpen ? (
         <p>
           Policy wants you to have seen everything first.{' '}

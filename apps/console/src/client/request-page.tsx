@@ -9,6 +9,7 @@ import { Explanation } from './explanation.js';
 import { History } from './history.js';
 import { MaskedValues } from './masked-values.js';
 import { ChatPreviews } from './previews/chat-previews.js';
+import { mailIn } from './mail-page.js';
 import { signDecision } from './passkey-ceremonies.js';
 import { standIns } from './stand-ins-page.js';
 import { PressedNotice, usePressedInChat } from './step-up.js';
@@ -27,6 +28,8 @@ export function RequestPage({ id, administers, me, groups }: { id: string; admin
   const [absent, setAbsent] = useState<Absent[]>([]);
 
   const pressed = usePressedInChat(id);
+  /** The mail whose link led here. */
+  const [mail, setMail] = useState(() => mailIn(window.location.hash));
 
   const load = useCallback(async () => {
     try {
@@ -82,15 +85,21 @@ export function RequestPage({ id, administers, me, groups }: { id: string; admin
   const decide = async (verdict: Verdict, given: Given) => {
     if (card === null) return;
     const intent = pressed.state === 'mine' && pressed.intent.used_at === null ? pressed.intent.id : null;
-    const signed = async () => api.decide(card, verdict, given, await signDecision(id, verdict, intent));
+    const signed = async () => api.decide(card, verdict, given, await signDecision(id, verdict, intent), mail);
     await act(
       async () => {
         // The card says what was asked for at first; policy may ask for more by now.
         if (verdict === 'approve' && card.passkey_required === true) return signed();
         try {
-          return await api.decide(card, verdict, given);
+          return await api.decide(card, verdict, given, null, mail);
         } catch (error) {
           if (error instanceof ApiError && error.code === 'step_up_required') return signed();
+          if (mail !== null && error instanceof ApiError && (error.code === 'via_not_allowed' || error.code === 'mail_link_over')) {
+            // What is pressed from now on is pressed in the inbox: a press of its own.
+            setMail(null);
+            window.history.replaceState(null, '', window.location.pathname);
+            throw new Error(`${error.message} Nothing was decided. You are signed in: press again to decide in the inbox itself.`, { cause: error });
+          }
           throw error;
         }
       },
@@ -122,6 +131,7 @@ export function RequestPage({ id, administers, me, groups }: { id: string; admin
         </p>
       )}
       <PressedNotice pressed={pressed} />
+      {mail === null || !card.open ? null : <p className="quiet">You came from your mail, and a decision here is recorded so.</p>}
       <CardView card={card} everything={everything} onEverything={(open) => void openEverything(open)} />
       {card.hidden === null ? null : <MaskedValues request={id} />}
       {notice === null ? null : (

@@ -105,6 +105,7 @@ export function demandMembers({ request, questions, proposals, reviews }: Reques
       ? {}
       : { break_glass: { group: glass.group, quorum: glass.quorum, only: glass.only === true, ...inputsOf(glass.obligations ?? {}) } }),
     ...(requirement?.delegation === undefined ? {} : { stand_ins: true as const }),
+    ...(requirement?.alike === undefined ? {} : { alike: requirement.alike }),
     ...(requirement?.counter === undefined ? {} : { counter: requirement.counter }),
     ...(questions.length === 0
       ? {}
