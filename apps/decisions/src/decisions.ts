@@ -20,12 +20,14 @@ export interface DecisionsDeps {
   stopDelivering(): Promise<void>;
   /** Puts approved changes of the configuration into effect, and ends freezes whose time is over. */
   settleControl?(): Promise<void>;
+  /** Makes the digests of what waits that are due. */
+  makeDigests?(): Promise<unknown>;
   checkpointSigner(): Signer;
   /** The log's name in its checkpoints. */
   origin(tenant: string): string;
   /** Tells other workers of what a sweep found waiting for them. */
   announce(topic: WorkTopic): void;
-  onFault(fault: { task: 'expire' | 'timers' | 'control' | 'deliver' | 'sequence' | 'sweep'; error: unknown }): void;
+  onFault(fault: { task: 'expire' | 'timers' | 'control' | 'digests' | 'clean' | 'deliver' | 'sequence' | 'sweep'; error: unknown }): void;
   onBacklog?(backlog: Backlog): void;
 }
 
@@ -36,6 +38,8 @@ const CHECKPOINT_SPACING_MS = 200;
 const EXPIRE_BATCH = 100;
 const TIMER_BATCH = 100;
 const OVERDUE_MS = 1000;
+/** How often what nobody needs any more is looked for. */
+const CLEAN_MS = 3_600_000;
 
 /** The role that settles, expires, delivers and sequences. What it does is driven by state in the store, never by what it was told. */
 export interface Decisions {
@@ -61,11 +65,14 @@ export function createDecisions(deps: DecisionsDeps): Decisions {
   );
   const expiry = pacedLoop(expireDue, { spacingMs: 50, onFault: fault('expire') });
   const control = pacedLoop(async () => deps.settleControl?.(), { spacingMs: 100, onFault: fault('control') });
+  const digests = pacedLoop(async () => void (await deps.makeDigests?.()), { spacingMs: 1000, onFault: fault('digests') });
+  const cleaning = pacedLoop(() => deps.sweep.clean(), { spacingMs: 0, onFault: fault('clean') });
   const timers = pacedLoop(fireDue, { spacingMs: 50, onFault: fault('timers') });
   const sweeping = pacedLoop(sweepOnce, { spacingMs: 0, onFault: fault('sweep') });
   let interval: NodeJS.Timeout | null = null;
   let next: NodeJS.Timeout | null = null;
   let stopped = false;
+  let cleanedAt = Number.NEGATIVE_INFINITY;
 
   /** Starts and does not wait: the next wake-up must not wait for this one's receivers. */
   function startDelivering(): Promise<void> {
@@ -113,6 +120,11 @@ export function createDecisions(deps: DecisionsDeps): Decisions {
     const backlog = await deps.sweep.backlog();
     deps.onBacklog?.(backlog);
     control.wake();
+    digests.wake();
+    if (performance.now() - cleanedAt >= CLEAN_MS) {
+      cleanedAt = performance.now();
+      cleaning.wake();
+    }
     if (backlog.due_requests > 0) expiry.wake();
     if (backlog.due_timers > 0) timers.wake();
     if (backlog.due_deliveries > 0) deliveries.wake();
@@ -152,7 +164,7 @@ export function createDecisions(deps: DecisionsDeps): Decisions {
       await sweeping.idle();
     },
     async idle() {
-      await Promise.all([sweeping.idle(), expiry.idle(), timers.idle(), control.idle(), deliveries.idle(), sequencing.idle()]);
+      await Promise.all([sweeping.idle(), expiry.idle(), timers.idle(), control.idle(), digests.idle(), cleaning.idle(), deliveries.idle(), sequencing.idle()]);
       await Promise.all(underway);
     },
     async stop() {
@@ -160,7 +172,17 @@ export function createDecisions(deps: DecisionsDeps): Decisions {
       if (interval !== null) clearInterval(interval);
       if (next !== null) clearTimeout(next);
       await deps.stopDelivering();
-      await Promise.all([sweeping.stop(), expiry.stop(), timers.stop(), control.stop(), deliveries.stop(), sequencing.stop(), ...underway]);
+      await Promise.all([
+        sweeping.stop(),
+        expiry.stop(),
+        timers.stop(),
+        control.stop(),
+        digests.stop(),
+        cleaning.stop(),
+        deliveries.stop(),
+        sequencing.stop(),
+        ...underway,
+      ]);
     },
   };
 }

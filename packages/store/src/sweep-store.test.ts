@@ -45,6 +45,44 @@ test("the clock is the database's", async () => {
   expect(new Date(now).getTime()).toBeGreaterThanOrEqual(row?.now.getTime() ?? Number.NaN);
 });
 
+test('what people were told, opened or snoozed goes after 90 days, of settled requests alone; younger, and what a pending request needs, stays', async () => {
+  const { store, sql } = fixture;
+  const [pending, settled] = [anOpening(), anOpening()];
+  for (const opening of [pending, settled]) await store.requests.open(opening);
+  const ids = [pending.request.id, settled.request.id];
+  const rows = async () =>
+    (
+      await sql<{ row: string }>(`SELECT 'notice ' || id AS row FROM notices WHERE id LIKE 'nt_clean%' UNION ALL SELECT 'told ' || notice_id FROM told_notices
+        UNION ALL SELECT 'task ' || notice_id FROM notice_tasks WHERE notice_id LIKE 'nt_clean%' UNION ALL SELECT 'digest ' || slot FROM digests
+        UNION ALL SELECT 'opening ' || request_id FROM card_openings UNION ALL SELECT 'snooze ' || request_id FROM snoozes ORDER BY 1`)
+    ).map(({ row }) => row);
+  for (const days of [91, 89]) {
+    const ago = `now() - interval '${days} days'`;
+    await sql(
+      `INSERT INTO notices (tenant, id, kind, groups, people, channels, text, at, created_at) VALUES ('${TENANT}', 'nt_clean${days}', 'reminder', '{}', '{}', '[]', 't', ${ago}, ${ago})`,
+    );
+    await sql(`INSERT INTO notice_tasks (tenant, platform, notice_id) VALUES ('${TENANT}', 'slack', 'nt_clean${days}')`);
+    await sql(`INSERT INTO told_notices (tenant, platform, notice_id, place, key, state) VALUES ('${TENANT}', 'slack', 'nt_clean${days}', 'p', 'k', 'told')`);
+    await sql(`INSERT INTO digests (tenant, slot, recipient, made_at) VALUES ('${TENANT}', '${days}', 'x', ${ago})`);
+  }
+  for (const id of ids) {
+    await sql(
+      `INSERT INTO card_openings (tenant, request_id, person_id, view_digest, opened_at) VALUES ('${TENANT}', '${id}', '${ALICE.id}', 'd', now() - interval '91 days')`,
+    );
+    await sql(`INSERT INTO snoozes (tenant, request_id, person_id, set_at) VALUES ('${TENANT}', '${id}', '${ALICE.id}', now() - interval '91 days')`);
+  }
+  await store.requests.change(aSettling(settled.request.id, ALICE));
+  await store.sweep.clean();
+  expect(await rows()).toEqual([
+    'digest 89',
+    'notice nt_clean89',
+    `opening ${pending.request.id}`,
+    `snooze ${pending.request.id}`,
+    'task nt_clean89',
+    'told nt_clean89',
+  ]);
+});
+
 test('a million settled requests cost the sweeps nothing: every sweep reads indexes of live rows alone', async () => {
   // With sequential scans forbidden, a plan that still has one has no index that fits.
   const statements = [

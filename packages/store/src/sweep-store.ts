@@ -11,6 +11,32 @@ interface BacklogRow {
   next_due_at: Date | null;
 }
 
+/** For so long people may look something up that they were told. */
+const KEPT_DAYS = 90;
+/** So many rows are removed by one statement, so that none holds up others. */
+const BATCH = 1000;
+
+const OLD = (column: string): string => `${column} < now() - make_interval(days => $1)`;
+const SETTLED = (row: string): string =>
+  `EXISTS (SELECT FROM action_requests r WHERE r.tenant = ${row}.tenant AND r.id = ${row}.request_id AND r.status <> 'pending')`;
+const removing = (table: string, condition: string): string =>
+  `WITH gone AS (DELETE FROM ${table} WHERE ctid = ANY (ARRAY(SELECT x.ctid FROM ${table} x WHERE ${condition} LIMIT $2)) RETURNING 1)
+    SELECT count(*)::int AS removed FROM gone`;
+
+const CLEANING = [
+  {
+    name: 'clean-notices',
+    text: `WITH old AS (SELECT n.tenant, n.id FROM notices n WHERE ${OLD('n.created_at')} LIMIT $2),
+      tasks AS (DELETE FROM notice_tasks t USING old WHERE t.tenant = old.tenant AND t.notice_id = old.id),
+      told AS (DELETE FROM told_notices t USING old WHERE t.tenant = old.tenant AND t.notice_id = old.id),
+      gone AS (DELETE FROM notices n USING old WHERE n.tenant = old.tenant AND n.id = old.id RETURNING 1)
+      SELECT count(*)::int AS removed FROM gone`,
+  },
+  { name: 'clean-digests', text: removing('digests', OLD('x.made_at')) },
+  { name: 'clean-openings', text: removing('card_openings', `${OLD('x.opened_at')} AND ${SETTLED('x')}`) },
+  { name: 'clean-snoozes', text: removing('snoozes', `${OLD('x.set_at')} AND ${SETTLED('x')}`) },
+];
+
 /** What waits, from the partial indexes of live rows alone. */
 export function sweepStore(database: Database): SweepStore {
   return {
@@ -35,6 +61,14 @@ export function sweepStore(database: Database): SweepStore {
         due_cards: row?.due_cards ?? {},
         next_due_at: instantOrNull(row?.next_due_at ?? null),
       };
+    },
+    clean: async () => {
+      for (const { name, text } of CLEANING) {
+        for (let removed = BATCH; removed === BATCH;) {
+          const [row] = await database.run<{ removed: number }>({ name, text, values: [KEPT_DAYS, BATCH] });
+          removed = row?.removed ?? 0;
+        }
+      }
     },
     now: async () =>
       instant((await database.run<{ now: Date }>({ name: 'now', text: 'SELECT clock_timestamp() AS now', values: [] }))[0]?.now ?? new Date(Number.NaN)),

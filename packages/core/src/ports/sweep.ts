@@ -14,6 +14,11 @@ export interface Backlog {
 
 export interface SweepStore {
   backlog(): Promise<Backlog>;
+  /**
+   * Removes what nobody needs any more: notices and where they were told, digests, and what people opened or snoozed of settled requests, each
+   * 90 days old. The ledger keeps what happened.
+   */
+  clean(): Promise<void>;
   /** The database's clock. */
   now(): Promise<string>;
 }
