@@ -1,5 +1,5 @@
-import { type CardAction, cardActions, cut } from '@countersign/chat';
-import type { Card } from '@countersign/contracts';
+import { actionsOf, type CardAction, cardActions, cut } from '@countersign/chat';
+import type { Card, JsonObject } from '@countersign/contracts';
 import type { types } from '@slack/bolt';
 import { type Block } from './rich-text.js';
 
@@ -22,7 +22,10 @@ export interface ButtonValue {
   subject?: string;
 }
 
-/** The buttons under a card. They carry the request and its digest alone: what was shown is what is decided. */
+/**
+ * The buttons under a card. They carry the request and its digest alone: what was shown is what is decided. Rarer actions stand in a menu that
+ * opens anew each time (a select menu would not send the same choice a second time).
+ */
 export function buttonsOf(card: Card): Block[] {
   const value = { request_id: card.request_id, request_digest: card.request_digest };
   const decide = card.open
@@ -36,7 +39,46 @@ export function buttonsOf(card: Card): Block[] {
         button('Deny', card.reason_required.deny ? ACTIONS.denyWithReason : ACTIONS.deny, value, 'danger'),
       ]
     : [];
-  return rowsOf([...decide, button('Show everything', ACTIONS.everything, value), linkTo('Open in browser', card.url)]);
+  const offers = actionsOf(card);
+  const menu = offers.filter(({ action, subject }) => IN_MENU.has(action) && subject === undefined).slice(0, MOST_IN_MENU);
+  const beside = offers.filter((offer) => !menu.includes(offer)).slice(0, MOST_BESIDE);
+  const more: types.Overflow[] =
+    menu.length === 0
+      ? []
+      : [
+          {
+            type: 'overflow',
+            action_id: MORE_ACTION,
+            options: menu.map(({ label, action }) => ({ text: { type: 'plain_text', text: labelOf(label), emoji: false }, value: actOf(action) })),
+          },
+        ];
+  return [
+    {
+      type: 'actions',
+      block_id: blockOf(value),
+      elements: [
+        ...decide,
+        button('Show everything', ACTIONS.everything, value),
+        linkTo('Open in browser', card.url),
+        ...beside.map(({ label, action, subject }, nth) => button(label, actOf(action, nth), { ...value, ...(subject === undefined ? {} : { subject }) })),
+        ...more,
+      ],
+    },
+  ];
+}
+
+/** The menu at the end of a card's buttons. Slack takes five options in it. */
+export const MORE_ACTION = 'countersign_more';
+const MOST_IN_MENU = 5;
+const MOST_BESIDE = 6;
+const IN_MENU: ReadonlySet<CardAction> = new Set(['counter', 'reveal', 'snooze', 'delegate', 'not_me']);
+
+/** An option's value may have 150 characters: the block says which request it is about. */
+const blockOf = ({ request_id, request_digest }: ButtonValue): string => `countersign|${request_id}|${request_digest}`;
+
+export function requestOfBlock(blockId: string): JsonObject | null {
+  const [ours, request_id, request_digest] = blockId.split('|');
+  return ours === 'countersign' && request_id !== undefined && request_digest !== undefined ? { request_id, request_digest } : null;
 }
 
 /** Whether an approval takes something that a modal asks for. */

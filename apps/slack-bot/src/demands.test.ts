@@ -35,10 +35,12 @@ const told = (user: string, count: number) =>
 /** Opens the modal of Approve, fills it in and sends it. */
 async function approve(user: string, values: Record<string, string>): Promise<void> {
   await press(user, ACTIONS.approveWithMore);
-  await slack.wire.until(() => slack.views(user).some(({ blocks }) => blocks.some(({ type }) => type === 'input')), 'the form');
+  await made.form(user);
   await slack.client.submit({ user, values, force: true });
 }
-const CONFIRMED = { 'words_0/words': digestOf(DEMANDED_WORDS) };
+/** The box's name is that of its text: what policy says otherwise by then is not confirmed. */
+const boxOf = (text: string) => `acknowledge_${digestOf(text).slice('sha256:'.length, 'sha256:'.length + 32)}`;
+const CONFIRMED = { [boxOf(DEMANDED_WORDS)]: 'yes' };
 const opened = async () => (await world.store.requests.timeline(world.tenant, id)).some(({ event }) => event === 'card.opened');
 const decisions = async () => (await world.state(id)).decisions;
 
@@ -59,7 +61,7 @@ test('B5: what is missing is refused in private, with the way to the page; nothi
   await approve('U0ALICE', { ticket: 'CHG-0007' });
   expect(await told('U0ALICE', 2)).toContain('word for word');
   // Whoever forges the form's value confirms nothing.
-  await approve('U0ALICE', { ticket: 'CHG-0007', 'words_0/words': DEMANDED_WORDS });
+  await approve('U0ALICE', { ticket: 'CHG-0007', [boxOf(DEMANDED_WORDS)]: 'no' });
   expect(await told('U0ALICE', 3)).toContain('word for word');
   await approve('U0ALICE', { ticket: 'CHG-0007', ...CONFIRMED });
   expect(await told('U0ALICE', 4)).toContain('seen everything first');
@@ -72,7 +74,7 @@ test('B5: a plain press of Approve, forged onto the card, decides nothing either
   await slack.client.press({ user: 'U0ALICE', channel: 'approvals', ts, actionId: ACTIONS.approve, value: JSON.stringify({ request_id: id, request_digest }) });
   expect(await told('U0ALICE', 1)).toContain('Policy asks for a ticket');
   await press('U0BOB', ACTIONS.deny);
-  await slack.wire.until(() => slack.views('U0BOB').length > 0, 'the form');
+  await made.form('U0BOB');
   await slack.client.submit({ user: 'U0BOB', values: { reason: 'no' } });
   expect(await told('U0BOB', 1)).toContain('You denied it');
 });

@@ -1,30 +1,36 @@
-import { FAULT_TEXT, handlePress, noteOpened, type PressAnswer, type PressDeps, STEP_UP_BUTTON } from '@countersign/chat';
-import type { Card, Verdict } from '@countersign/contracts';
-import { type CardOptions, cardOf } from '@countersign/core/card';
-import type { CardStore, Clock, RequestStore } from '@countersign/core/ports';
-import type { App, BlockButtonAction, ViewSubmitAction } from '@slack/bolt';
 import {
-  demandsModal,
-  everythingModal,
-  givenIn,
-  isLastPage,
-  messageModal,
-  MODALS,
-  PAGE_ACTION,
-  readObject,
-  REASON_FIELD,
-  reasonModal,
-  type ReasonContext,
-  waitingModal,
-} from './modals.js';
+  type ActionAnswer,
+  type ActionPress,
+  type CardAction,
+  cardActions,
+  type ChatActions,
+  FAULT_TEXT,
+  type FormValues,
+  handlePress,
+  noteOpened,
+  personOf,
+  type PressAnswer,
+  type PressDeps,
+  STEP_UP_BUTTON,
+} from '@countersign/chat';
+import type { JsonObject } from '@countersign/contracts';
+import { type CardOptions, cardOf } from '@countersign/core/card';
+import { personMayRead } from '@countersign/core/decision';
+import type { CardStore, Clock, RequestStore } from '@countersign/core/ports';
+import type { App, BlockAction, BlockButtonAction, BlockOverflowAction, types, ViewSubmitAction } from '@slack/bolt';
+import { ACT_ACTION, actionNamed, ACTIONS, MORE_ACTION, requestOfBlock } from './buttons.js';
+import { emptyIn, FORM_MODAL, formModal, formValues, hasLongChoices, withLongChoices } from './forms.js';
+import { everythingModal, isLastPage, PAGE_ACTION, saidModal, waitingModal } from './modals.js';
 import { refOf } from './platform.js';
-import { linkButton, privateWords } from './private-words.js';
-import { ACTIONS } from './buttons.js';
+import { instantOf, type Pressed, pressedIn, pressedOf, type Presser, presserOf, readObject, remembered, type Where } from './pressed.js';
+import { box, line, richText, run } from './rich-text.js';
 import { type SlackCalls, slackError } from './slack-calls.js';
+import type { Said, Tell } from './tell.js';
 import type { SlackWorkspace } from './workspace.js';
 
 export interface InteractionDeps {
   press: PressDeps;
+  actions: ChatActions;
   cards: Pick<CardStore, 'postedByRef'>;
   requests: Pick<RequestStore, 'state'>;
   tenant: string;
@@ -32,113 +38,109 @@ export interface InteractionDeps {
   call: SlackCalls;
   workspace: SlackWorkspace;
   clock: Clock;
+  tell: Tell;
   /** Asks for the cards to be brought up to date; does not wait. */
   refresh(): void;
+  /** Something changed for this person: their App Home, where they look at it, is drawn anew; does not wait. */
+  changedFor?(presser: Presser): void;
+  /** How long a press may take until its person is told that it is worked on, in milliseconds. */
+  workingAfterMs: number;
   log: { warn(fields: object, message: string): void; error(fields: object, message: string): void };
 }
 
-/** A button of ours, as it was pressed. */
-interface Pressed {
-  request_id: string;
-  request_digest: string;
-  channel: string;
-  ts: string;
+/** Where an answer goes: into a modal that is open, or to be opened, for the person. */
+type Stage = { trigger: string } | { view: string };
+
+/** What other entrances (App Home, shortcuts, commands) need of it. */
+export interface Interactions {
+  /** Shows all of a request in a modal. Without a card that vouches for it, to whom may read it. */
+  showRequest(stage: Stage, presser: Presser, which: { request_id: string; page: number; decide: boolean; vouched: boolean }): Promise<void>;
 }
 
-/** A person at Slack, as the payload that Slack signed names them. */
-interface Presser {
-  user: string;
-  teamId: string | null;
-  enterpriseId: string | null;
-}
+/** Said where a press takes its time. */
+const WORKING = 'We are on it. Nothing is decided until it is said here.';
+const FOREIGN = 'This button does not belong to this card.';
+const UNREADABLE = 'There is no such request, or it is not for you to see.';
 
 /**
  * What Slack's people do, in three seconds each: acknowledged first, modals opened before any other work, and then the same
- * road as on every platform. Words for one person go by ephemeral message, never into the channel.
+ * road as on every platform. Words for one person go by ephemeral message or into their modal, never into the channel.
  */
-export function listen(app: App, deps: InteractionDeps): void {
-  const button = (action_id: string) => ({ type: 'block_actions', action_id }) as const;
+export function listen(app: App, deps: InteractionDeps): Interactions {
+  const block = (action_id: string | RegExp) => ({ type: 'block_actions', action_id }) as const;
 
-  app.action<BlockButtonAction>(button(ACTIONS.approve), async ({ ack, body, action }) => {
+  app.action<BlockButtonAction>(block(ACTIONS.approve), async ({ ack, body, action }) => {
     await ack();
-    const pressed = pressedOf(body, action);
-    if (pressed !== null) await decide(pressed, 'approve', null, presserOf(body), instantOf(action.action_ts) ?? deps.clock.now());
+    const pressed = pressedOf(body, readObject(action.value));
+    if (pressed !== null) await approve(pressed, presserOf(body), instantOf(action.action_ts) ?? deps.clock.now());
   });
 
-  const asking: [string, Verdict, boolean][] = [
-    [ACTIONS.approveWithReason, 'approve', true],
-    [ACTIONS.deny, 'deny', false],
-    [ACTIONS.denyWithReason, 'deny', true],
+  const asking: [string, CardAction][] = [
+    [ACTIONS.approveWithReason, 'approve'],
+    [ACTIONS.approveWithMore, 'approve'],
+    [ACTIONS.deny, 'deny'],
+    [ACTIONS.denyWithReason, 'deny'],
   ];
-  for (const [action_id, verdict, required] of asking) {
-    app.action<BlockButtonAction>(button(action_id), async ({ ack, body, action }) => {
+  for (const [action_id, name] of asking) {
+    app.action<BlockButtonAction>(block(action_id), async ({ ack, body, action }) => {
       await ack();
-      const pressed = pressedOf(body, action);
-      if (pressed === null) return;
-      const context: ReasonContext = { ...pressed, verdict };
-      await guarded(pressed.channel, body.user.id, () =>
-        deps.call((client) => client.views.open({ trigger_id: body.trigger_id, view: reasonModal(context, required) })),
-      );
+      await act(name, pressedOf(body, readObject(action.value)), body, action.action_ts);
     });
   }
 
-  app.action<BlockButtonAction>(button(ACTIONS.approveWithMore), async ({ ack, body, action }) => {
+  app.action<BlockButtonAction>(block(ACT_ACTION), async ({ ack, body, action }) => {
     await ack();
-    const pressed = pressedOf(body, action);
+    const name = actionNamed(action.action_id);
+    if (name !== null) await act(name, pressedOf(body, readObject(action.value)), body, action.action_ts);
+  });
+
+  app.action<BlockOverflowAction>(block(MORE_ACTION), async ({ ack, body, action }) => {
+    await ack();
+    const name = actionNamed(action.selected_option.value ?? '');
+    if (name !== null) await act(name, pressedOf(body, requestOfBlock(action.block_id)), body, action.action_ts);
+  });
+
+  app.view<ViewSubmitAction>(FORM_MODAL, async ({ ack, body, view }) => {
+    const empty = emptyIn(view);
+    if (empty !== null) {
+      await ack({ response_action: 'errors', errors: empty });
+      return;
+    }
+    await ack({ response_action: 'clear' });
+    const metadata = readObject(view.private_metadata);
+    const pressed = pressedIn(metadata);
+    const name = cardActions.find((one) => one === metadata?.['action']);
+    if (pressed === null || name === undefined) return;
+    const presser = presserOf(body);
+    await guarded(pressed.where, presser.user, () => submit(name, pressed, presser, formValues(view.state.values)));
+  });
+
+  app.action<BlockButtonAction>(block(ACTIONS.everything), async ({ ack, body, action }) => {
+    await ack();
+    const pressed = pressedOf(body, readObject(action.value));
     if (pressed === null) return;
-    await guarded(pressed.channel, body.user.id, async () => {
-      const opened = await deps.call((client) => client.views.open({ trigger_id: body.trigger_id, view: waitingModal() }));
-      const card = await cardOn(pressed);
-      const view = card === null ? messageModal('This button does not belong to this card.') : demandsModal({ ...pressed, verdict: 'approve' }, card);
-      await deps.call((client) => client.views.update({ view_id: opened.view?.id ?? '', view }));
+    const { request_id, where } = pressed;
+    await onStage({ trigger: body.trigger_id }, where, body.user.id, async (view) => {
+      const posted = where === null ? null : await deps.cards.postedByRef('slack', refOf(where.channel, where.ts));
+      const ours = posted !== null && posted.tenant === deps.tenant && posted.request_id === request_id;
+      return ours ? page(view, presserOf(body), { request_id, page: 0, decide: false, vouched: true }) : { text: FOREIGN };
     });
   });
 
-  app.view<ViewSubmitAction>(MODALS.demands, async ({ ack, body, view }) => {
-    await ack();
-    const context = readObject(view.private_metadata);
-    const pressed = context === null ? null : pressedIn(context);
-    if (pressed === null) return;
-    await guarded(pressed.channel, body.user.id, async () => {
-      const card = await cardOn(pressed);
-      const { reason, ...given } = card === null ? { reason: null } : givenIn(view.state.values, card);
-      await decide(pressed, 'approve', reason, presserOf(body), deps.clock.now(), given);
-    });
-  });
-
-  app.view<ViewSubmitAction>(MODALS.reason, async ({ ack, body, view }) => {
-    await ack();
-    const context = readObject(view.private_metadata);
-    const pressed = context === null ? null : pressedIn(context);
-    const verdict = context?.['verdict'];
-    if (pressed === null || (verdict !== 'approve' && verdict !== 'deny')) return;
-    const reason = view.state.values[REASON_FIELD.block]?.[REASON_FIELD.action]?.value ?? null;
-    await decide(pressed, verdict, reason, presserOf(body), deps.clock.now());
-  });
-
-  app.action<BlockButtonAction>(button(ACTIONS.everything), async ({ ack, body, action }) => {
-    await ack();
-    const pressed = pressedOf(body, action);
-    if (pressed === null) return;
-    await guarded(pressed.channel, body.user.id, async () => {
-      const opened = await deps.call((client) => client.views.open({ trigger_id: body.trigger_id, view: waitingModal() }));
-      const posted = await deps.cards.postedByRef('slack', refOf(pressed.channel, pressed.ts));
-      const ours = posted !== null && posted.tenant === deps.tenant && posted.request_id === pressed.request_id;
-      await showPage(opened.view?.id, ours ? pressed.request_id : null, 0, presserOf(body));
-    });
-  });
-
-  app.action<BlockButtonAction>({ type: 'block_actions', action_id: PAGE_ACTION }, async ({ ack, body, action }) => {
+  app.action<BlockButtonAction>(block(PAGE_ACTION), async ({ ack, body, action }) => {
     await ack();
     const value = readObject(action.value);
-    const viewId = body.view?.id;
-    if (typeof value?.['request_id'] !== 'string' || typeof value['page'] !== 'number') return;
-    const { request_id, page } = value;
-    await guarded(null, body.user.id, () => showPage(viewId, request_id, page, presserOf(body)));
+    const view = body.view?.id;
+    if (view === undefined || typeof value?.['request_id'] !== 'string' || typeof value['page'] !== 'number') return;
+    const { request_id, page: to, decide } = value;
+    await guarded(null, body.user.id, async () => {
+      const said = await page(view, presserOf(body), { request_id, page: to, decide: decide === true, vouched: true });
+      if (said !== null) await show(view, saidModal(said.text, said.link));
+    });
   });
 
   // A button with an address opens it in the person's browser; Slack wants to be told that we heard.
-  app.action(ACTIONS.open, async ({ ack }) => {
+  app.action(new RegExp(`^${ACTIONS.open}(?:_\\d+)?$`), async ({ ack }) => {
     await ack();
   });
 
@@ -146,109 +148,154 @@ export function listen(app: App, deps: InteractionDeps): void {
     deps.workspace.forget(event.user.id);
   });
 
-  async function decide(
-    pressed: Pressed,
-    verdict: Verdict,
-    reason: string | null,
-    presser: Presser,
-    at: string,
-    given: { ticket?: string; acknowledged?: string[] } = {},
-  ): Promise<void> {
-    await guarded(pressed.channel, presser.user, async () => {
+  /** One press decides. */
+  async function approve(pressed: Pressed, presser: Presser, at: string): Promise<void> {
+    const { where, request_id, request_digest } = pressed;
+    if (where === null) return;
+    await guarded(where, presser.user, async () => {
       const account = await deps.workspace.account(presser.user, presser);
-      const answer = await handlePress(deps.press, {
-        ref: refOf(pressed.channel, pressed.ts),
-        request_id: pressed.request_id,
-        request_digest: pressed.request_digest,
-        verdict,
-        reason,
-        ...given,
-        account,
-        at,
-      });
+      const ref = refOf(where.channel, where.ts);
+      const answer = await handlePress(deps.press, { ref, request_id, request_digest, verdict: 'approve', reason: null, account, at });
       // The worker alone writes cards: a second writer could put an older state over a newer one.
-      if (answer.card !== null) deps.refresh();
-      await tell(pressed.channel, presser.user, answer.text, buttonOf(answer));
+      if (answer.card !== null) changed(presser);
+      await deps.tell(where, presser.user, { text: answer.text, link: linkOf(answer) });
     });
   }
 
-  async function showPage(viewId: string | undefined, requestId: string | null, page: number, presser: Presser): Promise<void> {
-    if (viewId === undefined) return;
-    const state = requestId === null ? null : await deps.requests.state(deps.tenant, requestId);
-    const card = state === null ? null : cardOf(state, deps.card);
-    const view = card === null ? messageModal('This button does not belong to this card.') : everythingModal(card, page);
-    await deps.call((client) => client.views.update({ view_id: viewId, view }));
-    if (card !== null && card.demands?.must_open === true && isLastPage(card, page))
-      await noteOpened(deps.press, await deps.workspace.account(presser.user, presser), card);
+  /** An action's button: its form in a modal, or what came of it. */
+  async function act(action: CardAction, pressed: Pressed | null, body: BlockAction, ts: string): Promise<void> {
+    if (pressed === null) return;
+    const presser = presserOf(body);
+    const inView = body.view?.type === 'modal' ? body.view.id : undefined;
+    const stage: Stage = inView === undefined ? { trigger: body.trigger_id } : { view: inView };
+    await onStage(stage, pressed.where, presser.user, async (view) => {
+      const answer = await deps.actions.open(action, await pressOf(pressed, presser, instantOf(ts) ?? deps.clock.now()));
+      if (answer.kind !== 'form') return saidOf(answer, presser);
+      const metadata = JSON.stringify({ action, ...remembered({ ...pressed, subject: answer.form.subject ?? pressed.subject }) });
+      await show(view, formModal(answer.form, metadata));
+      return null;
+    });
   }
 
-  /** The card that a button stands on, as it is now; null where the button is not its own. */
-  async function cardOn({ channel, ts, request_id }: Pressed): Promise<Card | null> {
-    const posted = await deps.cards.postedByRef('slack', refOf(channel, ts));
-    if (posted === null || posted.tenant !== deps.tenant || posted.request_id !== request_id) return null;
-    const state = await deps.requests.state(deps.tenant, request_id);
-    return state === null ? null : cardOf(state, deps.card);
+  async function submit(action: CardAction, pressed: Pressed, presser: Presser, entered: FormValues): Promise<void> {
+    const press = await pressOf(pressed, presser, deps.clock.now());
+    const answer = await submitted(action, press, entered);
+    const said = answer.kind === 'form' ? { text: 'Nothing was done yet: press the button again, there is more to say.' } : saidOf(answer, presser);
+    await deps.tell(pressed.where, presser.user, { ...said, ...(answer.kind === 'done' ? {} : { more: written(entered) }) });
   }
 
-  /** Runs what an interaction asks for; a fault is told to the presser, and decides nothing. */
-  async function guarded(channel: string | null, user: string, work: () => Promise<unknown>): Promise<void> {
+  async function submitted(action: CardAction, press: ActionPress, entered: FormValues): Promise<ActionAnswer> {
+    if (!hasLongChoices(entered)) return deps.actions.submit(action, press, entered);
+    const asked = await deps.actions.open(action, press);
+    if (asked.kind !== 'form') return asked;
+    const values = withLongChoices(entered, asked.form);
+    if (values === null)
+      return { kind: 'refused', code: 'form_incomplete', text: 'Nothing was done: what you chose is no choice any more. Press the button again.' };
+    return deps.actions.submit(action, press, values);
+  }
+
+  async function pressOf({ request_id, request_digest, subject, where }: Pressed, presser: Presser, at: string): Promise<ActionPress> {
+    const account = await deps.workspace.account(presser.user, presser);
+    return { ref: await refFor(where), request_id, request_digest, subject, account, at };
+  }
+
+  /**
+   * The message that vouches for a button. A message of the app that is no card (a reminder, a question) names its request by id: there each acts
+   * on what they may see themselves. A message of somebody else vouches for nothing, and its reference leads nowhere.
+   */
+  async function refFor(where: Where | null): Promise<JsonObject | null> {
+    if (where === null) return null;
+    const ref = refOf(where.channel, where.ts);
+    return where.own && (await deps.cards.postedByRef('slack', ref)) === null ? null : ref;
+  }
+
+  function saidOf(answer: Exclude<ActionAnswer, { kind: 'form' }>, presser: Presser): Said {
+    // What was refused may have been refused for a card that is out of date.
+    changed(presser);
+    return { text: answer.text, link: answer.kind === 'refused' ? answer.link : undefined };
+  }
+
+  function changed(presser: Presser): void {
+    deps.refresh();
+    deps.changedFor?.(presser);
+  }
+
+  /** Draws one page of all of a request; words where it cannot be shown. */
+  async function page(view: string, presser: Presser, which: { request_id: string; page: number; decide: boolean; vouched: boolean }): Promise<Said | null> {
+    const state = await deps.requests.state(deps.tenant, which.request_id);
+    const account = await deps.workspace.account(presser.user, presser);
+    if (!which.vouched) {
+      const found = await personOf(deps.press, { tenant: deps.tenant, platform: 'slack', mode: deps.press.linkMode }, account);
+      if (found.kind === 'refused') return found;
+      if (state === null || !personMayRead(found.person, state)) return { text: UNREADABLE };
+    }
+    if (state === null) return { text: UNREADABLE };
+    const card = cardOf(state, deps.card);
+    await show(view, everythingModal(card, which.page, which.decide));
+    if (card.demands?.must_open === true && isLastPage(card, which.page)) await noteOpened(deps.press, account, card);
+    return null;
+  }
+
+  async function show(view_id: string, view: types.ModalView): Promise<void> {
+    await deps.call((client) => client.views.update({ view_id, view }));
+  }
+
+  /** Runs what needs a modal: it opens before any other work. Words that `work` gives go into it, or to the person where it was closed meanwhile. */
+  async function onStage(stage: Stage, where: Where | null, user: string, work: (view: string) => Promise<Said | null>): Promise<void> {
+    await guarded(where, user, async () => {
+      const view = await openedOn(stage);
+      let said: Said | null;
+      try {
+        said = await work(view);
+      } catch (error) {
+        if (slackError(error) === 'not_found') return;
+        deps.log.error({ err: error, user }, 'an interaction failed');
+        said = { text: FAULT_TEXT };
+      }
+      if (said === null) return;
+      try {
+        await show(view, saidModal(said.text, said.link));
+      } catch {
+        await deps.tell(where, user, said);
+      }
+    });
+  }
+
+  async function openedOn(stage: Stage): Promise<string> {
+    if ('view' in stage) {
+      await show(stage.view, waitingModal());
+      return stage.view;
+    }
+    const opened = await deps.call((client) => client.views.open({ trigger_id: stage.trigger, view: waitingModal() }));
+    return opened.view?.id ?? '';
+  }
+
+  /** Runs what an interaction asks for; a fault is told to the presser, and decides nothing. What takes long is said to take long. */
+  async function guarded(where: Where | null, user: string, work: () => Promise<unknown>): Promise<void> {
+    const timer = Number.isFinite(deps.workingAfterMs) ? setTimeout(() => void deps.tell(where, user, { text: WORKING }), deps.workingAfterMs) : undefined;
     try {
       await work();
     } catch (error) {
       deps.log.error({ err: error, user }, 'an interaction failed');
-      await tell(channel, user, FAULT_TEXT);
+      await deps.tell(where, user, { text: FAULT_TEXT });
+    } finally {
+      clearTimeout(timer);
     }
   }
 
-  /** Words for one person. Where the bot is no member of the channel it cannot whisper there, and writes to the person instead. */
-  async function tell(channel: string | null, user: string, text: string, button: { label: string; url: string } | null = null): Promise<void> {
-    const said = privateWords(text, button === null ? [] : [linkButton(button.label, button.url)]);
-    try {
-      if (channel === null) await direct();
-      else await deps.call((client) => client.chat.postEphemeral({ channel, user, ...said }));
-    } catch (error) {
-      const word = slackError(error);
-      const elsewhere = channel !== null && (word === 'not_in_channel' || word === 'user_not_in_channel' || word === 'channel_not_found');
-      await (elsewhere ? direct() : Promise.reject(error)).catch((cause: unknown) => {
-        deps.log.warn({ err: cause, user }, 'a person could not be told');
-      });
-    }
-
-    async function direct(): Promise<void> {
-      const { channel: conversation } = await deps.call((client) => client.conversations.open({ users: user }));
-      await deps.call((client) => client.chat.postMessage({ channel: conversation?.id ?? '', ...said, unfurl_links: false }));
-    }
-  }
+  return {
+    showRequest: (stage, presser, which) => onStage(stage, null, presser.user, (view) => page(view, presser, which)),
+  };
 }
 
 /** What leads from a private word to the browser. */
-function buttonOf(answer: PressAnswer): { label: string; url: string } | null {
+function linkOf(answer: PressAnswer): { label: string; url: string } | undefined {
   if (answer.kind === 'step_up') return { label: STEP_UP_BUTTON, url: answer.url };
-  return answer.kind === 'refused' ? (answer.link ?? null) : null;
+  return answer.kind === 'refused' ? answer.link : undefined;
 }
 
-function pressedOf(body: BlockButtonAction, action: BlockButtonAction['actions'][number]): Pressed | null {
-  const value = readObject(action.value);
-  const { channel_id: channel, message_ts: ts } = body.container;
-  return value === null ? null : pressedIn({ ...value, channel, ts });
-}
-
-function pressedIn(value: Readonly<Record<string, unknown>>): Pressed | null {
-  const { request_id, request_digest, channel, ts } = value;
-  return typeof request_id === 'string' && typeof request_digest === 'string' && typeof channel === 'string' && typeof ts === 'string'
-    ? { request_id, request_digest, channel, ts }
-    : null;
-}
-
-/** Both the workspace of the payload and the one of its user must be ours: of two that differ, the foreign one counts. */
-function presserOf(body: BlockButtonAction | ViewSubmitAction): Presser {
-  const enterpriseId = body.enterprise?.id ?? body.team?.enterprise_id ?? null;
-  const teams = [body.team?.id, body.user.team_id].filter((team) => team !== undefined && team !== null);
-  return { user: body.user.id, teamId: new Set(teams).size === 1 ? (teams[0] ?? null) : null, enterpriseId };
-}
-
-/** An action's time stamp, `seconds.micros`, as an instant. */
-function instantOf(ts: string | undefined): string | null {
-  const ms = Number(ts) * 1_000;
-  return Number.isFinite(ms) && ms > 0 && ms < 253_402_300_800_000 ? new Date(ms).toISOString() : null;
+/** What the person wrote in a form that was refused: theirs to copy into the next. */
+function written(values: FormValues): types.KnownBlock[] {
+  const texts = Object.values(values).filter((value) => typeof value === 'string' && value !== 'yes' && !value.startsWith('#sha256:'));
+  return texts.length === 0 ? [] : [richText(line(run('What you wrote, to copy:')), ...texts.map((text) => box(String(text))))];
 }

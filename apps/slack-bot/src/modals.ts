@@ -1,118 +1,45 @@
 import { count, cut, wholeText } from '@countersign/chat';
-import type { Card, JsonObject, Verdict } from '@countersign/contracts';
-import { digestOf } from '@countersign/core/request';
+import type { Card } from '@countersign/contracts';
 import type { types } from '@slack/bolt';
+import { actOf, button, linkTo } from './buttons.js';
+import { linkButton, wordBlocks } from './private-words.js';
 import { box, line, richText, run } from './rich-text.js';
 
-/** The modals' names in Slack's payloads, and of the buttons and fields in them. */
-export const MODALS = { reason: 'countersign_reason', demands: 'countersign_demands', everything: 'countersign_everything_view' } as const;
+/** The modals' names in Slack's payloads, and of the buttons in them. */
+export const MODALS = { waiting: 'countersign_waiting_view', said: 'countersign_said_view', everything: 'countersign_everything_view' } as const;
 export const PAGE_ACTION = /^countersign_page_/;
-export const REASON_FIELD = { block: 'reason', action: 'reason' } as const;
-const TICKET_FIELD = { block: 'ticket', action: 'ticket' } as const;
-const WORDS_ACTION = 'words';
 
-/** What a modal remembers between its opening and its submission; Slack keeps it and hands it back. */
-export interface ReasonContext {
-  request_id: string;
-  request_digest: string;
-  verdict: Verdict;
-  channel: string;
-  ts: string;
-}
-
-/** Asks for a reason, then decides. */
-export function reasonModal(context: ReasonContext, required: boolean): types.ModalView {
-  const verb = context.verdict === 'approve' ? 'Approve' : 'Deny';
-  return {
-    type: 'modal',
-    callback_id: MODALS.reason,
-    private_metadata: JSON.stringify(context),
-    title: { type: 'plain_text', text: `${verb} the request`, emoji: false },
-    submit: { type: 'plain_text', text: verb, emoji: false },
-    close: { type: 'plain_text', text: 'Back', emoji: false },
-    blocks: [
-      {
-        type: 'input',
-        block_id: REASON_FIELD.block,
-        optional: !required,
-        label: { type: 'plain_text', text: 'Reason', emoji: false },
-        hint: { type: 'plain_text', text: 'The caller is told, and it is recorded.', emoji: false },
-        element: { type: 'plain_text_input', action_id: REASON_FIELD.action, multiline: true, max_length: 2_000 },
-      },
-    ],
-  };
-}
-
-/** Asks for what an approval takes besides: a ticket, words to confirm, a reason where policy wants one. */
-export function demandsModal(context: ReasonContext, card: Card): types.ModalView {
-  const { tickets = [], acknowledge = [] } = card.demands ?? {};
-  const asked = reasonModal(context, card.reason_required.approve);
-  const ticket: types.KnownBlock[] =
-    tickets.length === 0
-      ? []
-      : [
-          {
-            type: 'input',
-            block_id: TICKET_FIELD.block,
-            label: { type: 'plain_text', text: 'Ticket', emoji: false },
-            hint: { type: 'plain_text', text: cut(`Like ${tickets.join(' and ')}`, 1_900), emoji: false },
-            element: { type: 'plain_text_input', action_id: TICKET_FIELD.action, max_length: 256 },
-          },
-        ];
-  const words = acknowledge.flatMap((text, index): types.KnownBlock[] => [
-    { type: 'section', text: { type: 'plain_text', text, emoji: false } },
-    {
-      type: 'input',
-      block_id: `${WORDS_ACTION}_${String(index)}`,
-      label: { type: 'plain_text', text: 'Your word', emoji: false },
-      // The value names the text itself: what policy says otherwise by then is not confirmed.
-      element: {
-        type: 'checkboxes',
-        action_id: WORDS_ACTION,
-        options: [{ text: { type: 'plain_text', text: 'I confirm this', emoji: false }, value: digestOf(text) }],
-      },
-    },
-  ]);
-  return { ...asked, callback_id: MODALS.demands, blocks: [...ticket, ...words, ...asked.blocks] };
-}
-
-/** What was given in that modal; of the texts those that the card asks for now. */
-export function givenIn(values: ViewValues, card: Card): { reason: string | null; ticket?: string; acknowledged?: string[] } {
-  const ticket = values[TICKET_FIELD.block]?.[TICKET_FIELD.action]?.value ?? null;
-  const chosen = Object.values(values).flatMap((block) => (block[WORDS_ACTION]?.selected_options ?? []).map(({ value }) => value));
-  const acknowledged = (card.demands?.acknowledge ?? []).filter((text) => chosen.includes(digestOf(text)));
-  return {
-    reason: values[REASON_FIELD.block]?.[REASON_FIELD.action]?.value ?? null,
-    ...(ticket === null ? {} : { ticket: ticket.trim() }),
-    ...(acknowledged.length === 0 ? {} : { acknowledged }),
-  };
-}
-
-type ViewValues = Readonly<
-  Record<string, Readonly<Record<string, { value?: string | null | undefined; selected_options?: readonly { value?: string | undefined }[] | undefined }>>>
->;
-
-/** Whether this page of all that there is to see is its last. Pages are turned one by one, so who sees it has seen them all. */
-export function isLastPage(card: Card, page: number): boolean {
-  return page >= pagesOf(wholeText(card)).length - 1;
-}
+const plain = (text: string): types.PlainTextElement => ({ type: 'plain_text', text, emoji: false });
 
 /** Stands while the request is being read: a trigger lives three seconds, so the modal opens before any other work. */
 export function waitingModal(): types.ModalView {
-  return { type: 'modal', callback_id: MODALS.everything, title: { type: 'plain_text', text: 'Everything' }, blocks: [richText(line(run('Loading…')))] };
+  return { type: 'modal', callback_id: MODALS.waiting, title: plain('Countersign'), close: plain('Close'), blocks: [richText(line(run('Loading…')))] };
 }
 
-export function messageModal(text: string): types.ModalView {
-  return { type: 'modal', callback_id: MODALS.everything, title: { type: 'plain_text', text: 'Everything' }, blocks: [richText(line(run(text)))] };
+/** Words for whoever pressed. */
+export function saidModal(text: string, link?: { label: string; url: string }): types.ModalView {
+  return {
+    type: 'modal',
+    callback_id: MODALS.said,
+    title: plain('Countersign'),
+    close: plain('Close'),
+    blocks: [...wordBlocks(text), ...(link === undefined ? [] : [linkButton(link.label, link.url)])],
+  };
 }
 
 /** A page has ten boxes of 2,900 characters: far below Slack's 250 KB for a view, and short enough to read. */
 const BOX_CHARACTERS = 2_900;
 const BOXES = 10;
 const PAGE_CHARACTERS = BOX_CHARACTERS * BOXES;
+/** From so many pages on, other ways to read it are named first. */
+const MANY_PAGES = 3;
 
-/** One page of all that there is to see of a request. Each page says where it stands, so that nothing is missed. */
-export function everythingModal(card: Card, page: number): types.ModalView {
+/**
+ * One page of all that there is to see of a request. Each page says where it stands, so that nothing is missed.
+ *
+ * @param decide whether the last page carries Approve and Deny: where no card of the request stands beside it.
+ */
+export function everythingModal(card: Card, page: number, decide = false): types.ModalView {
   const whole = wholeText(card);
   const pages = pagesOf(whole);
   const index = Math.min(Math.max(0, page), pages.length - 1);
@@ -121,30 +48,34 @@ export function everythingModal(card: Card, page: number): types.ModalView {
   const turn = (to: number, label: string, action_id: string): types.Button => ({
     type: 'button',
     action_id,
-    value: JSON.stringify({ request_id: card.request_id, page: to }),
-    text: { type: 'plain_text', text: label, emoji: false },
+    value: JSON.stringify({ request_id: card.request_id, page: to, ...(decide ? { decide } : {}) }),
+    text: plain(label),
   });
-  const turns = [
+  const last = index === pages.length - 1;
+  const ids = { request_id: card.request_id, request_digest: card.request_digest };
+  const elements = [
     ...(index > 0 ? [turn(index - 1, 'Previous page', 'countersign_page_previous')] : []),
-    ...(index < pages.length - 1 ? [turn(index + 1, 'Next page', 'countersign_page_next')] : []),
+    ...(last ? [] : [turn(index + 1, 'Next page', 'countersign_page_next')]),
+    ...(decide && last && card.open ? [button('Approve', actOf('approve'), ids, 'primary'), button('Deny', actOf('deny'), ids, 'danger')] : []),
+    ...(pages.length < MANY_PAGES ? [] : [linkTo('Open in browser', card.url)]),
   ];
+  const place = `Page ${count(index + 1)} of ${count(pages.length)}: characters ${count(from + 1)} to ${count(from + shown.join('').length)} of ${count(whole.length)}`;
   return {
     type: 'modal',
     callback_id: MODALS.everything,
-    title: { type: 'plain_text', text: 'Everything', emoji: false },
-    close: { type: 'plain_text', text: 'Close', emoji: false },
+    title: plain('Everything'),
+    close: plain('Close'),
     blocks: [
-      richText(
-        line(
-          run(
-            `Page ${String(index + 1)} of ${String(pages.length)}: characters ${count(from + 1)} to ${count(from + shown.join('').length)} of ${count(whole.length)}`,
-          ),
-        ),
-      ),
+      richText(line(run(decide && !last ? `${place}. You decide on the last page.` : place))),
       ...shown.map((part) => richText(box(part))),
-      ...(turns.length === 0 ? [] : [{ type: 'actions', elements: turns } satisfies types.ActionsBlock]),
+      ...(elements.length === 0 ? [] : [{ type: 'actions', elements } satisfies types.ActionsBlock]),
     ],
   };
+}
+
+/** Whether this page of all that there is to see is its last. Pages are turned one by one, so who sees it has seen them all. */
+export function isLastPage(card: Card, page: number): boolean {
+  return page >= pagesOf(wholeText(card)).length - 1;
 }
 
 function pagesOf(whole: string): string[][] {
@@ -162,15 +93,4 @@ function pagesOf(whole: string): string[][] {
     pages.push(boxes);
   }
   return pages.length === 0 ? [['']] : pages;
-}
-
-/** What a button or a modal of ours carries, or null where it is not of our making. */
-export function readObject(source: string | undefined): JsonObject | null {
-  try {
-    const parsed: unknown = JSON.parse(source ?? '');
-    // Checked to be an object; what JSON.parse gives holds JSON alone.
-    return typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed) ? (parsed as JsonObject) : null;
-  } catch {
-    return null;
-  }
 }

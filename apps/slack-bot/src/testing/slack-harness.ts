@@ -1,6 +1,7 @@
 import type { AccountKind, Forgery, PlatformHarness, PressAnswer, ShownCard } from '@countersign/chat/conformance';
 import { type Interaction, type SlackMessage, type SlackUser, visibleText } from '@countersign/dev-env/slack';
 import { ACTIONS } from '../buttons.js';
+import { MODALS } from '../modals.js';
 import { accountOf, CHANNEL, createSlackWorld, MALLORY, SECOND_OF_BOB } from './slack-world.js';
 
 /** What an account of alice's must be to be no good. */
@@ -81,9 +82,15 @@ export async function createSlackHarness(): Promise<PlatformHarness> {
       if (typeof button?.action_id !== 'string') throw new Error(`the card of ${request} has no button ${label}`);
       const pressed = { user, channel: CHANNEL.name, ts, actionId: button.action_id };
       if (pressed.actionId === ACTIONS.approve) return answered(user, () => slack.client.press(pressed));
-      const open = slack.views(user).length;
-      await slack.client.press(pressed);
-      await slack.wire.until(() => slack.views(user).length > open, 'the modal');
+      const pressing = await slack.client.press(pressed);
+      const view = await slack.wire.until(
+        () => slack.views(user).find(({ blocks, callback_id }) => callback_id === MODALS.said || blocks.some(({ type }) => type === 'input')),
+        'the modal',
+      );
+      if (view.callback_id === MODALS.said) {
+        const again = async () => answered(user, async () => ({ ...pressing, ...(await slack.client.replay(pressing)) }));
+        return { accepted: false, privateText: visibleText(view.blocks), again };
+      }
       return answered(user, () => slack.client.submit({ user, force: true, ...(reason === undefined ? {} : { values: { reason } }) }));
     },
     async forge({ person, request, forgery, other }) {

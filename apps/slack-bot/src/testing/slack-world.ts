@@ -1,4 +1,6 @@
 import { createChatWorld } from '@countersign/chat';
+import type { OnCallSource } from '@countersign/core/ports';
+import { addSeconds } from '@countersign/core/request';
 import { type ApprovalWorld, createApprovalWorld, type PersonName } from '@countersign/dev-env/approval-world';
 import { serveHandler } from '@countersign/dev-env/serve-handler';
 import { type FakeSlack, type SlackView, startFakeSlack, visibleText } from '@countersign/dev-env/slack';
@@ -33,6 +35,12 @@ export interface BotOptions {
   workingAfterMs?: number;
   /** Where accounts and freezes are kept, instead of the world's own. */
   store?: ApprovalWorld['store'];
+  /** SLACK_CHANNEL; absent: #approvals. */
+  channel?: string | null;
+  /** Who is on call, where policy leaves that to another service. */
+  onCall?: OnCallSource;
+  /** So many seconds the service's clock goes ahead. */
+  ahead?: number;
 }
 
 export const CHANNEL = { id: 'C0APPROVALS', name: 'approvals' };
@@ -67,15 +75,16 @@ export async function createSlackWorld(): Promise<SlackWorld> {
         signingSecret: slack.signingSecret,
         appToken: options.socket === true ? slack.appToken : null,
         apiUrl: slack.apiUrl,
-        channel: `#${CHANNEL.name}`,
+        channel: options.channel === undefined ? `#${CHANNEL.name}` : options.channel,
         linkMode: options.linkMode ?? 'proof',
       },
       world: createChatWorld({
         tenant: world.tenant,
         publicUrl: 'http://localhost:8080',
         notice: null,
-        flow: world.flow,
+        flow: options.ahead === undefined ? world.flow : { ...world.flow, clock: { now: () => addSeconds(world.flow.clock.now(), options.ahead ?? 0) } },
         store: options.store === undefined ? world.store : { ...world.store, freezes: options.store.freezes, chatLinks: options.store.chatLinks },
+        ...(options.onCall === undefined ? {} : { onCall: options.onCall }),
         cooldownSeconds: 0,
         log: { debug: () => {}, info: () => {}, warn: note, error: note },
       }),

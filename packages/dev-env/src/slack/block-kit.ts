@@ -41,6 +41,8 @@ export function viewComplaints(view: JsonObject): string[] {
   );
   if (!Array.isArray(view['blocks'])) complaints.add('missing required field: blocks', '/view');
   const blocks = array(view['blocks']);
+  if (view['type'] === 'home')
+    for (const part of ['title', 'submit', 'close']) if (view[part] !== undefined) complaints.add(`invalid additional property: ${part}`, '/view');
   if (view['type'] === 'modal' && view['submit'] === undefined && blocks.some((block) => object(block)['type'] === 'input')) {
     complaints.add('missing required field: submit', '/view');
   }
@@ -212,6 +214,7 @@ const ELEMENT_KEYS: Readonly<Record<string, readonly string[]>> = {
   image: ['image_url', 'slack_file', 'alt_text'],
   overflow: ['options', 'confirm'],
   static_select: ['placeholder', 'options', 'option_groups', 'initial_option', 'confirm', 'focus_on_load'],
+  multi_static_select: ['placeholder', 'options', 'option_groups', 'initial_options', 'confirm', 'max_selected_items', 'focus_on_load'],
   users_select: ['placeholder', 'initial_user', 'confirm', 'focus_on_load'],
   checkboxes: ['options', 'initial_options', 'confirm', 'focus_on_load'],
   radio_buttons: ['options', 'initial_option', 'confirm', 'focus_on_load'],
@@ -231,14 +234,23 @@ function checkElement(value: unknown, at: string, complaints: Complaints): void 
   complaints.length(element['action_id'], 255, `${at}/action_id`);
   if (element['placeholder'] !== undefined) checkText(element['placeholder'], `${at}/placeholder`, 150, complaints, 'plain_text');
   if (element['confirm'] !== undefined) checkConfirm(object(element['confirm']), `${at}/confirm`, complaints);
-  const mostOptions = { overflow: 5, static_select: 100, checkboxes: 10, radio_buttons: 10 }[type];
+  const mostOptions = { overflow: 5, static_select: 100, multi_static_select: 100, checkboxes: 10, radio_buttons: 10 }[type];
   if (mostOptions !== undefined && element['option_groups'] === undefined) {
-    const options = array(element['options']);
-    complaints.most(options.length, mostOptions, `${at}/options`, 1);
-    options.forEach((option, index) => {
-      checkText(object(option)['text'], `${at}/options/${String(index)}/text`, 75, complaints);
-      complaints.length(object(option)['value'] ?? '', 150, `${at}/options/${String(index)}/value`);
+    checkOptions(array(element['options']), mostOptions, `${at}/options`, complaints);
+  } else if (mostOptions !== undefined) {
+    const groups = array(element['option_groups']);
+    complaints.most(groups.length, 100, `${at}/option_groups`, 1);
+    groups.forEach((group, index) => {
+      const groupAt = `${at}/option_groups/${String(index)}`;
+      checkText(object(group)['label'], `${groupAt}/label`, 75, complaints, 'plain_text');
+      checkOptions(array(object(group)['options']), 100, `${groupAt}/options`, complaints);
     });
+    if (element['options'] !== undefined) complaints.add('cannot have both options and option_groups', at);
+  }
+  for (const initial of [element['initial_option'], ...array(element['initial_options'])]) {
+    const offered = [...array(element['options']), ...array(element['option_groups']).flatMap((group) => array(object(group)['options']))];
+    if (initial !== undefined && !offered.some((option) => JSON.stringify(option) === JSON.stringify(initial)))
+      complaints.add('must be one of the options', at);
   }
   switch (type) {
     case 'button':
@@ -264,6 +276,18 @@ function checkElement(value: unknown, at: string, complaints: Complaints): void 
       }
       break;
   }
+}
+
+function checkOptions(options: readonly unknown[], most: number, at: string, complaints: Complaints): void {
+  complaints.most(options.length, most, at, 1);
+  const seen = new Set<string>();
+  options.forEach((option, index) => {
+    const value = text(object(option)['value']) ?? '';
+    checkText(object(option)['text'], `${at}/${String(index)}/text`, 75, complaints);
+    complaints.length(value, 150, `${at}/${String(index)}/value`);
+    if (seen.has(value)) complaints.add(`duplicate value: ${value}`, `${at}/${String(index)}/value`);
+    seen.add(value);
+  });
 }
 
 function checkConfirm(confirm: JsonObject, at: string, complaints: Complaints): void {

@@ -1,5 +1,6 @@
 import { jsonAnswer, startWireServer, type Fault, type WireAnswer, type WireRequest, type WireServer } from '../wire/wire-server.js';
 import { isObject, parseJson, text, type JsonObject } from '../wire/json.js';
+import { OAuth, workspaceOf } from './oauth.js';
 import { SlackRefusal } from './refusal.js';
 import { SlackClient } from './slack-client.js';
 import { SocketLink } from './socket-link.js';
@@ -19,10 +20,10 @@ import {
 } from './workspace.js';
 
 /**
- * A Slack of one workspace on loopback, with the behaviour of the real one on the wire: Web API, interactivity, modals,
- * response_url, Block Kit's limits, scopes, triggers that live three seconds, rate limits and faults on demand. The real
- * SDK talks to it, over HTTP or in socket mode: `new App({ …, clientOptions: { slackApiUrl: slack.apiUrl } })`. Not there: OAuth,
- * Grid beyond the fields that name an enterprise, and limits on the rate that nobody ordered.
+ * A Slack on loopback, with the behaviour of the real one on the wire: Web API, interactivity, modals,
+ * response_url, Block Kit's limits, scopes, triggers that live three seconds, rate limits and faults on demand; further workspaces and
+ * Grids in which the app is installed by OAuth. The real SDK talks to it, over HTTP or in socket mode: `new App({ …, clientOptions: {
+ * slackApiUrl: slack.apiUrl } })`. Not there: limits on the rate that nobody ordered.
  */
 export async function startFakeSlack(options: FakeSlackOptions = {}): Promise<FakeSlack> {
   const now = options.now ?? Date.now;
@@ -42,6 +43,12 @@ export async function startFakeSlack(options: FakeSlackOptions = {}): Promise<Fa
   for (const user of options.users ?? []) workspace.addUser(user);
   for (const channel of options.channels ?? []) workspace.addChannel({ members: [workspace.team.botUserId, ...workspace.users.keys()], ...channel });
 
+  const workspaces = new Map([[workspace.team.id, workspace]]);
+  let further: JsonObject = {};
+  const oauth = new OAuth({ id: workspace.team.appId, clientId: CLIENT_ID, clientSecret: CLIENT_SECRET }, () => further);
+  oauth.grant({ token: botToken, workspaces: [workspace], enterpriseId: null, scopes });
+  let skewMs = 0;
+
   const link = new SocketLink(workspace.team.appId, () => {
     wire.changed();
   });
@@ -56,30 +63,36 @@ export async function startFakeSlack(options: FakeSlackOptions = {}): Promise<Fa
     },
     handle: (request) => {
       if (request.path.startsWith('/api/')) return answerCall(request);
-      if (request.name === 'response_url') return answerResponseUrl(workspace, request);
+      if (request.name === 'response_url') return answerResponseUrl(workspaces.get(request.path.split('/').at(-2) ?? '') ?? workspace, request);
       if (request.name === 'upload') return receiveUpload(workspace, request);
       return { status: 404, body: '' };
     },
   });
 
   function answerCall(request: WireRequest): WireAnswer {
-    const headers = { 'x-oauth-scopes': [...scopes].join(',') };
+    const headers: Record<string, string> = { date: new Date(Date.now() + skewMs).toUTCString() };
     const method = WEB_API[request.name];
-    if (method === undefined && request.name !== 'apps.connections.open')
-      return jsonAnswer(200, { ok: false, error: 'unknown_method', req_method: request.name }, headers);
     try {
       const args = readArguments(request);
+      if (request.name === 'oauth.v2.access') return jsonAnswer(200, { ok: true, ...oauth.access(args) }, headers);
       const token = /^Bearer (.+)$/.exec(request.headers.authorization ?? '')?.[1] ?? text(args['token']);
+      const grant = oauth.grants.get(token ?? '');
+      if (grant !== undefined) headers['x-oauth-scopes'] = [...grant.scopes].join(',');
+      if (method === undefined && request.name !== 'apps.connections.open')
+        return jsonAnswer(200, { ok: false, error: 'unknown_method', req_method: request.name }, headers);
       if (token === undefined) throw new SlackRefusal('not_authed');
       if (request.name === 'apps.connections.open') {
-        if (token !== APP_TOKEN) throw new SlackRefusal(token === botToken ? 'not_allowed_token_type' : 'invalid_auth');
+        if (token !== APP_TOKEN) throw new SlackRefusal(grant === undefined ? 'invalid_auth' : 'not_allowed_token_type');
         return jsonAnswer(200, { ok: true, url: link.address(wire.url) });
       }
-      if (token !== botToken || method === undefined) throw new SlackRefusal('invalid_auth');
-      if (method.scopes.length > 0 && !method.scopes.some((scope) => scopes.has(scope))) {
-        throw new SlackRefusal('missing_scope', [], { needed: method.scopes.join(','), provided: [...scopes].join(',') });
+      if (grant === undefined || method === undefined) throw new SlackRefusal('invalid_auth');
+      if (grant.over !== null) throw new SlackRefusal(grant.over);
+      if (method.scopes.length > 0 && !method.scopes.some((scope) => grant.scopes.has(scope))) {
+        throw new SlackRefusal('missing_scope', [], { needed: method.scopes.join(','), provided: [...grant.scopes].join(',') });
       }
-      return jsonAnswer(200, { ok: true, ...method.run(args, { workspace, url: wire.url, scopes }) }, headers);
+      const { enterpriseId } = grant;
+      const caller = { workspace: workspaceOf(grant, args), url: wire.url, scopes: grant.scopes, enterpriseId, workspaces: grant.workspaces };
+      return jsonAnswer(200, { ok: true, ...method.run(args, caller) }, headers);
     } catch (error) {
       if (!(error instanceof SlackRefusal)) throw error;
       const details =
@@ -89,36 +102,24 @@ export async function startFakeSlack(options: FakeSlackOptions = {}): Promise<Fa
   }
 
   let requestUrl = options.requestUrl;
-  const client = new SlackClient(
-    workspace,
-    wire.url,
-    () => {
-      if (requestUrl === undefined && !link.connected) throw new Error('the fake Slack does not know the bot yet: call connect(requestUrl)');
-      return { url: requestUrl ?? null, signingSecret: options.signingSecret ?? 'fake-signing-secret', now, patienceMs: options.patienceMs ?? 3_000 };
-    },
-    () => {
-      wire.changed();
-    },
-    link,
-  );
+  const clientOf = (of: Workspace) =>
+    new SlackClient(
+      of,
+      wire.url,
+      () => {
+        if (requestUrl === undefined && !link.connected) throw new Error('the fake Slack does not know the bot yet: call connect(requestUrl)');
+        return { url: requestUrl ?? null, signingSecret: options.signingSecret ?? 'fake-signing-secret', now, patienceMs: options.patienceMs ?? 3_000 };
+      },
+      () => {
+        wire.changed();
+      },
+      link,
+    );
 
-  return {
-    apiUrl: `${wire.url}/api/`,
-    botToken,
-    appToken: APP_TOKEN,
-    signingSecret: options.signingSecret ?? 'fake-signing-secret',
+  /** What tests see of a workspace, and do in it. */
+  const seen = (workspace: Workspace): FakeWorkspace => ({
     teamId: workspace.team.id,
-    appId: workspace.team.appId,
-    botUserId: workspace.team.botUserId,
-    wire,
-    client,
-    connect: (url) => {
-      requestUrl = url;
-    },
-    disconnect: () => {
-      requestUrl = undefined;
-    },
-    socketConnected: () => link.connected,
+    client: clientOf(workspace),
     addUser: (user) => workspace.addUser(user),
     changeUser: (id, change) => {
       const user = workspace.users.get(id);
@@ -144,6 +145,53 @@ export async function startFakeSlack(options: FakeSlackOptions = {}): Promise<Fa
     direct: (user) => workspace.posts.filter((post) => workspace.channels.get(post.channel)?.user === user),
     ephemeral: (user) => workspace.ephemerals.filter((one) => one.user === user),
     views: (user) => workspace.stacks.get(user) ?? [],
+    home: (user) => workspace.homes.get(user),
+  });
+
+  return {
+    apiUrl: `${wire.url}/api/`,
+    botToken,
+    appToken: APP_TOKEN,
+    signingSecret: options.signingSecret ?? 'fake-signing-secret',
+    ...seen(workspace),
+    appId: workspace.team.appId,
+    botUserId: workspace.team.botUserId,
+    clientId: CLIENT_ID,
+    clientSecret: CLIENT_SECRET,
+    wire,
+    addWorkspace: ({ id, enterpriseId, users = [], channels = [] }) => {
+      const team = { ...workspace.team, id, domain: id.toLowerCase(), botId: `B${id.slice(1)}`, botUserId: `U${id.slice(1)}BOT` };
+      const { enterpriseId: _own, ...alone } = team;
+      const further = new Workspace(enterpriseId === undefined ? alone : { ...team, enterpriseId }, now);
+      for (const user of users) further.addUser(user);
+      for (const channel of channels) further.addChannel({ members: [further.team.botUserId, ...further.users.keys()], ...channel });
+      workspaces.set(id, further);
+      return seen(further);
+    },
+    choose: (page, chosen) => {
+      if (chosen === null) return oauth.choose(page, null);
+      const of =
+        'teamId' in chosen
+          ? [...workspaces.values()].filter(({ team }) => team.id === chosen.teamId)
+          : [...workspaces.values()].filter(({ team }) => team.enterpriseId === chosen.enterpriseId);
+      return oauth.choose(page, { workspaces: of, enterpriseId: 'teamId' in chosen ? null : chosen.enterpriseId });
+    },
+    oauthAnswers: (members) => {
+      further = members;
+    },
+    endTokens: (teamId, word = 'token_revoked') => {
+      for (const grant of oauth.grants.values()) if (grant.workspaces.some(({ team }) => team.id === teamId)) grant.over = word;
+    },
+    setClockSkew: (ms) => {
+      skewMs = ms;
+    },
+    connect: (url) => {
+      requestUrl = url;
+    },
+    disconnect: () => {
+      requestUrl = undefined;
+    },
+    socketConnected: () => link.connected,
     files: () => [...workspace.files.values()],
     rateLimit: (method, retryAfterSeconds, when) => {
       wire.fail(method, { kind: 'answer', answer: jsonAnswer(429, { ok: false, error: 'ratelimited' }, { 'retry-after': String(retryAfterSeconds) }) }, when);
@@ -165,6 +213,8 @@ export async function startFakeSlack(options: FakeSlackOptions = {}): Promise<Fa
 }
 
 const APP_TOKEN = 'xapp-fake-token';
+const CLIENT_ID = '1234.5678';
+const CLIENT_SECRET = 'fake-client-secret';
 
 /** The scopes that the app's manifest asks for. */
 export const ALL_SCOPES: readonly string[] = [
@@ -202,24 +252,11 @@ export interface FakeSlackOptions {
   readonly now?: () => number;
 }
 
-export interface FakeSlack {
-  /** What the SDK calls slackApiUrl; ends in a slash. */
-  readonly apiUrl: string;
-  readonly botToken: string;
-  /** For socket mode: an app that connects gets interactions over its socket, unless `connect` named a request URL. */
-  readonly appToken: string;
-  readonly signingSecret: string;
+/** One workspace. */
+export interface FakeWorkspace {
   readonly teamId: string;
-  readonly appId: string;
-  readonly botUserId: string;
-  /** Traffic, waiting for a condition, refusing connections, all faults. */
-  readonly wire: WireServer;
   /** The people: press, submit, closeView, command, event, replay. */
   readonly client: SlackClient;
-  connect(requestUrl: string): void;
-  /** Forgets the request URL: interactions go to the app that is connected in socket mode. */
-  disconnect(): void;
-  socketConnected(): boolean;
   addUser(user: NewSlackUser): SlackUser;
   changeUser(id: string, change: Partial<SlackUser>): void;
   addChannel(channel: NewSlackChannel): SlackChannel;
@@ -235,6 +272,38 @@ export interface FakeSlack {
   ephemeral(user: string): readonly EphemeralMessage[];
   /** The modals that this person has open, the top one last. */
   views(user: string): readonly SlackView[];
+  /** What the app published as this person's home. */
+  home(user: string): SlackView | undefined;
+}
+
+export interface FakeSlack extends FakeWorkspace {
+  /** What the SDK calls slackApiUrl; ends in a slash. */
+  readonly apiUrl: string;
+  readonly botToken: string;
+  /** For socket mode: an app that connects gets interactions over its socket, unless `connect` named a request URL. */
+  readonly appToken: string;
+  readonly signingSecret: string;
+  readonly appId: string;
+  readonly botUserId: string;
+  /** Traffic, waiting for a condition, refusing connections, all faults. */
+  readonly wire: WireServer;
+  /** For installing the app by OAuth. */
+  readonly clientId: string;
+  readonly clientSecret: string;
+  /** One more workspace, in which the app is not installed yet. */
+  addWorkspace(workspace: { id: string; enterpriseId?: string; users?: readonly NewSlackUser[]; channels?: readonly NewSlackChannel[] }): FakeWorkspace;
+  /** Somebody chooses at Slack's page for an installation, or declines (null); where the browser is sent then. */
+  choose(page: string, chosen: { teamId: string } | { enterpriseId: string } | null): string;
+  /** Members that answers to oauth.v2.access have besides. */
+  oauthAnswers(members: JsonObject): void;
+  /** The tokens that reach this workspace are over: revoked, or the app uninstalled. */
+  endTokens(teamId: string, word?: string): void;
+  /** How far Slack's clock is ahead of this machine's, in its answers' Date. */
+  setClockSkew(ms: number): void;
+  connect(requestUrl: string): void;
+  /** Forgets the request URL: interactions go to the app that is connected in socket mode. */
+  disconnect(): void;
+  socketConnected(): boolean;
   files(): readonly SlackFile[];
   /** The next calls of a method are answered with 429 and Retry-After. */
   rateLimit(method: string | RegExp, retryAfterSeconds: number, when?: { readonly times?: number; readonly skip?: number }): void;

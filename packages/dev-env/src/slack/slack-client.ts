@@ -28,13 +28,25 @@ export class SlackClient {
     const ephemeral = message !== undefined ? undefined : workspace.ephemerals.find((one) => one.channel === channelId && one.ts === press.ts);
     const found = findElement(view?.blocks ?? message?.blocks ?? ephemeral?.blocks ?? [], press.actionId);
     const triggerId = workspace.issueTrigger(press.user, view?.id);
-    const value = press.value ?? text(found?.element['value']);
+    const type = text(found?.element['type']) ?? (press.option === undefined ? 'button' : 'overflow');
+    const value = press.option === undefined ? (press.value ?? text(found?.element['value'])) : undefined;
+    const option = optionsOf(found?.element ?? {}).find((one) => object(one)['value'] === press.option) ?? {
+      text: { type: 'plain_text', text: '?' },
+      value: press.option,
+    };
+    const thread = message?.thread_ts ?? ephemeral?.thread_ts;
     const responseUrl = channelId === undefined ? undefined : this.responseUrl(press.user, channelId, press.ts);
     const where =
       view !== undefined
         ? { container: { type: 'view', view_id: view.id }, view }
         : {
-            container: { type: 'message', message_ts: press.ts, channel_id: channelId, is_ephemeral: ephemeral !== undefined },
+            container: {
+              type: 'message',
+              message_ts: press.ts,
+              channel_id: channelId,
+              is_ephemeral: ephemeral !== undefined,
+              ...(thread === undefined ? {} : { thread_ts: thread }),
+            },
             channel: { id: channelId, name: channelName(workspace, channelId) },
             // Slack leaves the message out where only one person sees it.
             ...(ephemeral === undefined ? { message: message === undefined ? { type: 'message', ts: press.ts } : onTheWire(message, true) } : {}),
@@ -48,12 +60,13 @@ export class SlackClient {
       state: { values: view?.state.values ?? {} },
       actions: [
         {
-          type: text(found?.element['type']) ?? 'button',
+          type,
           action_id: press.actionId,
           block_id: press.blockId ?? text(found?.block['block_id']) ?? 'unknown',
           ...(found?.element['text'] === undefined ? {} : { text: found.element['text'] }),
           ...(found?.element['style'] === undefined ? {} : { style: found.element['style'] }),
           ...(value === undefined ? {} : { value }),
+          ...(press.option === undefined ? {} : { selected_option: option }),
           action_ts: press.actionTs ?? workspace.nextTs(),
         },
       ],
@@ -63,8 +76,8 @@ export class SlackClient {
   }
 
   /**
-   * A person fills in the open modal and submits it. `values` are by action_id (or by `block_id/action_id`): the text of an
-   * input, the value of the chosen option. Like Slack's own client it does not send a form whose required field is empty.
+   * A person fills in the open modal and submits it. `values` are by `block_id/action_id`, block_id or action_id: the text of an
+   * input, the value of the chosen option, or of several. Like Slack's own client it does not send a form whose required field is empty.
    */
   async submit(submission: Submission): Promise<Interaction> {
     const { workspace } = this;
@@ -76,13 +89,15 @@ export class SlackClient {
       const blockId = text(block['block_id']) ?? '';
       const element = object(block['element']);
       const actionId = text(element['action_id']) ?? '';
-      const given = submission.values?.[actionId] ?? submission.values?.[`${blockId}/${actionId}`] ?? text(element['initial_value']);
+      const entered = submission.values?.[`${blockId}/${actionId}`] ?? submission.values?.[blockId] ?? submission.values?.[actionId];
+      const chosen = entered === undefined ? initiallyChosen(element) : typeof entered === 'string' ? [entered] : entered;
+      const given = chosen[0];
       if ((given === undefined || given === '') && block['optional'] !== true && submission.force !== true)
         throw new Error(`the field ${actionId} of the modal must be filled in`);
       const most = element['max_length'];
       if (typeof most === 'number' && given !== undefined && given.length > most && submission.force !== true)
         throw new Error(`the field ${actionId} takes ${String(most)} characters`);
-      values[blockId] = { [actionId]: fieldState(element, given) };
+      values[blockId] = { [actionId]: fieldState(element, chosen) };
     }
     const triggerId = workspace.issueTrigger(submission.user, view.id);
     const payload: JsonObject = {
@@ -123,7 +138,8 @@ export class SlackClient {
       command: command.command,
       text: command.text ?? '',
       api_app_id: command.appId ?? workspace.team.appId,
-      is_enterprise_install: 'false',
+      ...(workspace.team.enterpriseId === undefined ? {} : { enterprise_id: workspace.team.enterpriseId }),
+      is_enterprise_install: String(workspace.orgWide),
       response_url: responseUrl,
       trigger_id: triggerId,
     };
@@ -136,14 +152,48 @@ export class SlackClient {
     return { ...delivery, payload: form, triggerId, responseUrl };
   }
 
+  /** A person takes a shortcut of the app: a global one, or one of a message. */
+  async shortcut(shortcut: Shortcut): Promise<Interaction> {
+    const { workspace } = this;
+    const triggerId = workspace.issueTrigger(shortcut.user);
+    const common = { ...this.frame(shortcut.user, shortcut), callback_id: shortcut.callbackId, trigger_id: triggerId, action_ts: workspace.nextTs() };
+    if (shortcut.channel === undefined || shortcut.ts === undefined) return this.interact({ type: 'shortcut', ...common }, shortcut, triggerId, undefined);
+    const channelId = workspace.channel(shortcut.channel)?.id ?? shortcut.channel;
+    const message = workspace.message(channelId, shortcut.ts);
+    const responseUrl = this.responseUrl(shortcut.user, channelId, shortcut.ts);
+    const payload = {
+      type: 'message_action',
+      ...common,
+      response_url: responseUrl,
+      channel: { id: channelId, name: channelName(workspace, channelId) },
+      message_ts: shortcut.ts,
+      message: message === undefined ? { type: 'message', ts: shortcut.ts } : onTheWire(message, false),
+    };
+    return this.interact(payload, shortcut, triggerId, responseUrl);
+  }
+
+  /** A person looks at the app's home; Slack tells the app, with what it published before. */
+  async openHome(
+    user: string,
+    how: SigningOptions & { readonly teamId?: string; readonly appId?: string; readonly eventId?: string } = {},
+  ): Promise<Interaction> {
+    const view = this.workspace.homes.get(user);
+    const channel = this.workspace.directWith(user).id;
+    return this.event({ type: 'app_home_opened', user, channel, tab: 'home', ...(view === undefined ? {} : { view }) }, how);
+  }
+
   /** An event of the Events API, such as `{ type: 'user_change', user }`. */
-  async event(event: JsonObject, how: SigningOptions & { readonly teamId?: string } = {}): Promise<Interaction> {
+  async event(
+    event: JsonObject,
+    how: SigningOptions & { readonly teamId?: string; readonly appId?: string; readonly eventId?: string } = {},
+  ): Promise<Interaction> {
     const payload = {
       token: 'verification-token-of-old',
       team_id: how.teamId ?? this.workspace.team.id,
-      api_app_id: this.workspace.team.appId,
+      ...(this.workspace.team.enterpriseId === undefined ? {} : { enterprise_id: this.workspace.team.enterpriseId }),
+      api_app_id: how.appId ?? this.workspace.team.appId,
       type: 'event_callback',
-      event_id: this.workspace.nextId('Ev'),
+      event_id: how.eventId ?? this.workspace.nextId('Ev'),
       event_time: Math.floor(this.workspace.now() / 1_000),
       authorizations: [
         {
@@ -151,7 +201,7 @@ export class SlackClient {
           team_id: this.workspace.team.id,
           user_id: this.workspace.team.botUserId,
           is_bot: true,
-          is_enterprise_install: false,
+          is_enterprise_install: this.workspace.orgWide,
         },
       ],
       event: { event_ts: this.workspace.nextTs(), ...event },
@@ -198,7 +248,7 @@ export class SlackClient {
         ...(team.enterpriseId === undefined ? {} : { enterprise_id: team.enterpriseId, enterprise_name: 'Example' }),
       },
       enterprise,
-      is_enterprise_install: false,
+      is_enterprise_install: this.workspace.orgWide,
     };
   }
 
@@ -210,7 +260,8 @@ export class SlackClient {
 
   private openView(userId: string, viewId: string | undefined): SlackView | undefined {
     const stack = this.workspace.stacks.get(userId) ?? [];
-    return viewId === undefined ? stack.at(-1) : stack.find((view) => view.id === viewId);
+    const home = this.workspace.homes.get(userId);
+    return viewId === undefined ? stack.at(-1) : (stack.find((view) => view.id === viewId) ?? (home?.id === viewId ? home : undefined));
   }
 
   private pop(userId: string): void {
@@ -255,6 +306,8 @@ export interface Press extends SigningOptions {
   /** The button's own value and block unless told otherwise. */
   readonly value?: string;
   readonly blockId?: string;
+  /** The value of the option that is chosen, in a menu. */
+  readonly option?: string;
   readonly actionTs?: string;
   /** The workspace that the payload names; the installed one unless told otherwise. */
   readonly teamId?: string;
@@ -265,11 +318,23 @@ export interface Press extends SigningOptions {
   readonly payload?: JsonObject;
 }
 
+export interface Shortcut extends SigningOptions {
+  readonly user: string;
+  readonly callbackId: string;
+  /** Name or id; with `ts` it names the message that the shortcut is taken of. */
+  readonly channel?: string;
+  readonly ts?: string;
+  readonly teamId?: string;
+  readonly userTeamId?: string;
+  readonly appId?: string;
+}
+
 export interface Submission extends SigningOptions {
   readonly user: string;
   /** The top modal unless told otherwise. */
   readonly viewId?: string;
-  readonly values?: Readonly<Record<string, string>>;
+  /** By `block_id/action_id`, block_id or action_id. */
+  readonly values?: Readonly<Record<string, string | readonly string[]>>;
   readonly teamId?: string;
   readonly userTeamId?: string;
   readonly appId?: string;
@@ -296,17 +361,31 @@ export interface Interaction extends Delivery {
   readonly formErrors?: Readonly<Record<string, string>>;
 }
 
-function fieldState(element: JsonObject, given: string | undefined): JsonObject {
+/** What a field holds before anybody touches it. */
+function initiallyChosen(element: JsonObject): string[] {
+  const typed = text(element['initial_value']);
+  if (typed !== undefined) return [typed];
+  return [element['initial_option'], ...array(element['initial_options'])].flatMap((option) => text(object(option)['value']) ?? []);
+}
+
+const optionsOf = (element: JsonObject): unknown[] => [
+  ...array(element['options']),
+  ...array(element['option_groups']).flatMap((group) => array(object(group)['options'])),
+];
+
+function fieldState(element: JsonObject, chosen: readonly string[]): JsonObject {
   const type = text(element['type']) ?? '';
-  const option = array(element['options']).find((one) => object(one)['value'] === given) ?? null;
+  const [given] = chosen;
+  const options = optionsOf(element).filter((one) => chosen.includes(text(object(one)['value']) ?? ''));
   switch (type) {
     case 'plain_text_input':
       return { type, value: given === undefined || given === '' ? null : given };
     case 'static_select':
     case 'radio_buttons':
-      return { type, selected_option: option };
+      return { type, selected_option: options[0] ?? null };
     case 'checkboxes':
-      return { type, selected_options: option === null ? [] : [option] };
+    case 'multi_static_select':
+      return { type, selected_options: options };
     case 'users_select':
       return { type, selected_user: given ?? null };
     default:

@@ -46,6 +46,18 @@ export function updateView(
   throw new SlackRefusal('not_found');
 }
 
+/** Draws the app's home for one person; `hash`, where given, must be that of the version to be replaced. */
+export function publishView(workspace: Workspace, userId: string, view: unknown, hash: string | undefined): SlackView {
+  if (!isObject(view) || view['type'] !== 'home') throw new SlackRefusal('invalid_arguments', ['must be one of: home [json-pointer:/view/type]']);
+  if (!workspace.users.has(userId)) throw new SlackRefusal('user_not_found');
+  const old = workspace.homes.get(userId);
+  if (hash !== undefined && old !== undefined && hash !== old.hash) throw new SlackRefusal('hash_conflict');
+  const made = makeView(workspace, view, undefined);
+  const published = old === undefined ? made : { ...made, id: old.id, root_view_id: old.id };
+  workspace.homes.set(userId, published);
+  return published;
+}
+
 function exchange(workspace: Workspace, triggerId: string): Trigger {
   const trigger = workspace.triggers.get(triggerId);
   if (trigger === undefined) throw new SlackRefusal('invalid_trigger_id');

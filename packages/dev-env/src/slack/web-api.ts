@@ -16,21 +16,32 @@ export interface WebApiCaller {
   /** Where the fake listens, without a trailing slash. */
   readonly url: string;
   readonly scopes: ReadonlySet<string>;
+  /** The Grid in whose whole the token is good; null: in one workspace. */
+  readonly enterpriseId: string | null;
+  /** The workspaces where it is. */
+  readonly workspaces: readonly Workspace[];
 }
 
 /** The methods of the Web API that a bot for approvals can need; another is answered with unknown_method. */
 export const WEB_API: Readonly<Record<string, WebApiMethod>> = {
   'auth.test': {
     scopes: [],
-    run: (_args, { workspace, url }) => ({
+    run: (_args, { workspace, url, enterpriseId }) => ({
       url: `${url}/`,
       team: workspace.team.domain,
       user: 'countersign',
-      team_id: workspace.team.id,
+      team_id: enterpriseId ?? workspace.team.id,
       user_id: workspace.team.botUserId,
       bot_id: workspace.team.botId,
       ...(workspace.team.enterpriseId === undefined ? {} : { enterprise_id: workspace.team.enterpriseId }),
-      is_enterprise_install: false,
+      is_enterprise_install: enterpriseId !== null,
+    }),
+  },
+  'auth.teams.list': {
+    scopes: [],
+    run: (_args, { workspaces }) => ({
+      teams: workspaces.map(({ team }) => ({ id: team.id, name: team.domain })),
+      response_metadata: { next_cursor: '' },
     }),
   },
   'bots.info': {
@@ -82,7 +93,9 @@ export const WEB_API: Readonly<Record<string, WebApiMethod>> = {
   },
   'conversations.list': {
     scopes: ['channels:read', 'groups:read', 'im:read'],
-    run: (args, { workspace }) => {
+    run: (args, { workspace, enterpriseId }) => {
+      // A token of a whole Grid has to say whose channels it means (docs.slack.dev/enterprise/organization-ready-apps).
+      if (enterpriseId !== null && text(args['team_id']) === undefined) throw new SlackRefusal('missing_argument');
       const types = (text(args['types']) ?? 'public_channel').split(',').map((type) => type.trim());
       const listed = [...workspace.channels.values()].filter((channel) => {
         const type = channel.is_im ? 'im' : channel.is_mpim ? 'mpim' : channel.is_private ? 'private_channel' : 'public_channel';

@@ -10,8 +10,12 @@ export class Workspace {
   readonly files = new Map<string, SlackFile>();
   /** The modals that a person has open, the top one last. */
   readonly stacks = new Map<string, SlackView[]>();
+  /** What the app published as its home, by person. */
+  readonly homes = new Map<string, SlackView>();
   readonly triggers = new Map<string, Trigger>();
   readonly responseUrls = new Map<string, ResponseUrl>();
+  /** The app is installed in the whole Grid that the workspace belongs to. */
+  orgWide = false;
   private lastMicros = 0;
   private counter = 0;
 
@@ -281,7 +285,17 @@ export function withIds(blocks: readonly unknown[], nextId: () => string): JsonO
   }));
 }
 
-const INTERACTIVE = new Set(['button', 'overflow', 'static_select', 'users_select', 'checkboxes', 'radio_buttons', 'datepicker', 'plain_text_input']);
+const INTERACTIVE = new Set([
+  'button',
+  'overflow',
+  'static_select',
+  'multi_static_select',
+  'users_select',
+  'checkboxes',
+  'radio_buttons',
+  'datepicker',
+  'plain_text_input',
+]);
 
 /** The interactive element with this action_id, and the block that holds it. */
 export function findElement(blocks: readonly JsonObject[], actionId: string): { block: JsonObject; element: JsonObject } | undefined {

@@ -1,0 +1,48 @@
+import { type ChatWorld, createChatActions, type LinkMode, pressDepsOf } from '@countersign/chat';
+import type { App } from '@slack/bolt';
+import { listenForCommands } from './commands.js';
+import { listen } from './interactions.js';
+import type { SlackCalls } from './slack-calls.js';
+import { createTell } from './tell.js';
+import type { SlackWorkspace } from './workspace.js';
+
+export interface SurfaceDeps {
+  world: ChatWorld;
+  linkMode: LinkMode;
+  call: SlackCalls;
+  workspace: SlackWorkspace;
+  /** Asks for the cards to be brought up to date; does not wait. */
+  refresh(): void;
+  /** How long a press may take until its person is told that it is worked on, in milliseconds; absent: one second. */
+  workingAfterMs?: number | undefined;
+}
+
+/** All that people see and press at Slack besides the cards themselves. */
+export function listenToPeople(app: App, { world, linkMode, call, workspace, refresh, workingAfterMs = 1_000 }: SurfaceDeps): void {
+  const { tenant, card, log, store, requests, links } = world;
+  const { clock } = world.flow;
+  const press = pressDepsOf(world, 'slack', linkMode);
+  const tell = createTell(call, log);
+  listen(app, {
+    press,
+    actions: createChatActions(world, 'slack', linkMode),
+    cards: store.cards,
+    requests,
+    tenant,
+    card,
+    call,
+    workspace,
+    clock,
+    tell,
+    refresh,
+    workingAfterMs,
+    log,
+  });
+  listenForCommands(app, {
+    command: { world, tenant, platform: 'slack', linkMode, directory: store.directory, links, freezes: world.freezes, world },
+    call,
+    workspace,
+    clock,
+    log,
+  });
+}
