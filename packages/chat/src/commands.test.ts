@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { type ApprovalWorld, createApprovalWorld, type PersonName } from '@countersign/dev-env/approval-world';
-import { type AccountFacts, type CommandDeps, createAccountLinks, createOnce, handleCommand, readCommand } from './index.js';
+import { type AccountFacts, type CommandDeps, createAccountLinks, createChatWorld, createOnce, handleCommand, readCommand } from './index.js';
 
 const ID = `fz_01890000-0000-7000-8000-000000000000`;
 
@@ -89,10 +89,18 @@ describe('A6: what is done', () => {
     directory: world.store.directory,
     links: createAccountLinks({ ...world.flow, tenant: world.tenant, links: world.store.chatLinks, publicUrl: 'http://localhost:8080', cooldownSeconds: 0 }),
     freezes: { ...world.flow, freezes: world.store.freezes, credentials: world.store.credentials },
+    world: chatWorld(),
     spoken: '/countersign ',
     log: { error: (_fields, message) => void faults.push(message) },
     ...change,
   });
+  const chatWorld = () => {
+    const silent = () => {};
+    return createChatWorld({
+      ...{ tenant: world.tenant, publicUrl: 'http://localhost:8080', notice: null, flow: world.flow, store: world.store, cooldownSeconds: 0 },
+      log: { debug: silent, info: silent, warn: silent, error: silent },
+    });
+  };
   const say = async (name: string, text: string, change: Partial<CommandDeps> = {}, account: Partial<AccountFacts> = {}): Promise<string> =>
     (await handleCommand(deps(change), readCommand(text) ?? { kind: 'help' }, () => Promise.resolve({ ...facts(name), ...account }))).text;
   const inForce = () => world.store.freezes.list(world.tenant, { open: true, limit: 100 });

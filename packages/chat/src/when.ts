@@ -28,6 +28,13 @@ export function instantWords(at: string, zone: string): string {
   return `${capital(weekday)} ${String(day.getUTCDate())} ${capital(month)} ${String(day.getUTCFullYear())}, ${clock}, ${knownZone(zone)} (${at})`;
 }
 
+/** The same in short, such as `27 Nov 2026, 14:05 Europe/Berlin`. */
+export function shortWords(at: string, zone: string): string {
+  const day = new Date(wallMs(Date.parse(at), zone));
+  const month = capital((MONTHS[day.getUTCMonth()] ?? '').slice(0, 3));
+  return `${String(day.getUTCDate())} ${month} ${String(day.getUTCFullYear())}, ${day.toISOString().slice(11, 16)} ${knownZone(zone)}`;
+}
+
 const capital = (word: string): string => `${word.charAt(0).toUpperCase()}${word.slice(1)}`;
 
 /** The instant at which the clock on a zone's wall says so, days counted from today there. Where the clock jumps over it, just after. */

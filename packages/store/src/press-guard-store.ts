@@ -10,7 +10,7 @@ export function pressGuardStore(database: Database): PressGuardStore {
       const rows = await database.once({
         name: 'take-press',
         text: `WITH old AS (DELETE FROM taken_presses WHERE (tenant, platform, key) IN (
-            SELECT tenant, platform, key FROM taken_presses WHERE taken_at < now() - interval '1 hour' LIMIT 100 FOR UPDATE SKIP LOCKED))
+            SELECT tenant, platform, key FROM taken_presses WHERE taken_at < now() - interval '2 hours' LIMIT 100 FOR UPDATE SKIP LOCKED))
           INSERT INTO taken_presses (tenant, platform, key) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING RETURNING platform`,
         values: [tenant, platform, createHash('sha256').update(key, 'utf8').digest()],
       });
