@@ -67,9 +67,9 @@ test('what people were told, opened or snoozed goes after 90 days, of settled re
   }
   for (const id of ids) {
     await sql(
-      `INSERT INTO card_openings (tenant, request_id, person_id, view_digest, opened_at) VALUES ('${TENANT}', '${id}', '${ALICE.id}', 'd', now() - interval '91 days')`,
+      `INSERT INTO card_openings (tenant, request_id, person_id, view_digest, opened_at) VALUES ('${TENANT}', '${id}', '${ALICE}', 'd', now() - interval '91 days')`,
     );
-    await sql(`INSERT INTO snoozes (tenant, request_id, person_id, set_at) VALUES ('${TENANT}', '${id}', '${ALICE.id}', now() - interval '91 days')`);
+    await sql(`INSERT INTO snoozes (tenant, request_id, person_id, set_at) VALUES ('${TENANT}', '${id}', '${ALICE}', now() - interval '91 days')`);
   }
   await store.requests.change(aSettling(settled.request.id, ALICE));
   await store.sweep.clean();
