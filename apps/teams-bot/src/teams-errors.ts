@@ -72,6 +72,11 @@ const SHUT_OUT = new Set([
   'ConversationNotFound',
 ]);
 
+/** Whether Teams could not do it for a moment: answers that its documentation asks to try again. A limit is another matter. */
+export function isPassing(error: unknown): boolean {
+  return error instanceof PlatformError && [412, 502, 504].includes(statusOf(error.cause) ?? 0);
+}
+
 /** Of Azure's RestError. */
 function statusOf(error: unknown): number | undefined {
   const status = fieldOf(error, 'statusCode');
