@@ -24,6 +24,8 @@ export const cardActions = [
   'review',
   /** Shows one masked value to me alone, which is recorded. */
   'reveal',
+  /** Says why policy asks: each rule and condition, with masked values. */
+  'why',
   /** Decides several requests by their explicit ids. */
   'bulk',
   /** Approves with what policy asks for besides the press. */

@@ -89,8 +89,63 @@ const formOf = (answer: ActionAnswer): Form => {
 const cardNow = async ({ id }: Posted): Promise<Card> => cardOf(await world.state(id), { publicUrl: 'http://localhost:8080', notice: null });
 const events = async ({ id }: Posted): Promise<string[]> => (await world.store.requests.timeline(world.tenant, id)).map(({ event }) => event);
 
+describe('why policy asks', () => {
+  test('C2: who may read the request is told each rule and condition with masked values, and nobody else', async () => {
+    const secret = 'sk_live_4eC39HqLyjWDarjtT1zdp7dc';
+    await world.policy(
+      (text) => `${generous(text)}
+  - id: keyed
+    effect: require
+    actions: [data.export]
+    when: 'has(parameters.api_key) && parameters.api_key.startsWith("sk_live")'
+    require:
+      stages:
+        - all: [{ group: security, quorum: 1 }]
+        - { name: large, when: 'parameters.rows > 1000000', all: [{ group: data-owners, quorum: 1 }] }
+`,
+    );
+    const one = await posted({ parameters: { rows: 5, api_key: secret } });
+    const form = formOf(await open('alice', 'why', one));
+    const text = form.intro.join('\n');
+    for (const said of [
+      'Needs people by quickstart 1',
+      'keyed (require) matches, and decided',
+      'parameters.api_key = ',
+      '(masked)',
+      'stage large: parameters.rows > 1000000 is false',
+    ])
+      expect(text).toContain(said);
+    expect(text).not.toContain(secret.slice(0, 12));
+    expect(form.fields).toEqual([]);
+    // Olivia administers; carol decides; mallory's account is nobody's; a person of no group is not told.
+    expect(codeOf(await open('carol', 'why', one))).toBe('form');
+    await world.directory((now) => ({
+      ...now,
+      groups: now.groups.map((group) => ({ ...group, members: group.members.filter((id) => id !== world.people.carol) })),
+    }));
+    expect(codeOf(await open('carol', 'why', one))).toBe('not_found');
+    await world.directory((now) => now);
+    await world.policy(generous);
+    expect((await world.state(one.id)).request.status).toBe('pending');
+  });
+});
+
 describe('every action begins by the checks of a press', () => {
-  const ALL: readonly CardAction[] = ['ask', 'answer', 'counter', 'snooze', 'delegate', 'not_me', 'break_glass', 'review', 'reveal', 'bulk', 'approve', 'deny'];
+  const ALL: readonly CardAction[] = [
+    'ask',
+    'answer',
+    'counter',
+    'snooze',
+    'delegate',
+    'not_me',
+    'break_glass',
+    'review',
+    'reveal',
+    'why',
+    'bulk',
+    'approve',
+    'deny',
+  ];
 
   test.each(ALL)('C1: %s on a message that is not ours, or is another request’s, does nothing', async (action) => {
     const [one, other] = [await posted(), await posted()];

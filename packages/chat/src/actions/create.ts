@@ -16,6 +16,7 @@ import { revealAction } from './reveal.js';
 import { reviewAction } from './review.js';
 import { type ActionHandler, type Road, takeRoad } from './road.js';
 import { snoozeAction } from './snooze.js';
+import { whyAction } from './why.js';
 
 /** What people do in one platform's chat besides a single press of Approve or Deny: who may, what is asked, and what comes of it. */
 export function createChatActions(world: ChatWorld, platform: ChatAccount['platform'], linkMode: LinkMode): ChatActions {
@@ -60,6 +61,7 @@ const handlers: Record<CardAction, ActionHandler> = {
   break_glass: breakGlassAction,
   review: reviewAction,
   reveal: revealAction,
+  why: whyAction,
   bulk: bulkAction,
   approve: approveAction,
   deny: denyAction,
