@@ -1,4 +1,4 @@
-import { actionsOf, cut, type MessageAction } from '@countersign/chat';
+import { actionsOf, type CardAction, cut, type MessageAction } from '@countersign/chat';
 import type { Card } from '@countersign/contracts';
 import { type Action, type ActionData, button, dialogButton, type Element } from './adaptive-card.js';
 
@@ -37,21 +37,27 @@ export function dataOf(card: Card): ActionData {
  * own menu.
  *
  * @param partial the card does not show all of the action: Approve opens the whole first
+ * @param decides false: for somebody who may not, and gets no button of those who may
  */
-export function buttonsOf(card: Card, partial: boolean): Action[] {
+export function buttonsOf(card: Card, partial: boolean, decides = true): Action[] {
   const data = dataOf(card);
-  const offers = actionsOf(card).map(({ label, action, subject }) =>
-    dialogButton(label, VERBS.dialog, { ...data, open: action, ...(subject === undefined ? {} : { subject }) }, 'secondary'),
-  );
+  const offers = actionsOf(card)
+    .filter(({ action }) => decides || !OF_APPROVERS.has(action))
+    .map(({ label, action, subject }) =>
+      dialogButton(label, VERBS.dialog, { ...data, open: action, ...(subject === undefined ? {} : { subject }) }, 'secondary'),
+    );
   if (!card.open) return offers;
   return [
-    ...decidingButtons(card, partial || card.open_first === true),
+    ...(decides ? decidingButtons(card, partial || card.open_first === true) : []),
     button('Show everything', VERBS.everything, data, { inputs: false }),
-    dialogButton('Deny with a reason', VERBS.dialog, { ...data, open: 'deny' }, 'secondary'),
+    ...(decides ? [dialogButton('Deny with a reason', VERBS.dialog, { ...data, open: 'deny' }, 'secondary')] : []),
     dialogButton('Show all in a window', VERBS.dialog, { ...data, open: WHOLE }, 'secondary'),
     ...offers,
   ];
 }
+
+/** What only those may do who are asked. */
+const OF_APPROVERS: ReadonlySet<CardAction> = new Set(['ask', 'counter', 'snooze', 'delegate', 'not_me', 'approve', 'deny']);
 
 /** Approve and Deny, where they decide by one press. `whole`: Approve opens the whole first. */
 export function decidingButtons(card: Card, whole = false): Action[] {

@@ -1,4 +1,13 @@
-import { type ChatWorld, createCardWorker, FAULT_TEXT, type Messenger, PlatformError, pressDepsOf } from '@countersign/chat';
+import {
+  type ChatWorld,
+  createCardWorker,
+  createNoticeWorker,
+  createChatActions,
+  FAULT_TEXT,
+  type Messenger,
+  PlatformError,
+  pressDepsOf,
+} from '@countersign/chat';
 import type { Card, JsonObject } from '@countersign/contracts';
 import { readJsonBody, type StrictParser } from '@countersign/service';
 import type { Activity } from 'botbuilder';
@@ -9,11 +18,15 @@ import { isObject, readActivity } from './incoming-activity.js';
 import { createInteractions, type InvokeAnswer, said } from './interactions.js';
 import { localProblem } from './local-guard.js';
 import { createMembers } from './members.js';
+import { createMessageExtension } from './message-extension.js';
 import { createMessenger } from './messenger.js';
+import { createPacedCalls } from './paced-calls.js';
 import { createPlaces } from './places.js';
 import { createPlatform } from './platform.js';
+import { createPresses } from './presses.js';
 import { previewCard } from './render.js';
 import { createTeamsCalls } from './teams-calls.js';
+import { createViews } from './views.js';
 
 /** What the bot needs of the rest of the service; the composition root puts it together. */
 export interface TeamsBotDeps {
@@ -49,28 +62,52 @@ export function createTeamsBot(deps: TeamsBotDeps): TeamsBot {
   const { cards, directory } = world.store;
   const { clock, entropy } = world.flow;
   const authentication = createAuthentication(config, deps.credentials);
-  const calls = createTeamsCalls(authentication, config.auth === 'on' ? (config.appId ?? '') : '');
+  const paced = createPacedCalls(createTeamsCalls(authentication, config.auth === 'on' ? (config.appId ?? '') : ''));
+  // What somebody waits for; cards, their updates and notices come after it.
+  const calls = paced('answer');
   const places = createPlaces({ tenant, config, calls, cards, directory, clock, entropy, log });
-  const messenger = createMessenger({ tenant, publicUrl: world.publicUrl, calls, places, cards });
+  const messenger = createMessenger({ tenant, publicUrl: world.publicUrl, calls: paced('notice'), places, cards });
+  const views = createViews({ tenant, card, calls, directory, requests, clock, log });
   const worker = createCardWorker({
-    platform: createPlatform(calls, places),
+    platform: createPlatform({ post: paced('card').post, update: paced('outcome').update }, places, views),
     messenger,
     world,
     onFault: ({ request_id, attempts, error }) => {
       log.warn({ err: error, request_id, attempts }, 'a card could not be brought up to date; it is tried again');
     },
   });
+  const press = pressDepsOf(world, 'teams', config.linkMode);
+  const members = createMembers(calls, clock);
+  const actions = createChatActions(world, 'teams', config.linkMode);
+  const notices = createNoticeWorker(world, { platform: 'teams', messenger, first: () => worker.run() });
   const interactions = createInteractions({
-    press: pressDepsOf(world, 'teams', config.linkMode),
+    press,
     freezes: world.freezes,
+    world,
     cards,
-    requests,
     tenant,
     card,
     openPlaces: config.openPlaces,
     calls,
+    presses: createPresses({
+      tenant,
+      press,
+      actions,
+      cards,
+      requests,
+      presses: world.store.presses,
+      card,
+      members,
+      views,
+      clock,
+      refresh: () => {
+        void work();
+      },
+      log,
+    }),
+    extension: createMessageExtension(world),
     places,
-    members: createMembers(calls, clock),
+    members,
     clock,
     refresh: () => {
       void work();
@@ -80,12 +117,14 @@ export function createTeamsBot(deps: TeamsBotDeps): TeamsBot {
 
   async function work(): Promise<number> {
     await sendCodes();
-    try {
-      return await worker.run();
-    } catch (error) {
+    const looked = await worker.run().catch((error: unknown) => {
       log.error({ err: error }, 'the cards could not be looked at');
       return 0;
-    }
+    });
+    await notices.run().catch((error: unknown) => {
+      log.error({ err: error }, 'what people are told could not be looked at');
+    });
+    return looked;
   }
 
   /** Into the personal chat of the account: whoever reads that is whose account it is. */
@@ -151,14 +190,17 @@ export function createTeamsBot(deps: TeamsBotDeps): TeamsBot {
         log.warn({}, 'TEAMS_AUTH IS OFF: every process on this machine may speak for every person in Teams. For the local playground alone.');
       else log.info({ app: config.appId, tenants: config.tenantIds }, 'Teams may call');
     },
-    stop: () => worker.stop(),
+    async stop() {
+      await notices.stop();
+      await worker.stop();
+    },
     work,
     preview: previewCard,
     messenger,
   };
 }
 
-const statusOf = (result: InvokeAnswer | null): number => result?.statusCode ?? 200;
+const statusOf = (result: InvokeAnswer | null): number => (result !== null && 'statusCode' in result ? result.statusCode : 200);
 
 /** Teams' own JSON, which is not held to the rules of our wire. */
 const parse: StrictParser = (bytes) => {

@@ -15,9 +15,9 @@ beforeEach(async () => {
   const { world, teams, config, warnings } = rig;
   const calls = createTeamsCalls(createAuthentication(config, teams.credentialsFactory), teams.appId);
   const { cards, directory } = world.store;
-  const log = {
-    warn: (fields: object, message: string) => void warnings.push(`${message}: ${'err' in fields && fields.err instanceof Error ? fields.err.message : ''}`),
-  };
+  const note = (fields: object, message: string): void =>
+    void warnings.push(`${message}: ${'err' in fields && fields.err instanceof Error ? fields.err.message : ''}`);
+  const log = { info: note, warn: note };
   places = createPlaces({ tenant: world.tenant, config, calls, cards, directory, clock: world.flow.clock, entropy: world.flow.entropy, log });
 });
 afterEach(async () => {

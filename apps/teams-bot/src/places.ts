@@ -17,7 +17,7 @@ export interface PlacesDeps {
   directory: Pick<DirectoryStore, 'personByAccount'>;
   clock: Clock;
   entropy: Entropy;
-  log: { warn(fields: object, message: string): void };
+  log: { info(fields: object, message: string): void; warn(fields: object, message: string): void };
 }
 
 /** How long a personal conversation that Teams refused to open is not asked for again, in milliseconds: the person may install the app meanwhile. */
@@ -155,7 +155,8 @@ export function createPlaces(deps: PlacesDeps) {
       return opened;
     } catch (error) {
       if (!(error instanceof PlatformError) || error.code !== 'gone') throw error;
-      deps.log.warn({ err: error, user }, 'a person cannot be written to in Teams');
+      // Many have not installed the app, and nobody has to.
+      deps.log.info({ err: error, user }, 'a person cannot be written to in Teams');
       if (closed.size >= MOST_CLOSED) closed.clear();
       closed.set(user, now());
       return null;

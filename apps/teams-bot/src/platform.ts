@@ -2,11 +2,15 @@ import { type ChatPlatform, PlatformError, titleOf } from '@countersign/chat';
 import type { Card } from '@countersign/contracts';
 import { refOf } from './reference.js';
 import type { Places } from './places.js';
-import { renderCard } from './render.js';
 import type { TeamsCalls, TeamsReference } from './teams-calls.js';
+import type { Views } from './views.js';
 
 /** Teams as the card worker sees it. A message is named by its conversation and activity id. */
-export function createPlatform(calls: Pick<TeamsCalls, 'post' | 'update'>, places: Pick<Places, 'of' | 'reference' | 'at'>): ChatPlatform {
+export function createPlatform(
+  calls: Pick<TeamsCalls, 'post' | 'update'>,
+  places: Pick<Places, 'of' | 'reference' | 'at'>,
+  views: Pick<Views, 'posted'>,
+): ChatPlatform {
   async function referenceOf(place: string): Promise<TeamsReference> {
     const reference = await places.reference(place);
     if (reference === null) throw new PlatformError('gone', 'The bot does not know the conversation any more');
@@ -20,7 +24,8 @@ export function createPlatform(calls: Pick<TeamsCalls, 'post' | 'update'>, place
 
     async post(place, card) {
       const reference = await referenceOf(place);
-      return refOf(place, await places.at(place, () => calls.post(reference, renderCard(card), summaryOf(card))));
+      const rendered = await views.posted(reference, card);
+      return refOf(place, await places.at(place, () => calls.post(reference, rendered, summaryOf(card))));
     },
 
     // A bot cannot read what it wrote (that needs Graph, and a permission on all messages): a post whose answer was lost is made again,
@@ -31,7 +36,8 @@ export function createPlatform(calls: Pick<TeamsCalls, 'post' | 'update'>, place
       const { conversation, activity } = ref;
       if (typeof conversation !== 'string' || typeof activity !== 'string') throw new PlatformError('gone', 'The record names no message of Teams');
       const reference = await referenceOf(conversation);
-      await places.at(conversation, () => calls.update(reference, activity, renderCard(card), summaryOf(card)));
+      const rendered = await views.posted(reference, card);
+      await places.at(conversation, () => calls.update(reference, activity, rendered, summaryOf(card)));
     },
   };
 }

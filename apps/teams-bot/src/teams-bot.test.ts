@@ -311,7 +311,7 @@ describe('presses', () => {
     await posted();
     const answer = await teams.client.send({
       type: 'invoke',
-      name: 'task/fetch',
+      name: 'composeExtension/submitAction',
       channelId: 'msteams',
       serviceUrl: teams.serviceUrl,
       conversation: { id: GROUP, tenantId },

@@ -22,10 +22,20 @@ export interface TeamsCalls {
   say(reference: TeamsReference, text: string): Promise<void>;
   /** The member of the turn's conversation; null where there is none by that id. */
   member(context: TurnContext, id: string): Promise<Member | null>;
+  /** The members of a conversation, as many as that at most; one more than asked for says that there are more. */
+  roster(reference: TeamsReference, most: number): Promise<RosterEntry[]>;
   /** The personal conversation with a person of the tenant, by the directory's object id; `gone` where the app is not installed for them. */
   createPersonal(from: Pick<TeamsReference, 'bot' | 'serviceUrl'>, tenantId: string, user: string): Promise<string>;
   /** What the turn's conversation is called: a channel by its team's and its own name, a group by its own or its members' names; null where Teams does not say. */
   nameOf(context: TurnContext, place: Pick<IncomingActivity, 'kind' | 'place' | 'team'>): Promise<string | null>;
+}
+
+/** A member of a conversation: by the id that Teams gives it towards this bot, and by the directory's object id. */
+export interface RosterEntry {
+  id: string;
+  user: string | null;
+  /** A guest, or nobody of the tenant: nobody who decides. */
+  outside: boolean;
 }
 
 /** What is needed to write to a conversation. */
@@ -75,6 +85,22 @@ export function createTeamsCalls({ framework }: Authentication, appId: string): 
         throw error;
       }
     },
+    async roster(reference, most) {
+      const found: RosterEntry[] = [];
+      let token: string | undefined;
+      do {
+        const continued = token;
+        const page = await proactively(reference, (conversations) =>
+          conversations.getConversationPagedMembers(reference.conversation.id, {
+            pageSize: Math.min(500, most + 1),
+            ...(continued === undefined ? {} : { continuationToken: continued }),
+          }),
+        );
+        for (const member of page.members ?? []) found.push(rosterEntry(object(member)));
+        token = page.continuationToken || undefined;
+      } while (token !== undefined && found.length <= most);
+      return found.slice(0, most + 1);
+    },
     async createPersonal({ bot, serviceUrl }, tenantId, user) {
       const anywhere = { bot, serviceUrl, conversation: { id: 'new', conversationType: 'personal', isGroup: false, name: '', tenantId } };
       const { id } = await proactively(anywhere, (conversations) =>
@@ -84,6 +110,16 @@ export function createTeamsCalls({ framework }: Authentication, appId: string): 
       return id;
     },
     nameOf: (context, place) => translated(() => nameOf(adapter.connector(context), context.activity.serviceUrl, place)),
+  };
+}
+
+function rosterEntry(member: Record<string, unknown>): RosterEntry {
+  const role = text(member['userRole'])?.toLowerCase() ?? 'user';
+  return {
+    id: text(member['id']) ?? '',
+    // Teams names it so in one answer and otherwise in another.
+    user: text(member['aadObjectId']) ?? text(member['objectId']),
+    outside: role !== 'user' || /#EXT#/i.test(text(member['userPrincipalName']) ?? ''),
   };
 }
 
@@ -158,7 +194,10 @@ interface Connector {
       tenantId: string;
       channelData: object;
     }): Promise<{ id?: string }>;
-    getConversationPagedMembers(conversationId: string, options: { pageSize: number }): Promise<{ members?: { name?: string }[] }>;
+    getConversationPagedMembers(
+      conversationId: string,
+      options: { pageSize: number; continuationToken?: string },
+    ): Promise<{ members?: { name?: string }[]; continuationToken?: string }>;
   };
   credentials: { signRequest(request: { headers: Headers }): Promise<unknown> };
   /** The Azure client under it; private in the declaration. */

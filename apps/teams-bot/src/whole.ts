@@ -5,8 +5,11 @@ import { type Action, type AdaptiveCard, bold, box, button, bytesOf, type Elemen
 import { dataOf, decidingButtons, inputsOf, VERBS, WHOLE } from './buttons.js';
 import { frame, MOST_BYTES } from './render.js';
 
-/** Where the whole is shown: in place of the card, or in a dialog, which knows the card by its activity. */
-export type Where = { kind: 'card' } | { kind: 'dialog'; card: string | null };
+/**
+ * Where the whole is shown: in place of the card; in a message of its own, which names the card, and where nothing is decided; or in a dialog,
+ * which names the card too.
+ */
+export type Where = { kind: 'card'; card?: string | null } | { kind: 'dialog'; card: string | null };
 
 /** Which page somebody asks for, and of which text: that of a request changes with each decision. */
 export interface PageWanted {
@@ -61,16 +64,17 @@ function pageCard(card: Card, where: Where, { text, page, pages, from, whole, of
   if (changed) body.push(line(bold('It changed meanwhile: this is its first page again.')));
   body.push(line([...runs(`${what}. At once, in the browser: `), ...link(card.url, card.url)]), box(text));
   if (!last) body.push(line(bold(`[continues: shown ${count(from + text.length)} of ${count(whole)} characters, press Next page]`)));
-  const data = { ...dataOf(card), ...(where.kind === 'dialog' && where.card !== null ? { card: where.card } : {}) };
+  const apart = where.kind === 'card' && typeof where.card === 'string';
+  const data = { ...dataOf(card), ...(typeof where.card === 'string' ? { card: where.card } : {}) };
   const turn = (title: string, to: number): Action =>
     where.kind === 'card'
-      ? button(title, VERBS.everything, { ...data, page: to, of }, { inputs: false })
+      ? button(title, VERBS.everything, { ...data, ...(apart ? { open: WHOLE } : {}), page: to, of }, { inputs: false })
       : submitButton(title, VERBS.dialog, { ...data, open: WHOLE, page: to, of }, { inputs: false });
   const turns = [...(last ? [] : [turn('Next page', page + 1)]), ...(page === 0 ? [] : [turn('Previous page', page - 1)])];
-  const decide = !last ? [] : where.kind === 'card' ? decidingButtons(card) : decidingButtons(card).map((action) => inDialog(action, data));
+  const decide = !last || apart ? [] : where.kind === 'card' ? decidingButtons(card) : decidingButtons(card).map((action) => inDialog(action, data));
   return {
-    ...frame(card, [...body, ...(last ? inputsOf(card) : [])]),
-    actions: [...decide, ...turns, ...(where.kind === 'card' ? [button('Back to the card', VERBS.card, data, { inputs: false })] : [])],
+    ...frame(card, [...body, ...(last && !apart ? inputsOf(card) : [])]),
+    actions: [...decide, ...turns, ...(where.kind === 'card' && !apart ? [button('Back to the card', VERBS.card, data, { inputs: false })] : [])],
   };
 }
 

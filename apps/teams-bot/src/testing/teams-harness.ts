@@ -118,6 +118,20 @@ export async function createTeamsHarness(): Promise<PlatformHarness> {
       if (copy === undefined) throw new Error('there is no copy');
       return send({ user: person, conversation: copy.conversationId, activityId: copy.id, verb: 'approve' });
     },
+    actions: {
+      async act({ person, request, action, values, subject, forged }) {
+        const data = await forgedData(request, forged?.forgery ?? null, forged?.other ?? request);
+        const on = await knownCard(forged?.forgery === 'another message' ? forged.other : request);
+        const pressed = { ...data, open: action, ...(subject === undefined ? {} : { subject }) };
+        const shown = await send({ user: person, verb: VERBS.form, ...on, data: pressed });
+        const form = shown.accepted && shown.sends === true;
+        if (!form || values === undefined) return { form, text: shown.privateText ?? '' };
+        const { privateText } = await send({ user: person, verb: VERBS.send, ...on, data: { ...pressed, ...inputsOf(values) } });
+        return { form: false, text: privateText ?? '' };
+      },
+      offerEverything: () => world.policy(offerEverything),
+      events: async (id) => (await world.store.requests.timeline(world.tenant, id)).map(({ event }) => event),
+    },
     close: () => rig.close(),
   };
 }
@@ -132,7 +146,9 @@ function answerOf(json: unknown, shown?: CardPressed['shown']): Omit<PressAnswer
 
 function shownCard(card: unknown): ShownCard {
   const actions = object(card)['actions'];
-  const titles = Array.isArray(actions) ? actions.map((action) => text(object(action)['title']) ?? '') : [];
+  // Of the first rank: the rest stands in the card's menu.
+  const first = Array.isArray(actions) ? actions.filter((action) => object(action)['mode'] !== 'secondary') : [];
+  const titles = first.map((action) => text(object(action)['title']) ?? '');
   const body = object(card)['body'];
   const own = { ...object(card), body: Array.isArray(body) ? body.filter((element) => object(element)['style'] !== 'emphasis') : [] };
   return { text: cardText(card), own: cardText(own), buttons: titles };
