@@ -95,6 +95,21 @@ export const COMMANDS: readonly { name: string; summary: string; load: () => Pro
     load: async () => (await import('./commands/slack/manifest.js')).slackManifestCommand,
   },
   {
+    name: 'slack install-link',
+    summary: 'make a link that installs the Slack app in one more workspace',
+    load: async () => (await import('./commands/slack/installations.js')).slackInstallLink,
+  },
+  {
+    name: 'slack installations',
+    summary: 'list where the Slack app was installed by OAuth',
+    load: async () => (await import('./commands/slack/installations.js')).slackInstallations,
+  },
+  {
+    name: 'slack forget',
+    summary: 'forget the token of a workspace that was installed by OAuth',
+    load: async () => (await import('./commands/slack/installations.js')).slackForget,
+  },
+  {
     name: 'teams package',
     summary: 'make the app package that Microsoft Teams is given',
     load: async () => (await import('./commands/teams-package.js')).teamsPackageCommand,

@@ -21,6 +21,7 @@ import type {
   ReviewStore,
   ScimStore,
   SigningPurpose,
+  SlackInstallStore,
 } from '@countersign/core/ports';
 import type { OidcProvider, WorkloadVerifier } from '@countersign/identity';
 import type { Logger } from '@countersign/service';
@@ -46,6 +47,7 @@ export interface IntakeDeps {
   identities: IdentityStore;
   chatLinks: ChatLinkStore;
   chatPlaces: ChatPlaceStore;
+  slackInstalls: SlackInstallStore;
   /** Absent: people sign in by links alone. */
   signIn?: SignInDeps;
   /** SCIM clients' tokens, and what they read. */

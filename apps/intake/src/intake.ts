@@ -28,6 +28,7 @@ import { mailLinkRoutes } from './routes/mail-links.js';
 import { peopleRoutes } from './routes/people.js';
 import { sessionRoutes } from './routes/sessions.js';
 import { signInRoutes } from './routes/sign-in.js';
+import { slackRoutes } from './routes/slack.js';
 import { tokenRoutes } from './routes/tokens.js';
 import { workloadTokenRoutes } from './routes/workload-token.js';
 import { stepUpRoutes } from './routes/step-up.js';
@@ -61,6 +62,7 @@ export function createIntake(deps: IntakeDeps): { mount(): Mount; routes: readon
     ...linkRoutes(deps),
     ...mailLinkRoutes(deps),
     ...chatPlaceRoutes(deps),
+    ...slackRoutes(deps),
     ...passkeyRoutes(deps),
     ...unmaskRoutes(deps),
     ...directoryRoutes(deps),

@@ -8,6 +8,7 @@ import {
   policyApplier,
   preparedAppliers,
   settleChanges,
+  slackAppliers,
 } from '@countersign/core/flow';
 import type { Config } from '@countersign/service';
 import type { World } from './world.js';
@@ -24,6 +25,7 @@ export function appliers({ flow, store }: World): Appliers {
     ...directoryAppliers({ ...flow, directory: store.directory, scim: store.scim }),
     ...endpointAppliers({ ...flow, endpoints: store.endpoints }),
     ...placeAppliers({ ...flow, chatPlaces: store.chatPlaces }),
+    ...slackAppliers({ ...flow, slackInstalls: store.slackInstalls }),
     ...preparedAppliers({ ...flow, callers: store.callers, chatLinks: store.chatLinks }),
   };
 }

@@ -127,6 +127,7 @@ async function startRoles(parts: Parts, origins: () => readonly string[], polici
       identities: world.store.identities,
       chatLinks: world.store.chatLinks,
       chatPlaces: world.store.chatPlaces,
+      slackInstalls: world.store.slackInstalls,
       signIn: signInOf(config),
       callers: world.store.callers,
       workloads: createWorkloads(world, parts.log, parts.shutdown),

@@ -9,6 +9,7 @@ import type {
   OutcomeRecord,
   ReportRecord,
   SigningKeyStore,
+  SlackInstallation,
 } from '@countersign/core/ports';
 import pg from 'pg';
 import { readDirectory } from './directory-reads.js';
@@ -44,6 +45,8 @@ export interface AuditSnapshot {
   accounts(tenant: string): Promise<AuditedAccounts>;
   /** Conversations of chat platforms, and what was said of each. */
   chatPlaces(tenant: string): Promise<AuditedPlace[]>;
+  /** Where the Slack app was installed by OAuth, without the tokens. */
+  slackInstallations(tenant: string): Promise<AuditedSlackInstallation[]>;
   /** Who stands in for whom. */
   delegations(tenant: string): Promise<DelegationRecord[]>;
   signingKeys: Pick<SigningKeyStore, 'list'>;
@@ -56,6 +59,9 @@ export interface AuditedCheckpoint {
   frontier: Uint8Array;
   note: string;
 }
+
+/** An installation of the Slack app, as the audit compares it. */
+export type AuditedSlackInstallation = Omit<SlackInstallation, 'tenant' | 'team_name' | 'enterprise_name' | 'sealed_token'>;
 
 export interface AuditedPlace {
   id: string;
@@ -199,6 +205,14 @@ export async function openAuditSnapshot(url: string): Promise<AuditSnapshot> {
     requests: (tenant) => requests(rows, tenant),
     policies: (tenant) => policies(rows, tenant),
     control: (tenant) => readControl(rows, tenant),
+    slackInstallations: async (tenant) =>
+      (
+        await rows<Omit<AuditedSlackInstallation, 'installed_at'> & { installed_at: Date }>(
+          `SELECT id, team_id, enterprise_id, enterprise_install, app_id, bot_id, bot_user_id, scopes, token_digest, installed_by, installed_at
+           FROM slack_installations WHERE tenant = $1 ORDER BY id`,
+          [tenant],
+        )
+      ).map((row) => ({ ...row, installed_at: instant(row.installed_at) })),
     chatPlaces: async (tenant) =>
       (
         await rows<Omit<AuditedPlace, 'decided_at'> & { decided_at: Date | null }>(

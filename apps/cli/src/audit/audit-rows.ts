@@ -6,6 +6,7 @@ import { auditDirectory } from './audit-directory.js';
 import { auditEndpoints } from './audit-endpoints.js';
 import { auditKeys } from './audit-keys.js';
 import { auditPolicies } from './audit-policies.js';
+import { auditSlack } from './audit-slack.js';
 import { auditRequest, type Openers } from './audit-request.js';
 import type { Finding } from './finding.js';
 import type { AuditSnapshot } from '@countersign/store';
@@ -28,7 +29,9 @@ export async function auditRows(snapshot: AuditSnapshot, tenant: string, openers
   const standIns = await auditDelegations(snapshot, tenant, openers.sealer);
   const accounts = await auditAccounts(snapshot, tenant, openers.sealer);
   const chatPlaces = await auditChatPlaces(snapshot, tenant, openers.sealer);
+  const slack = await auditSlack(snapshot, tenant, openers.sealer);
   const findings = [
+    ...slack.findings,
     ...chatPlaces.findings,
     ...accounts.findings,
     ...policies.findings,
@@ -53,6 +56,7 @@ export async function auditRows(snapshot: AuditSnapshot, tenant: string, openers
     card_openings: 0,
     delegations: standIns.delegations,
     chat_places: chatPlaces.chat_places,
+    slack_installations: slack.slack_installations,
     ...accounts.rows,
     ...control.rows,
     ...directory.rows,

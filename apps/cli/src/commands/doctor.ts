@@ -9,6 +9,7 @@ import { report } from '../doctor/report.js';
 import { serverChecks } from '../doctor/server.js';
 import { slackChecks } from '../doctor/slack.js';
 import { teamsChecks } from '../doctor/teams.js';
+import { installedTokens } from '../doctor/slack-tokens.js';
 import { homeOf } from '../home.js';
 import { serviceUrl } from '../ledger/live-source.js';
 
@@ -40,8 +41,11 @@ export const doctor: Command = {
         checks.push(quickstartCheck(config), ...(await databaseChecks(config, terminal)), callbackCheck(config), passkeyCheck(config));
         checks.push(...(await identityChecks(config)));
       }
-      if (config.slack !== undefined) checks.push(...(await slackChecks(config.slack, config.http.publicUrl)));
-      else if (part === 'slack')
+      if (config.slack !== undefined) {
+        const installed = await installedTokens(config, terminal);
+        checks.push(...(await slackChecks(config.slack, config.http.publicUrl, installed.tokens)), ...installed.checks);
+      }
+      if (config.slack === undefined && part === 'slack')
         checks.push(fail('Slack', 'is not set up', 'docs/slack.md leads there; SLACK_BOT_TOKEN and SLACK_SIGNING_SECRET are the least.'));
     }
     if (read.ok && part === undefined && read.config.teams !== undefined)

@@ -13,6 +13,7 @@ import {
   placeAppliers,
   preparedAppliers,
   settleChanges,
+  slackAppliers,
 } from '@countersign/core/flow';
 import { integrate } from '@countersign/core/ledger';
 import { maskText } from '@countersign/core/masking';
@@ -246,6 +247,7 @@ export async function createApiWorld(
     ...directoryAppliers({ ...flow, directory: store.directory, scim: store.scim }),
     ...endpointAppliers({ ...flow, endpoints: store.endpoints }),
     ...placeAppliers({ ...flow, chatPlaces: store.chatPlaces }),
+    ...slackAppliers({ ...flow, slackInstalls: store.slackInstalls }),
     ...preparedAppliers({ ...flow, callers: store.callers, chatLinks: store.chatLinks }),
   };
   let origins: readonly string[] = [url];
@@ -263,6 +265,7 @@ export async function createApiWorld(
     identities: store.identities,
     chatLinks: store.chatLinks,
     chatPlaces: store.chatPlaces,
+    slackInstalls: store.slackInstalls,
     ...(options.signIn === undefined ? {} : { signIn: options.signIn(url) }),
     policies: store.policies,
     passkeys: store.passkeys,
