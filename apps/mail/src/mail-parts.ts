@@ -11,7 +11,8 @@ export type Part =
   /** A sentence; `own` begins it. */
   | { kind: 'line'; own: string; text?: string; strong?: boolean }
   | { kind: 'section'; own: string }
-  | { kind: 'facts'; rows: readonly { label: string; value: string }[] }
+  /** `exact`: values letter for letter, in letters of one width. */
+  | { kind: 'facts'; rows: readonly { label: string; value: string }[]; exact?: boolean }
   /** Text of others, whole, with its line breaks. */
   | { kind: 'box'; label: string; text: string; diff?: boolean }
   | { kind: 'note'; own: string; text?: string }
@@ -35,7 +36,7 @@ export function textOf(parts: readonly Part[]): string {
       case 'section':
         return `--- ${part.own} ---`;
       case 'facts':
-        return part.rows.map(({ label, value }) => `${bracketed(label)}: ${bracketed(value)}`).join('\n');
+        return part.rows.map(({ label, value }) => `${part.exact === true ? '| ' : ''}${bracketed(label)}: ${bracketed(value)}`).join('\n');
       case 'box':
         return `${bracketed(part.label)}:\n${bracketed(part.text).replaceAll(/^/gm, '| ')}`;
       case 'warning':
@@ -99,7 +100,7 @@ function htmlOfPart(part: Part): string {
     case 'section':
       return `<h2 class="q rule" style="${FONT};font-size:13px;line-height:18px;font-weight:600;color:#5a6775;margin:24px 0 8px;padding:16px 0 0;border-top:1px solid #e4e9ef">${escapeHtml(part.own)}</h2>`;
     case 'facts':
-      return `<table role="presentation" width="100%" cellpadding="0" cellspacing="0" border="0">${part.rows.map(factRow).join('')}</table>`;
+      return `<table role="presentation" width="100%" cellpadding="0" cellspacing="0" border="0">${part.rows.map((row) => factRow(row, part.exact === true)).join('')}</table>`;
     case 'box':
       return `<p class="q" style="${FONT};font-size:13px;line-height:18px;color:#5a6775;margin:12px 0 4px;word-break:break-word;overflow-wrap:anywhere">${unlinked(part.label)}</p><pre class="box" style="${MONO};font-size:13px;line-height:19px;color:#1c2530;background:#f6f8fa;border:1px solid #e4e9ef;border-radius:8px;margin:0;padding:10px 12px;white-space:pre-wrap;word-break:break-word;overflow-wrap:anywhere">${part.diff === true ? diffOf(part.text) : unlinked(part.text)}</pre>`;
     case 'note':
@@ -113,15 +114,15 @@ function htmlOfPart(part: Part): string {
   }
 }
 
-const factRow = ({ label, value }: { label: string; value: string }): string =>
-  `<tr><td class="q l" valign="top" width="150" style="${FONT};font-size:13px;line-height:20px;color:#5a6775;padding:4px 14px 4px 0;width:150px;word-break:break-word;overflow-wrap:anywhere">${unlinked(label)}</td><td class="t v" valign="top" style="${FONT};font-size:14px;line-height:20px;color:#1c2530;padding:4px 0;word-break:break-word;overflow-wrap:anywhere">${unlinked(value)}</td></tr>`;
+const factRow = ({ label, value }: { label: string; value: string }, exact: boolean): string =>
+  `<tr><td class="q l" valign="top" width="150" style="${FONT};font-size:13px;line-height:20px;color:#5a6775;padding:4px 14px 4px 0;width:150px;word-break:break-word;overflow-wrap:anywhere">${unlinked(label)}</td><td class="t v" valign="top" style="${exact ? MONO : FONT};font-size:${exact ? 13 : 14}px;line-height:20px;color:#1c2530;padding:4px 0;word-break:break-word;overflow-wrap:anywhere">${unlinked(value)}</td></tr>`;
 
 /** Lines that are added and taken away in their colours, which the eye looks for; the letters say the same. */
 const diffOf = (text: string): string =>
   text
     .split('\n')
     .map((line) => {
-      const sign = line.startsWith('+') ? ['plus', '#12572e'] : line.startsWith('-') ? ['minus', '#8c1d18'] : null;
+      const sign = /^\+(?!\+\+ )/.test(line) ? ['plus', '#12572e'] : /^-(?!-- )/.test(line) ? ['minus', '#8c1d18'] : null;
       return sign === null ? unlinked(line) : `<span class="${sign[0] ?? ''}" style="color:${sign[1] ?? ''}">${unlinked(line)}</span>`;
     })
     .join('\n');

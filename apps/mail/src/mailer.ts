@@ -54,6 +54,8 @@ export function createMailer(deps: MailerDeps) {
       const id = mailIdOf(tenant, person_id, key);
       const ref: MailRef = { mail: id, person: person_id };
       const expires_at = new Date(Date.parse(deps.clock.now()) + MAIL_LINK_SECONDS * 1000).toISOString();
+      // A settled request has nothing to decide any more: its page's own address asks who reads it, as ever.
+      const waits = request_id !== null && (await deps.requests.state(tenant, request_id))?.request.status === 'pending';
       const taken = await mails.take({ tenant, id, person_id, request_id, expires_at }, { lease_seconds: LEASE_SECONDS, refused_seconds: REFUSED_SECONDS });
       if (taken.kind === 'sent') return ref;
       if (taken.kind === 'busy') throw new PlatformError('unreachable', 'The mail is being sent by another worker', { retryAfterSeconds: LEASE_SECONDS });
@@ -63,7 +65,7 @@ export function createMailer(deps: MailerDeps) {
         const person = await deps.directory.person(tenant, person_id);
         if (person === null || !person.active) throw new PlatformError('gone', `${person_id} is not in the directory any more`);
         if (!isMailAddress(person.email)) throw new PlatformError('gone', `The directory's address of ${person_id} takes no mail`);
-        const link = request_id === null ? null : await mailLink({ signer: deps.signer(), publicUrl: deps.publicUrl }, taken.mail);
+        const link = !waits ? null : await mailLink({ signer: deps.signer(), publicUrl: deps.publicUrl }, taken.mail);
         await deps.smtp.send({ to: person.email, messageId: messageIdOf(id), inReplyTo: after === null ? null : messageIdOf(after.mail), ...content(link) });
       } catch (error) {
         if (error instanceof PlatformError && error.code === 'gone') refused = error.message.slice(0, 500);

@@ -1,4 +1,4 @@
-import { type ChatWorld, createCardWorker, PlatformError } from '@countersign/chat';
+import { type ChatWorld, createCardWorker, createNoticeWorker, PlatformError } from '@countersign/chat';
 import type { MailStore, Signer } from '@countersign/core/ports';
 import { type MailConfig, senderOf, smtpServerOf } from './config.js';
 import { createMailer } from './mailer.js';
@@ -46,6 +46,25 @@ export function createMail({ config, world, mails, linkSigner }: MailDeps): Mail
     },
   });
 
+  const notices = createNoticeWorker(world, {
+    platform: 'email',
+    messenger,
+    // Whoever reads a mail reads it alone.
+    isPrivate: () => Promise.resolve(true),
+    endIsMessage: true,
+    first: () => cards.run(),
+  });
+
+  /** What fails is tried again; whatever it is, the other work goes on. */
+  async function tried(work: () => Promise<number>, what: string): Promise<number> {
+    try {
+      return await work();
+    } catch (error) {
+      log.error({ err: error }, what);
+      return 0;
+    }
+  }
+
   return {
     async start() {
       await store.cards.connect(tenant, 'email');
@@ -55,16 +74,13 @@ export function createMail({ config, world, mails, linkSigner }: MailDeps): Mail
       );
     },
     async stop() {
-      await cards.stop();
+      await Promise.all([cards.stop(), notices.stop()]);
       smtp.close();
     },
     async work() {
-      try {
-        return await cards.run();
-      } catch (error) {
-        log.error({ err: error }, 'the mails could not be looked at');
-        return 0;
-      }
+      const done = await tried(() => cards.run(), 'the mails could not be looked at');
+      await tried(() => notices.run(), 'the notices could not be looked at');
+      return done;
     },
   };
 }

@@ -44,7 +44,8 @@ export function renderMessage(message: ChatMessage, link: string | null): MailCo
     ...rest.map((part): Part => (part.kind === 'button' ? { ...part, small: true } : part)),
     ...(link === null ? [] : [{ kind: 'note', own: LINK_WORDS } satisfies Part]),
   ];
-  return contentOf(subjectOf(message.title), parts);
+  const [said = ''] = message.lines;
+  return contentOf(subjectOf(said === '' ? message.title : `${message.title}: ${said}`), parts);
 }
 
 /** What the button says. */
@@ -124,7 +125,7 @@ function partsOf(card: Card, link: string, measure: Measure): Part[] {
   ];
   if (card.parameters.length > 0) {
     about.push({ kind: 'section', own: 'Parameters, as the caller gives them' });
-    for (const { path, value } of parameters.shown) about.push({ kind: 'box', label: shortLine(path, 200), text: shorten(value) });
+    about.push(...parametersOf(parameters.shown.map(({ path, value }) => ({ label: shortLine(path, 200), value: shorten(value) }))));
     about.push(...parameters.rest);
   }
   if (card.diff !== null)
@@ -137,7 +138,7 @@ function partsOf(card: Card, link: string, measure: Measure): Part[] {
   if (card.hidden !== null) about.push({ kind: 'note', own: '', text: oneLine(cut(card.hidden, 600)) });
 
   const rule: Part[] = [
-    { kind: 'section', own: 'Why you are asked' },
+    { kind: 'section', own: card.open ? 'Why you are asked' : 'Who was asked, and why' },
     { kind: 'line', own: 'Rule ', text: shortLine(ruleText(card), 800) },
     ...(stages.shown.length === 0
       ? []
@@ -176,6 +177,20 @@ function partsOf(card: Card, link: string, measure: Measure): Part[] {
     { kind: 'note', own: `${card.request_id}, asked ${time(card.created_at)}. Request ${card.request_digest}` },
   ];
 }
+
+/** Short values in rows, all others in boxes of their own; in the caller's order. */
+function parametersOf(rows: readonly { label: string; value: string }[]): Part[] {
+  const parts: Part[] = [];
+  for (const row of rows) {
+    const last = parts.at(-1);
+    if (row.value.length > MOST_IN_ROW || row.label.length > MOST_IN_ROW || row.value.includes('\n'))
+      parts.push({ kind: 'box', label: row.label, text: row.value });
+    else if (last?.kind === 'facts') parts.splice(-1, 1, { ...last, rows: [...last.rows, row] });
+    else parts.push({ kind: 'facts', rows: [row], exact: true });
+  }
+  return parts;
+}
+const MOST_IN_ROW = 80;
 
 /** The address and, where they differ in spelling, the host that it leads to in ASCII: a look-alike shows. */
 function addressOf({ url, host }: Card['links'][number]): string {

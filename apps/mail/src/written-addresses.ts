@@ -1,17 +1,23 @@
-import tlds from 'tlds' with { type: 'json' };
+import { createRequire } from 'node:module';
 
 /**
  * Mail programs make links of whatever looks like an address, also in text that somebody else wrote. Here such places are found, so that
  * the text shows them and nothing can be followed: only our own button can. docs/decisions/0051 has what was weighed.
  */
 
-const TOP_LEVEL = new Set(tlds);
+const require = createRequire(import.meta.url);
+// The package is one JSON file, a list of names.
+const TOP_LEVEL = new Set<string>(require('tlds') as string[]);
 /** Between spaces, quotes and brackets: with a scheme, a www, an @, or a name under a top-level domain that exists. */
 const WORD = /[^\s<>"'`(){}|\\]+/gu;
 const HOST = /(?:[\p{L}\p{N}_-]+\.)+(\p{L}[\p{L}\p{N}-]*)(?![\p{L}\p{N}_-])/gu;
 
-function isFollowed(word: string): boolean {
-  if (/:\/\/|^www\.|@|\[@|^(?:mailto|tel|sms|javascript|data|file):/i.test(word)) return true;
+/** Schemes of data, which no mail program opens; what stands behind them counts as any other text. */
+const OF_DATA = /^(?:s3a?|gs|hdfs|abfss?|jdbc:[a-z]+|postgres(?:ql)?|mysql|kafka|oci|docker|k8s):\/\//i;
+
+function isFollowed(whole: string): boolean {
+  const word = whole.replace(OF_DATA, '');
+  if (/:\/\/|^www\.|[^\s@]@[\p{L}\p{N}[]|^(?:mailto|tel|sms|javascript|data|file):/iu.test(word)) return true;
   return [...word.matchAll(HOST)].some(([, last = '']) => TOP_LEVEL.has(last.toLowerCase()) || /^xn--/i.test(last));
 }
 
@@ -22,7 +28,7 @@ export function withoutLinks(text: string, plain: (text: string) => string, show
     out += plain(text.slice(from, index));
     out += isFollowed(word)
       ? word
-          .split(/([.@]|:(?=\/\/)|(?<=^(?:mailto|tel|sms)):)/i)
+          .split(/(\.(?=[\p{L}\p{N}_[-])|@(?=[\p{L}\p{N}[])|:(?=\/\/)|(?<=^(?:mailto|tel|sms)):)/iu)
           .map((part, place) => (place % 2 === 0 ? plain(part) : shown(part)))
           .join('')
       : plain(word);

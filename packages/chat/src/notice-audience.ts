@@ -39,7 +39,7 @@ export function channelName(channel: Channel, platform: PlatformName): string | 
 
 /**
  * Everybody whom a notice concerns, as the directory has them now; nobody twice. By mail is told who is named so, who got the request's card so
- * (`mailed`: those addresses), and who has no account where chat is connected.
+ * (`mailed`: their ids), and who has no account where chat is connected.
  */
 export async function audienceOf(world: ChatWorld, task: NoticeTask, state: RequestState | null, mailed: readonly string[]): Promise<Audience> {
   const { notice, tenant, platform } = task;
@@ -68,7 +68,7 @@ export async function audienceOf(world: ChatWorld, task: NoticeTask, state: Requ
   const add = (one: ReachablePerson): void => {
     const [first = one.person.id] = entriesOf(one.person);
     const byChat = one.accounts.some((account) => platforms.includes(account.platform));
-    if (byChat && !mailed.includes(one.person.email) && !meaning.some((channel) => 'email' in channel)) return;
+    if (byChat && !mailed.includes(one.person.id) && !meaning.some((channel) => 'email' in channel)) return;
     if (one.person.active && !found.has(first)) found.set(first, one);
   };
   if (state === null) for (const one of reached) add(one);

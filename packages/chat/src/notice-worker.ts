@@ -1,4 +1,4 @@
-import type { JsonObject } from '@countersign/contracts';
+import type { JsonObject, NoticeKind } from '@countersign/contracts';
 import type { NoticeTask, PlatformName, ReachablePerson } from '@countersign/core/ports';
 import { digestMessage } from './digest.js';
 import { PlatformError } from './errors.js';
@@ -26,9 +26,14 @@ export interface NoticeWorkerOptions {
   first?: () => Promise<unknown>;
   /** Whether one person alone reads in a place of a card. Absent: as the places say that the platform learned. */
   isPrivate?: (place: string) => Promise<boolean>;
+  /** The end of a request is a message of the card's own: whoever has the card is not told of it once more. */
+  endIsMessage?: boolean;
 }
 
 type Where = { place: string } | { ref: JsonObject };
+
+/** That a request came to its end. */
+const ENDS: ReadonlySet<NoticeKind> = new Set(['settled', 'expired']);
 
 /** What is to be told, where, once. */
 interface Target {
@@ -162,6 +167,7 @@ export function createNoticeWorker(world: ChatWorld, options: NoticeWorkerOption
         async where() {
           const place = await directPlace(one);
           const card = cards.find((one) => one.place === place && one.ref !== null);
+          if (card?.ref != null && options.endIsMessage === true && ENDS.has(notice.kind)) return null;
           return place === null ? null : card?.ref == null ? { place } : { ref: card.ref };
         },
         message: () => (notice.kind === 'digest' ? digestMessage(world, task, { person }) : messageOf(world, task, state, { to: 'person', hint })),
