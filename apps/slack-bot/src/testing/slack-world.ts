@@ -1,6 +1,6 @@
 import { createChatWorld } from '@countersign/chat';
-import type { OnCallSource } from '@countersign/core/ports';
-import { addSeconds } from '@countersign/core/request';
+import type { Clock, OnCallSource } from '@countersign/core/ports';
+import { epochMs, formatInstant } from '@countersign/core/request';
 import { type ApprovalWorld, createApprovalWorld, type PersonName } from '@countersign/dev-env/approval-world';
 import { serveHandler } from '@countersign/dev-env/serve-handler';
 import { type FakeSlack, type SlackView, startFakeSlack, visibleText } from '@countersign/dev-env/slack';
@@ -10,6 +10,8 @@ import { hurriedTime } from './hurried-time.js';
 
 /** The Slack bot on the real flows, before a fake Slack: channel #approvals, where everybody is a member. */
 export interface SlackWorld {
+  /** Where the bot is served. */
+  url: string;
   world: ApprovalWorld;
   slack: FakeSlack;
   /** The bot that Slack calls; `restart` puts another in its place. */
@@ -31,6 +33,12 @@ export interface SlackWorld {
 export interface BotOptions {
   linkMode?: 'proof' | 'email';
   socket?: boolean;
+  /** Where cards go; #approvals unless told. */
+  channel?: string;
+  /** Administrators may install the app elsewhere. */
+  oauth?: boolean;
+  /** False: without the operator's own token. */
+  token?: boolean;
   /** When a person is told that a press takes its time; never unless told. */
   workingAfterMs?: number;
   /** Where accounts and freezes are kept, instead of the world's own. */
@@ -70,8 +78,8 @@ export async function createSlackWorld(): Promise<SlackWorld> {
   const createBot = (options: BotOptions = {}): SlackBot =>
     createSlackBot({
       config: {
-        botToken: slack.botToken,
-        oauth: null,
+        botToken: options.token === false ? null : slack.botToken,
+        oauth: options.oauth === true ? { clientId: slack.clientId, clientSecret: slack.clientSecret } : null,
         signingSecret: slack.signingSecret,
         appToken: options.socket === true ? slack.appToken : null,
         apiUrl: slack.apiUrl,
@@ -82,7 +90,7 @@ export async function createSlackWorld(): Promise<SlackWorld> {
         tenant: world.tenant,
         publicUrl: 'http://localhost:8080',
         notice: null,
-        flow: options.ahead === undefined ? world.flow : { ...world.flow, clock: { now: () => addSeconds(world.flow.clock.now(), options.ahead ?? 0) } },
+        flow: options.ahead === undefined ? world.flow : { ...world.flow, clock: clockAhead(world.flow.clock, options.ahead) },
         store: options.store === undefined ? world.store : { ...world.store, freezes: options.store.freezes, chatLinks: options.store.chatLinks },
         ...(options.onCall === undefined ? {} : { onCall: options.onCall }),
         cooldownSeconds: 0,
@@ -96,6 +104,7 @@ export async function createSlackWorld(): Promise<SlackWorld> {
     made.bot.mount().handler(request, response);
   });
   const made: SlackWorld = {
+    url: server.url,
     world,
     slack,
     bot: createBot(),
@@ -122,3 +131,5 @@ export async function createSlackWorld(): Promise<SlackWorld> {
   await made.bot.start();
   return made;
 }
+
+const clockAhead = (clock: Clock, seconds: number): Clock => ({ now: () => formatInstant(epochMs(clock.now()) + seconds * 1_000) });

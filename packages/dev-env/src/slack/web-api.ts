@@ -228,6 +228,9 @@ function updateMessage(args: JsonObject, { workspace }: WebApiCaller): JsonObjec
 /** The bot's own message that `channel` and `ts` name. */
 function ownMessage(workspace: Workspace, args: JsonObject, foreign: string): SlackMessage {
   const channel = conversation(workspace, args, { byId: true });
+  if (channel.is_archived) throw new SlackRefusal('is_archived');
+  // What an app may not see is not there for it.
+  if (channel.is_private && !channel.members.includes(workspace.team.botUserId)) throw new SlackRefusal('channel_not_found');
   const message = workspace.message(channel.id, text(args['ts']) ?? '');
   if (message === undefined) throw new SlackRefusal('message_not_found');
   if (message.bot_id !== workspace.team.botId) throw new SlackRefusal(foreign);
