@@ -11,4 +11,5 @@ platformConformance('Mail', createMailHarness, {
   'posts that cannot be found': 'a copy is the same mail, whose link works once like that of the other',
   'open cards that change': 'a mail stays as it was sent; its link leads to the page that says how the request stands',
   'links to follow': 'whoever writes a request puts no address under a click in a mail: they stand there as text',
+  actions: 'a mail’s link leads to the page of the request, and everything else is done there',
 });

@@ -1,5 +1,6 @@
 /** What every platform guarantees, as a test suite: a platform's tests call it with a harness around its real SDK and a fake server. */
 import { describe, expect, test } from '@jest/globals';
+import { actionRows } from './conformance/actions.js';
 import { cardRows } from './conformance/cards.js';
 import { faultRows } from './conformance/faults.js';
 import type { Feature, PlatformHarness, Row } from './conformance/harness.js';
@@ -7,10 +8,13 @@ import { hostileRows } from './conformance/hostile-text.js';
 import { pressRows } from './conformance/presses.js';
 
 export type {
+  ActAnswer,
+  Acting,
   AccountKind,
   ConformanceWorld,
   Feature,
   Forgery,
+  PersonAct,
   PersonName,
   PersonPress,
   PlatformHarness,
@@ -18,7 +22,7 @@ export type {
   ShownCard,
 } from './conformance/harness.js';
 
-const ROWS: readonly Row[] = [...cardRows, ...hostileRows, ...pressRows, ...faultRows];
+const ROWS: readonly Row[] = [...cardRows, ...hostileRows, ...pressRows, ...actionRows, ...faultRows];
 
 /**
  * Declares the suite for one platform. `without` names what cannot exist there, each with the reason: rows that need it are not

@@ -234,6 +234,24 @@ export const demandMore = (text: string): string =>
     `      timeout: 4h\n      obligations: { ticket: { pattern: "CHG-[0-9]{4}" }, acknowledge: [${JSON.stringify(DEMANDED_WORDS)}], must_open: true }\n\n`,
   );
 
+/** The quickstart's policy, with all that a card can offer on exports of customer data: whoever breaks the glass is of security. */
+export const offerEverything = (text: string): string =>
+  text.replace(
+    '      timeout: 4h\n\n',
+    `      timeout: 4h
+      counter: [parameters.rows, parameters.format, parameters.columns, parameters.dry_run]
+      bulk: true
+      delegation: { within: anyone, max_duration: 30d }
+    break_glass:
+      group: security
+      review_by: data-owners
+      review_within: 1d
+      obligations: { ticket: { pattern: "INC-[0-9]+" } }
+    reveal: { groups: [data-owners], classes: [secret, email] }
+
+`,
+  );
+
 /** Puts the quickstart's policy in force, with a reason asked for either verdict on exports of customer data. */
 export function askForReasons(store: Pick<Store, 'policies'>, flow: FlowDeps): Promise<void> {
   return activatePolicy(store, flow, quickstartPolicy().replace('      timeout: 4h\n\n', '      timeout: 4h\n      reason: both\n\n'));

@@ -1,6 +1,8 @@
 import type { AccountKind, Forgery, PlatformHarness, PressAnswer, ShownCard } from '@countersign/chat/conformance';
+import { offerEverything } from '@countersign/dev-env/approval-world';
 import { type Interaction, type SlackMessage, type SlackUser, visibleText } from '@countersign/dev-env/slack';
-import { ACTIONS } from '../buttons.js';
+import { ACTIONS, actOf } from '../buttons.js';
+import { FORM_MODAL } from '../forms.js';
 import { MODALS } from '../modals.js';
 import { accountOf, CHANNEL, createSlackWorld, MALLORY, SECOND_OF_BOB } from './slack-world.js';
 
@@ -111,6 +113,28 @@ export async function createSlackHarness(): Promise<PlatformHarness> {
     up: () => slack.wire.accept(),
     loseAnswer(of) {
       slack.fail(of === 'post' ? 'chat.postMessage' : 'chat.update', 'lose_answer');
+    },
+    actions: {
+      async act({ person, request, action, values, subject, forged }) {
+        const user = userOf(person);
+        const { ts, value } = await forgedPress(request, forged?.forgery ?? null, forged?.other ?? request);
+        // A member of the value that the button carries.
+        const carried = JSON.stringify({ ...(JSON.parse(value) as object), ...(subject === undefined ? {} : { subject }) });
+        await slack.client.press({ user, channel: CHANNEL.name, ts, actionId: actOf(action), value: carried });
+        const view = await slack.wire.until(
+          () => slack.views(user).find(({ callback_id }) => callback_id === FORM_MODAL || callback_id === MODALS.said),
+          'a form, or what came of it',
+        );
+        const text = visibleText(view.blocks);
+        if (view.callback_id === MODALS.said || values === undefined) {
+          await slack.client.closeView(user);
+          return { form: view.callback_id === FORM_MODAL, text };
+        }
+        const { privateText } = await answered(user, () => slack.client.submit({ user, force: true, values }));
+        return { form: false, text: privateText ?? '' };
+      },
+      offerEverything: () => world.policy(offerEverything),
+      events: async (id) => (await world.store.requests.timeline(world.tenant, id)).map(({ event }) => event),
     },
     pressCopy: () => Promise.reject(new Error('a post is found again, so there is no copy')),
     close: () => made.close(),

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Card } from '@countersign/contracts';
 import { cardOf } from '@countersign/core/card';
 import { noticeOf } from '@countersign/core/flow';
-import { type ApprovalWorld, createApprovalWorld, type PersonName } from '@countersign/dev-env/approval-world';
+import { type ApprovalWorld, createApprovalWorld, offerEverything, type PersonName } from '@countersign/dev-env/approval-world';
 import { type ActionAnswer, type CardAction, type ChatActions, createChatActions, createChatWorld, type Form, type FormValues } from '../index.js';
 
 /* What people do in a chat besides a press, on the real flows and the real store. */
@@ -14,28 +14,10 @@ const WORKSPACE = 'T0';
 const NAMES: readonly PersonName[] = ['dana', 'alice', 'bob', 'carol', 'olivia'];
 const WORDS = 'I have read the runbook.';
 
-/** Exports of customer data with all that a card can offer; `iam.*` stays as the quickstart has it. */
-const generous = (text: string): string =>
-  text.replace(
-    '      timeout: 4h\n\n',
-    `      timeout: 4h
-      counter: [parameters.rows, parameters.format, parameters.columns, parameters.dry_run]
-      bulk: true
-      delegation: { within: anyone, max_duration: 30d }
-    break_glass:
-      group: security
-      review_by: data-owners
-      review_within: 1d
-      obligations: { ticket: { pattern: "INC-[0-9]+" } }
-    reveal: { groups: [data-owners], classes: [secret, email] }
-
-`,
-  );
-
 beforeAll(async () => {
   const accounts = Object.fromEntries(NAMES.map((name) => [name, [{ platform: 'slack', workspace: WORKSPACE, user: name }]]));
   world = await createApprovalWorld({ accounts });
-  await world.policy(generous);
+  await world.policy(offerEverything);
   actions = actionsOn(world.store);
 });
 afterAll(() => world.close());
@@ -93,7 +75,7 @@ describe('why policy asks', () => {
   test('C2: who may read the request is told each rule and condition with masked values, and nobody else', async () => {
     const secret = 'sk_live_4eC39HqLyjWDarjtT1zdp7dc';
     await world.policy(
-      (text) => `${generous(text)}
+      (text) => `${offerEverything(text)}
   - id: keyed
     effect: require
     actions: [data.export]
@@ -125,7 +107,7 @@ describe('why policy asks', () => {
     }));
     expect(codeOf(await open('carol', 'why', one))).toBe('not_found');
     await world.directory((now) => now);
-    await world.policy(generous);
+    await world.policy(offerEverything);
     expect((await world.state(one.id)).request.status).toBe('pending');
   });
 });
@@ -350,7 +332,7 @@ describe('deciding with what policy asks for', () => {
       given: { ticket: 'CHG-1234', acknowledged: [WORDS] },
     });
     expect((await world.state(one.id)).decisions).toEqual([]);
-    await world.policy(generous);
+    await world.policy(offerEverything);
   });
 });
 

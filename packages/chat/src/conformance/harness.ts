@@ -1,5 +1,6 @@
 import type { Submission, Verdict, Via } from '@countersign/contracts';
 import type { RequestState } from '@countersign/core/ports';
+import type { CardAction, FormValues } from '../actions.js';
 
 /** The quickstart's people: dana asks, alice and bob are data owners, bob and carol are security, olivia administers and is in no group. */
 export type PersonName = 'dana' | 'alice' | 'bob' | 'carol' | 'olivia';
@@ -30,7 +31,9 @@ export type Feature =
   /** A card that was posted changes while it is open. */
   | 'open cards that change'
   /** What a request names as its links can be followed on the card. */
-  | 'links to follow';
+  | 'links to follow'
+  /** What people do on a card besides deciding it, with forms of the platform (actions.ts). */
+  | 'actions';
 
 export type AccountKind = 'unknown account' | 'deactivated account' | 'guest account' | 'outside account' | 'bot account' | 'second account';
 
@@ -70,6 +73,33 @@ export interface PersonPress {
   request: string;
   verdict: Verdict;
   reason?: string;
+}
+
+/** What a person does with a button of a card besides Approve and Deny, through the platform's own client. */
+export interface PersonAct {
+  person: string;
+  request: string;
+  action: CardAction;
+  /** What is filled into its form, by the fields' ids; a client's own checks hold nothing back. Absent: the button alone. */
+  values?: FormValues;
+  subject?: string;
+  /** What a client could send instead. */
+  forged?: { forgery: Forgery; other: string };
+}
+
+/** What the person alone is shown: a form, or what came of it. */
+export interface ActAnswer {
+  form: boolean;
+  text: string;
+}
+
+/** With 'actions'. */
+export interface Acting {
+  act(act: PersonAct): Promise<ActAnswer>;
+  /** From now on policy offers all there is on exports of customer data; members of security may break the glass with a ticket like INC-1. */
+  offerEverything(): Promise<void>;
+  /** The names of what is in the record of a request, in order. */
+  events(requestId: string): Promise<string[]>;
 }
 
 /** Countersign behind the platform; the ApprovalWorld of dev-env has this shape. */
@@ -127,6 +157,8 @@ export interface PlatformHarness {
   loseAnswer(of: 'post' | 'update'): void;
   /** With 'posts that cannot be found': approves on the copy that nobody knows. */
   pressCopy(person: PersonName, requestId: string): Promise<PressAnswer>;
+  /** With 'actions'. */
+  readonly actions?: Acting;
   close(): Promise<void>;
 }
 
