@@ -1,4 +1,4 @@
-import { actionsOf, type CardAction, cardActions, cut } from '@countersign/chat';
+import { type ActionOffer, actionsOf, type CardAction, cardActions, cut } from '@countersign/chat';
 import type { Card, JsonObject } from '@countersign/contracts';
 import type { types } from '@slack/bolt';
 import { type Block } from './rich-text.js';
@@ -39,33 +39,27 @@ export function buttonsOf(card: Card): Block[] {
         button('Deny', card.reason_required.deny ? ACTIONS.denyWithReason : ACTIONS.deny, value, 'danger'),
       ]
     : [];
-  const offers = actionsOf(card);
+  return [menuOf(value, [...decide, button('Show everything', ACTIONS.everything, value), linkTo('Open in browser', card.url)], actionsOf(card))];
+}
+
+/** Buttons about a request with what may be done besides: the weightier beside them, the rarer in a menu. */
+export function menuOf(value: ButtonValue, buttons: readonly types.Button[], offers: readonly ActionOffer[]): types.ActionsBlock {
   const menu = offers.filter(({ action, subject }) => IN_MENU.has(action) && subject === undefined).slice(0, MOST_IN_MENU);
   const beside = offers.filter((offer) => !menu.includes(offer)).slice(0, MOST_BESIDE);
-  const more: types.Overflow[] =
-    menu.length === 0
-      ? []
-      : [
-          {
-            type: 'overflow',
-            action_id: MORE_ACTION,
-            options: menu.map(({ label, action }) => ({ text: { type: 'plain_text', text: labelOf(label), emoji: false }, value: actOf(action) })),
-          },
-        ];
-  return [
-    {
-      type: 'actions',
-      block_id: blockOf(value),
-      elements: [
-        ...decide,
-        button('Show everything', ACTIONS.everything, value),
-        linkTo('Open in browser', card.url),
-        ...beside.map(({ label, action, subject }, nth) => button(label, actOf(action, nth), { ...value, ...(subject === undefined ? {} : { subject }) })),
-        ...more,
-      ],
-    },
-  ];
+  const options = menu.map(({ label, action }) => ({ text: { type: 'plain_text' as const, text: labelOf(label), emoji: false }, value: actOf(action) }));
+  return {
+    type: 'actions',
+    block_id: blockOf(value),
+    elements: [
+      ...buttons,
+      ...beside.map(({ label, action, subject }, nth) => button(label, actOf(action, nth), { ...value, ...(subject === undefined ? {} : { subject }) })),
+      ...(menu.length === 0 ? [] : [{ type: 'overflow', action_id: MORE_ACTION, options } satisfies types.Overflow]),
+    ],
+  };
 }
+
+/** Opens all of a request in a modal, with Approve and Deny at its end: where no card of it stands. */
+export const OPEN_WHOLE = 'countersign_open_whole';
 
 /** The menu at the end of a card's buttons. Slack takes five options in it. */
 export const MORE_ACTION = 'countersign_more';
@@ -86,16 +80,27 @@ const asksMore = ({ demands }: Card): boolean => demands !== undefined && demand
 
 /** A label may have 75 characters, a value 2,000 (Block Kit, button element). */
 const MOST_LABEL = 75;
+const MOST_VALUE = 2_000;
 const labelOf = (label: string): string => (label.trim() === '' ? '(empty)' : cut(label, MOST_LABEL));
 
 export function button(label: string, action_id: string, value: ButtonValue, style?: 'primary' | 'danger'): types.Button {
   return {
     type: 'button',
     action_id,
-    value: JSON.stringify(value),
+    value: carried(value),
     text: { type: 'plain_text', text: labelOf(label), emoji: false },
     ...(style === undefined ? {} : { style }),
   };
+}
+
+/** Of a list of ids that does not fit into a value, as many as do. */
+function carried(value: ButtonValue): string {
+  for (let { subject } = value; subject !== undefined; subject = subject.slice(0, Math.max(0, subject.lastIndexOf(',')))) {
+    const whole = JSON.stringify({ ...value, subject });
+    if (whole.length <= MOST_VALUE) return whole;
+  }
+  const { request_id, request_digest } = value;
+  return JSON.stringify({ request_id, request_digest });
 }
 
 /** A button that opens an address in the person's own browser. `nth` tells apart those of one block. */

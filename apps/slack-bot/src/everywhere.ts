@@ -1,7 +1,7 @@
 import type { ChatPlatform, Messenger } from '@countersign/chat';
 import { PlatformError } from '@countersign/chat';
 import type { JsonObject } from '@countersign/contracts';
-import type { CardStore } from '@countersign/core/ports';
+import type { CardStore, NoticeStore } from '@countersign/core/ports';
 import type { Installations, Seat } from './installations.js';
 import { createMessenger } from './messenger.js';
 import { placeOf, writtenPlace } from './places.js';
@@ -107,6 +107,17 @@ export function cardsHere(installations: Installations, cards: CardStore): CardS
       const posted = await cards.postedByRef(platform, id === null ? ref : { ...ref, team: id });
       // The store finds every reference that holds what was asked for; one with a workspace is none of the operator's own token.
       return posted !== null && (posted.ref?.['team'] ?? null) === id ? posted : null;
+    },
+  };
+}
+
+/** The same for messages that are no cards. */
+export function noticesHere(installations: Installations, notices: NoticeStore): NoticeStore {
+  return {
+    ...notices,
+    async toldByRef(platform, ref) {
+      const { id } = await installations.current();
+      return notices.toldByRef(platform, id === null ? ref : { ...ref, team: id });
     },
   };
 }

@@ -16,11 +16,11 @@ import {
 import type { JsonObject } from '@countersign/contracts';
 import { type CardOptions, cardOf } from '@countersign/core/card';
 import { personMayRead } from '@countersign/core/decision';
-import type { CardStore, Clock, RequestStore } from '@countersign/core/ports';
+import type { CardStore, Clock, NoticeStore, Person, RequestStore } from '@countersign/core/ports';
 import type { App, BlockAction, BlockButtonAction, BlockOverflowAction, types, ViewSubmitAction } from '@slack/bolt';
-import { ACT_ACTION, actionNamed, ACTIONS, MORE_ACTION, requestOfBlock } from './buttons.js';
+import { ACT_ACTION, actionNamed, ACTIONS, MORE_ACTION, OPEN_WHOLE, requestOfBlock } from './buttons.js';
 import { emptyIn, FORM_MODAL, formModal, formValues, hasLongChoices, withLongChoices } from './forms.js';
-import { everythingModal, isLastPage, PAGE_ACTION, saidModal, waitingModal } from './modals.js';
+import { everythingModal, isLastPage, PAGE_ACTION, saidModal, waitingForModal, waitingModal } from './modals.js';
 import { refOf } from './platform.js';
 import { instantOf, type Pressed, pressedIn, pressedOf, type Presser, presserOf, readObject, remembered, type Where } from './pressed.js';
 import { box, line, richText, run } from './rich-text.js';
@@ -41,6 +41,12 @@ export interface InteractionDeps {
   tell: Tell;
   /** Asks for the cards to be brought up to date; does not wait. */
   refresh(): void;
+  /** A person's home, as blocks. */
+  homeFor(person: Person): Promise<types.KnownBlock[]>;
+  /** Messages of ours that are no cards. */
+  notices: Pick<NoticeStore, 'toldByRef'>;
+  /** Whether this is the first time in any process that this was sent; throws where that cannot be known. */
+  once(key: string): Promise<boolean>;
   /** Something changed for this person: their App Home, where they look at it, is drawn anew; does not wait. */
   changedFor?(presser: Presser): void;
   /** How long a press may take until its person is told that it is worked on, in milliseconds. */
@@ -53,9 +59,13 @@ type Stage = { trigger: string } | { view: string };
 
 /** What other entrances (App Home, shortcuts, commands) need of it. */
 export interface Interactions {
-  /** Shows all of a request in a modal. Without a card that vouches for it, to whom may read it. */
-  showRequest(stage: Stage, presser: Presser, which: { request_id: string; page: number; decide: boolean; vouched: boolean }): Promise<void>;
+  /** What waits for a person, in a modal. */
+  showWaiting(trigger: string, presser: Presser): Promise<void>;
+  /** All of the request that a message is about, in a modal; `request_id` is what it names where it is of this bot and no card. */
+  showMessage(trigger: string, presser: Presser, message: { channel: string; ts: string; bot: string | null; request_id: string | null }): Promise<void>;
 }
+
+const DECIDING: ReadonlySet<CardAction> = new Set(['approve', 'deny', 'bulk', 'break_glass']);
 
 /** Said where a press takes its time. */
 const WORKING = 'We are on it. Nothing is decided until it is said here.';
@@ -112,7 +122,11 @@ export function listen(app: App, deps: InteractionDeps): Interactions {
     const name = cardActions.find((one) => one === metadata?.['action']);
     if (pressed === null || name === undefined) return;
     const presser = presserOf(body);
-    await guarded(pressed.where, presser.user, () => submit(name, pressed, presser, formValues(view.state.values)));
+    await guarded(pressed.where, presser.user, async () => {
+      // What decides is judged by what stands decided; all else would be done twice.
+      if (!DECIDING.has(name) && !(await deps.once(`form:${body.trigger_id}`))) return;
+      await submit(name, pressed, presser, formValues(view.state.values));
+    });
   });
 
   app.action<BlockButtonAction>(block(ACTIONS.everything), async ({ ack, body, action }) => {
@@ -137,6 +151,16 @@ export function listen(app: App, deps: InteractionDeps): Interactions {
       const said = await page(view, presserOf(body), { request_id, page: to, decide: decide === true, vouched: true });
       if (said !== null) await show(view, saidModal(said.text, said.link));
     });
+  });
+
+  app.action<BlockButtonAction>(block(OPEN_WHOLE), async ({ ack, body, action }) => {
+    await ack();
+    const pressed = pressedOf(body, readObject(action.value));
+    if (pressed === null) return;
+    const { request_id, where } = pressed;
+    const inView = body.view?.type === 'modal' ? body.view.id : undefined;
+    const stage: Stage = inView === undefined ? { trigger: body.trigger_id } : { view: inView };
+    await onStage(stage, where, body.user.id, (view) => page(view, presserOf(body), { request_id, page: 0, decide: true, vouched: false }));
   });
 
   // A button with an address opens it in the person's browser; Slack wants to be told that we heard.
@@ -200,13 +224,14 @@ export function listen(app: App, deps: InteractionDeps): Interactions {
   }
 
   /**
-   * The message that vouches for a button. A message of the app that is no card (a reminder, a question) names its request by id: there each acts
-   * on what they may see themselves. A message of somebody else vouches for nothing, and its reference leads nowhere.
+   * The message that vouches for a button: a card, or a notice. Another message of the app names its request by id, and each acts on what they may
+   * see themselves. A message of somebody else vouches for nothing, and its reference leads nowhere.
    */
   async function refFor(where: Where | null): Promise<JsonObject | null> {
     if (where === null) return null;
     const ref = refOf(where.channel, where.ts);
-    return where.own && (await deps.cards.postedByRef('slack', ref)) === null ? null : ref;
+    if (!where.own) return ref;
+    return (await deps.cards.postedByRef('slack', ref)) === null && (await deps.notices.toldByRef('slack', ref)) === null ? null : ref;
   }
 
   function saidOf(answer: Exclude<ActionAnswer, { kind: 'form' }>, presser: Presser): Said {
@@ -284,7 +309,22 @@ export function listen(app: App, deps: InteractionDeps): Interactions {
   }
 
   return {
-    showRequest: (stage, presser, which) => onStage(stage, null, presser.user, (view) => page(view, presser, which)),
+    showWaiting: (trigger, presser) =>
+      onStage({ trigger }, null, presser.user, async (view) => {
+        const account = await deps.workspace.account(presser.user, presser);
+        const found = await personOf(deps.press, { tenant: deps.tenant, platform: 'slack', mode: deps.press.linkMode }, account);
+        if (found.kind === 'refused') return found;
+        await show(view, waitingForModal(await deps.homeFor(found.person)));
+        return null;
+      }),
+    showMessage: (trigger, presser, { channel, ts, bot, request_id }) =>
+      onStage({ trigger }, null, presser.user, async (view) => {
+        const posted = await deps.cards.postedByRef('slack', refOf(channel, ts));
+        if (posted !== null && posted.tenant === deps.tenant)
+          return page(view, presser, { request_id: posted.request_id, page: 0, decide: true, vouched: true });
+        if (request_id === null || bot !== (await deps.workspace.self()).botId) return { text: 'This message is not about a request of Countersign.' };
+        return page(view, presser, { request_id, page: 0, decide: true, vouched: false });
+      }),
   };
 }
 

@@ -9,7 +9,7 @@ import { admit, ForeignPayload, listenToSlack } from './admission.js';
 import { boltLogger } from './bolt-log.js';
 import { RepeatedCommand } from './commands.js';
 import type { SlackBotConfig } from './config.js';
-import { callsHere, cardsHere, messengerEverywhere, platformEverywhere, workspaceHere } from './everywhere.js';
+import { callsHere, cardsHere, messengerEverywhere, noticesHere, platformEverywhere, workspaceHere } from './everywhere.js';
 import { createInstallPages } from './install-pages.js';
 import { createInstallations, type Seat } from './installations.js';
 import { placeOf } from './places.js';
@@ -100,7 +100,7 @@ export function createSlackBot(deps: SlackBotDeps): SlackBot {
   admit(app, installations);
   listenToSlack(app, installations, { tenant, install, log });
   listenToPeople(app, {
-    world: { ...world, store: { ...store, cards: cardsHere(installations, store.cards) } },
+    world: { ...world, store: { ...store, cards: cardsHere(installations, store.cards), notices: noticesHere(installations, store.notices) } },
     linkMode: config.linkMode,
     call: callsHere(installations),
     workspace: workspaceHere(installations),

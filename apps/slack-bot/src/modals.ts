@@ -6,7 +6,12 @@ import { linkButton, wordBlocks } from './private-words.js';
 import { box, line, richText, run } from './rich-text.js';
 
 /** The modals' names in Slack's payloads, and of the buttons in them. */
-export const MODALS = { waiting: 'countersign_waiting_view', said: 'countersign_said_view', everything: 'countersign_everything_view' } as const;
+export const MODALS = {
+  waiting: 'countersign_waiting_view',
+  said: 'countersign_said_view',
+  everything: 'countersign_everything_view',
+  waitingFor: 'countersign_waiting_for_view',
+} as const;
 export const PAGE_ACTION = /^countersign_page_/;
 
 const plain = (text: string): types.PlainTextElement => ({ type: 'plain_text', text, emoji: false });
@@ -25,6 +30,11 @@ export function saidModal(text: string, link?: { label: string; url: string }): 
     close: plain('Close'),
     blocks: [...wordBlocks(text), ...(link === undefined ? [] : [linkButton(link.label, link.url)])],
   };
+}
+
+/** What waits for a person, as their home has it. */
+export function waitingForModal(blocks: types.KnownBlock[]): types.ModalView {
+  return { type: 'modal', callback_id: MODALS.waitingFor, title: plain('What waits for me'), close: plain('Close'), blocks };
 }
 
 /** A page has ten boxes of 2,900 characters: far below Slack's 250 KB for a view, and short enough to read. */

@@ -1,7 +1,9 @@
-import { type ChatWorld, createChatActions, type LinkMode, pressDepsOf } from '@countersign/chat';
+import { type ChatWorld, commandDepsOf, createChatActions, createStoredOnce, type LinkMode, pressDepsOf } from '@countersign/chat';
 import type { App } from '@slack/bolt';
 import { listenForCommands } from './commands.js';
+import { listenForHome } from './home.js';
 import { listen } from './interactions.js';
+import { listenForShortcuts } from './shortcuts.js';
 import type { SlackCalls } from './slack-calls.js';
 import { createTell } from './tell.js';
 import type { SlackWorkspace } from './workspace.js';
@@ -19,30 +21,30 @@ export interface SurfaceDeps {
 
 /** All that people see and press at Slack besides the cards themselves. */
 export function listenToPeople(app: App, { world, linkMode, call, workspace, refresh, workingAfterMs = 1_000 }: SurfaceDeps): void {
-  const { tenant, card, log, store, requests, links } = world;
+  const { tenant, card, log, store, requests } = world;
   const { clock } = world.flow;
   const press = pressDepsOf(world, 'slack', linkMode);
-  const tell = createTell(call, log);
-  listen(app, {
+  const once = createStoredOnce(world, 'slack');
+  const home = listenForHome(app, { world, press, linkMode, call, workspace });
+  const interactions = listen(app, {
     press,
     actions: createChatActions(world, 'slack', linkMode),
     cards: store.cards,
+    notices: store.notices,
     requests,
     tenant,
     card,
     call,
     workspace,
     clock,
-    tell,
+    once,
+    tell: createTell(call, log),
+    homeFor: home.blocksOf,
+    changedFor: home.changedFor,
     refresh,
     workingAfterMs,
     log,
   });
-  listenForCommands(app, {
-    command: { world, tenant, platform: 'slack', linkMode, directory: store.directory, links, freezes: world.freezes, world },
-    call,
-    workspace,
-    clock,
-    log,
-  });
+  listenForShortcuts(app, interactions);
+  listenForCommands(app, { command: commandDepsOf(world, 'slack', linkMode, '/countersign '), call, workspace, clock, once, log });
 }

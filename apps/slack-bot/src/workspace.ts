@@ -126,14 +126,17 @@ export function createWorkspace(call: SlackCalls, clock: Clock, installation: Sl
     const organisation = user.enterprise_user?.enterprise_id ?? null;
     const sameOrganisation = bot.enterpriseId !== null && organisation === bot.enterpriseId;
     const pressedHere = from.teamId === bot.teamId || (bot.enterpriseId !== null && from.enterpriseId === bot.enterpriseId);
+    // A payload that names another Grid than the workspace's is none of its people's, whatever workspace it names.
+    const otherGrid = bot.enterpriseId !== null && from.enterpriseId !== null && from.enterpriseId !== bot.enterpriseId;
     return {
       workspace: sameOrganisation ? organisation : bot.teamId,
       user: (sameOrganisation ? user.enterprise_user?.id : user.id) ?? userId,
       active: user.deleted !== true && user.is_invited_user !== true,
       bot: user.is_bot === true || user.is_workflow_bot === true || user.is_connector_bot === true || userId === 'USLACKBOT',
       guest: user.is_restricted === true || user.is_ultra_restricted === true,
-      external: user.is_stranger === true || !pressedHere || !(user.team_id === bot.teamId || sameOrganisation),
+      external: user.is_stranger === true || !pressedHere || otherGrid || !(user.team_id === bot.teamId || sameOrganisation),
       email: user.is_email_confirmed === false ? null : (user.profile?.email ?? null),
+      timezone: user.tz ?? null,
       label: user.profile?.display_name || user.real_name || user.name || null,
     };
   }

@@ -46,7 +46,10 @@ export const SLACK_EVENTS: readonly { name: string; why: string }[] = [
 export const SLACK_COMMAND = '/countersign';
 
 /** What a person finds under the lightning bolt, or under a message's dots. The bot answers each by its callback_id. */
-export const SLACK_SHORTCUTS = [] as const satisfies readonly SlackShortcut[];
+export const SLACK_SHORTCUTS = [
+  { name: 'What waits for me', type: 'global', callback_id: 'countersign_waiting', description: 'Requests that you may decide, each with all there is to see' },
+  { name: 'Show the whole request', type: 'message', callback_id: 'countersign_whole', description: 'All of the request that this message is about' },
+] as const satisfies readonly SlackShortcut[];
 
 export interface SlackShortcut {
   /** At most 24 characters. */
@@ -90,15 +93,15 @@ export function slackManifest(reach: { url: string } | 'socket') {
     features: {
       app_home: { home_tab_enabled: true, messages_tab_enabled: true, messages_tab_read_only_enabled: false },
       bot_user: { display_name: 'Countersign', always_online: true },
-      ...(SLACK_SHORTCUTS.length === 0 ? {} : { shortcuts: [...SLACK_SHORTCUTS] }),
+      shortcuts: [...SLACK_SHORTCUTS],
       slash_commands: [
         {
           command: SLACK_COMMAND,
           ...(reach === 'socket' ? {} : { url: `${reach.url}${SLACK_PATHS.events}` }),
           description: 'What waits for you, absence and stand-ins, freezes; “help” lists all of it',
           usage_hint: 'help',
-          // Names and addresses come as they were typed.
-          should_escape: false,
+          // So that a mention names its account; the bot undoes what Slack makes of addresses.
+          should_escape: true,
         },
       ],
     },

@@ -6,6 +6,7 @@ import { serveHandler } from '@countersign/dev-env/serve-handler';
 import { type FakeSlack, type SlackView, startFakeSlack, visibleText } from '@countersign/dev-env/slack';
 import { createSlackBot, type SlackBot } from '../index.js';
 import { MODALS } from '../modals.js';
+import { holdable } from './held-store.js';
 import { hurriedTime } from './hurried-time.js';
 
 /** The Slack bot on the real flows, before a fake Slack: channel #approvals, where everybody is a member. */
@@ -24,6 +25,10 @@ export interface SlackWorld {
   saidIn(user: string): Promise<string>;
   /** Time passes, as the limits on calls to Slack have it. */
   pass(seconds: number): void;
+  /** The database does not answer any more, until what this gives is called. */
+  hold(): () => void;
+  /** How many calls of the database that hung have ended. */
+  heldEnded(): number;
   /** One more bot, which Slack does not know. */
   createBot(options?: BotOptions): SlackBot;
   restart(options?: BotOptions): Promise<void>;
@@ -33,8 +38,6 @@ export interface SlackWorld {
 export interface BotOptions {
   linkMode?: 'proof' | 'email';
   socket?: boolean;
-  /** Where cards go; #approvals unless told. */
-  channel?: string;
   /** Administrators may install the app elsewhere. */
   oauth?: boolean;
   /** False: without the operator's own token. */
@@ -75,6 +78,9 @@ export async function createSlackWorld(): Promise<SlackWorld> {
   const note = (fields: object, message: string) =>
     void warnings.push(`${message}: ${'err' in fields && fields.err instanceof Error ? fields.err.message : JSON.stringify(fields)}`);
 
+  const held = holdable();
+  const heldStore = held.ports(world.store);
+
   const createBot = (options: BotOptions = {}): SlackBot =>
     createSlackBot({
       config: {
@@ -90,8 +96,11 @@ export async function createSlackWorld(): Promise<SlackWorld> {
         tenant: world.tenant,
         publicUrl: 'http://localhost:8080',
         notice: null,
-        flow: options.ahead === undefined ? world.flow : { ...world.flow, clock: clockAhead(world.flow.clock, options.ahead) },
-        store: options.store === undefined ? world.store : { ...world.store, freezes: options.store.freezes, chatLinks: options.store.chatLinks },
+        flow:
+          options.ahead === undefined
+            ? { ...world.flow, requests: held.port(world.flow.requests) }
+            : { ...world.flow, clock: clockAhead(world.flow.clock, options.ahead) },
+        store: options.store === undefined ? heldStore : { ...world.store, freezes: options.store.freezes, chatLinks: options.store.chatLinks },
         ...(options.onCall === undefined ? {} : { onCall: options.onCall }),
         cooldownSeconds: 0,
         log: { debug: () => {}, info: () => {}, warn: note, error: note },
@@ -115,6 +124,8 @@ export async function createSlackWorld(): Promise<SlackWorld> {
       return visibleText(view.blocks);
     },
     pass: time.pass,
+    hold: held.hold,
+    heldEnded: held.ended,
     createBot,
     async restart(options) {
       await made.bot.stop();
