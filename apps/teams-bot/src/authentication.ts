@@ -23,7 +23,7 @@ const US_GOVERNMENT = { issuer: 'https://api.botframework.us', metadataHost: 'lo
 
 /**
  * botbuilder verifies the token's signature, audience and time (five minutes of tolerance). It leaves to us: tokens of the emulator and of
- * skills, a body without serviceUrl, hosts that are not Teams', other channels of the same bot; and it tells a forged signature as a fault.
+ * skills, tokens without an end, a body without serviceUrl, hosts that are not Teams', other channels of the same bot; and it tells a forged signature as a fault.
  */
 export function createAuthentication(config: TeamsBotConfig, credentials?: CredentialsFactory): Authentication {
   // Without an id botbuilder switches its checks off.
@@ -47,7 +47,9 @@ export function createAuthentication(config: TeamsBotConfig, credentials?: Crede
         throw error;
       });
       const claim = (name: string): string | null => sender?.claimsIdentity.getClaimValue(name) ?? null;
-      return claim('iss') === issuer && claim('aud') === config.appId && claim('serviceurl') === activity.serviceUrl ? sender : null;
+      // A token without an end would be good for ever: botbuilder judges the end where there is one.
+      const ends = Number.isFinite(Number(claim('exp') ?? undefined));
+      return ends && claim('iss') === issuer && claim('aud') === config.appId && claim('serviceurl') === activity.serviceUrl ? sender : null;
     },
   };
 }
@@ -73,7 +75,11 @@ function settingsOf(config: TeamsBotConfig, government: boolean): Record<string,
 
 /** Where the keys come from this machine the service is a rig: no secret of ours is shown to it, and Microsoft is not asked for a token. */
 function credentialsOf(config: TeamsBotConfig): CredentialsFactory {
-  if (isLoopbackMetadata(config)) return localCredentials(config.appId ?? '');
+  return isLoopbackMetadata(config) ? localCredentials(config.appId ?? '') : registeredCredentials(config);
+}
+
+/** By the bot's own registration: a client secret, or the managed identity of where it runs, by @azure/identity. */
+export function registeredCredentials(config: TeamsBotConfig): CredentialsFactory {
   return new ConfigurationServiceClientCredentialFactory({
     MicrosoftAppId: config.appId ?? '',
     MicrosoftAppType: config.appType,

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
-import { type CardPress, CARD_BYTES_ADVISED, cardText, findAction, startFakeBotFramework, type TokenForgery } from '@countersign/dev-env/teams';
+import { type CardPress, CARD_BYTES_ADVISED, cardText, findAction, startFakeBotFramework } from '@countersign/dev-env/teams';
 import { STEP_UP_TEXT } from '@countersign/chat';
 import { demandPasskey } from '@countersign/dev-env/approval-world';
 import { randomUUID } from 'node:crypto';
@@ -346,38 +346,8 @@ describe('Show everything', () => {
   });
 });
 
+/* The attacks on the token are in authentication.test.ts. */
 describe('who may speak', () => {
-  test.each<TokenForgery>([
-    'no_token',
-    'no_algorithm',
-    'public_key_as_secret',
-    'foreign_key',
-    'unknown_key',
-    'other_audience',
-    'other_issuer',
-    'other_service_url_claim',
-    'no_service_url_claim',
-    'expired',
-    'not_yet_valid',
-    'emulator_issuer',
-  ])('a press with %s is answered with 401 and decides nothing', async (forgery) => {
-    const card = await posted();
-    expect((await press('alice', card, 'approve', { forgery })).status).toBe(401);
-    expect(await decisions(card.id)).toEqual([]);
-  });
-
-  test.each([
-    ['no serviceUrl', { serviceUrl: null }],
-    ['another serviceUrl', { serviceUrl: 'https://smba.trafficmanager.net/emea/' }],
-    ['another channel', { activity: { channelId: 'directline' } }],
-    ['the channel of the emulator', { activity: { channelId: 'emulator' } }],
-    ['a channel with a road of its own', { activity: { channelId: 'AseChannel' } }],
-  ])('a press with %s is answered with 401 and decides nothing', async (_what, how) => {
-    const card = await posted();
-    expect((await press('alice', card, 'approve', how)).status).toBe(401);
-    expect(await decisions(card.id)).toEqual([]);
-  });
-
   test('where Teams’ keys cannot be read nothing is decided, and it is not called a forgery', async () => {
     const card = await posted();
     await restart({ openIdMetadataUrl: `${teams.url}/nowhere` });

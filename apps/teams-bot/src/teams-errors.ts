@@ -33,6 +33,10 @@ export async function translated<T>(call: () => Promise<T>): Promise<T> {
 /** What botbuilder threw, as the worker knows it. */
 export function platformError(error: unknown): PlatformError {
   if (error instanceof PlatformError) return error;
+  // Of @azure/identity, whose words are a page.
+  if (error instanceof Error && ['AggregateAuthenticationError', 'AuthenticationError', 'CredentialUnavailableError'].includes(error.name)) {
+    return new PlatformError('refused', 'The managed identity gives the bot no token; countersign doctor teams looks at it', { cause: error });
+  }
   const status = statusOf(error);
   if (status === undefined) {
     // Entra's refusal to give us a token; msal throws a ServerError with its word.

@@ -27,7 +27,14 @@ export class ChannelTokens {
   }
 
   keySet(): WireAnswer {
-    return jsonAnswer(200, { keys: [{ ...this.keys.publicKey.export({ format: 'jwk' }), use: 'sig', kid: KEY_ID, x5t: KEY_ID, endorsements: ['msteams'] }] });
+    const published = (name: string, kid: string, endorsements: string[]) => ({
+      ...rsaKey(name).publicKey.export({ format: 'jwk' }),
+      use: 'sig',
+      kid,
+      x5t: kid,
+      endorsements,
+    });
+    return jsonAnswer(200, { keys: [published('connector', KEY_ID, ['msteams']), published('other channel', OTHER_CHANNEL_KEY_ID, ['skype', 'webchat'])] });
   }
 
   /** The bot's own token: client credentials at `/{tenant}/oauth2/v2.0/token`. */
@@ -64,15 +71,23 @@ export class ChannelTokens {
       ...this.forgedClaims(forgery, at),
     };
     if (forgery === 'no_service_url_claim') delete claims['serviceurl'];
-    const head = { typ: 'JWT', kid: forgery === 'unknown_key' ? 'another' : KEY_ID };
+    if (forgery === 'no_expiry') delete claims['exp'];
+    if (forgery === 'no_parts') return 'Bearer token';
+    if (forgery === 'not_json') return 'Bearer eyJ9.eyJ9.c2ln';
+    const head = { typ: 'JWT', kid: forgery === 'unknown_key' ? 'another' : forgery === 'other_endorsement' ? OTHER_CHANNEL_KEY_ID : KEY_ID };
     if (forgery === 'no_algorithm') return `Bearer ${encode({ ...head, alg: 'none' })}.${encode(claims)}.`;
     if (forgery === 'public_key_as_secret') {
       const signed = `${encode({ ...head, alg: 'HS256' })}.${encode(claims)}`;
       const secret = this.keys.publicKey.export({ format: 'pem', type: 'pkcs1' });
       return `Bearer ${signed}.${createHmac('sha256', secret).update(signed).digest('base64url')}`;
     }
-    const key: KeyObject = forgery === 'foreign_key' || forgery === 'unknown_key' ? rsaKey('foreign').privateKey : this.keys.privateKey;
-    return `Bearer ${await new SignJWT(claims).setProtectedHeader({ ...head, alg: 'RS256' }).sign(key)}`;
+    const key: KeyObject =
+      forgery === 'foreign_key' || forgery === 'unknown_key'
+        ? rsaKey('foreign').privateKey
+        : forgery === 'other_endorsement'
+          ? rsaKey('other channel').privateKey
+          : this.keys.privateKey;
+    return `${forgery === 'other_scheme' ? 'Basic' : 'Bearer'} ${await new SignJWT(claims).setProtectedHeader({ ...head, alg: 'RS256' }).sign(key)}`;
   }
 
   private forgedClaims(forgery: TokenForgery | undefined, at: number): Record<string, unknown> {
@@ -91,6 +106,13 @@ export class ChannelTokens {
         return { nbf: at + 900 };
       case 'emulator_issuer':
         return { iss: 'https://sts.windows.net/d6d49420-f39b-4df7-a1dc-d59a935871db/', ver: '1.0', appid: this.appId };
+      case 'emulator_issuer_v2':
+        return { iss: 'https://login.microsoftonline.com/d6d49420-f39b-4df7-a1dc-d59a935871db/v2.0', ver: '2.0', azp: this.appId };
+      case 'skill':
+        // Another bot, with a token of its own tenant, for us: Bot Framework, "Skills", claims of a bot that calls a skill.
+        return { iss: `https://sts.windows.net/${randomUUID()}/`, ver: '1.0', appid: randomUUID() };
+      case 'two_audiences':
+        return { aud: [this.appId, randomUUID()] };
       default:
         return {};
     }
@@ -106,12 +128,15 @@ function rsaKey(name: string): { publicKey: KeyObject; privateKey: KeyObject } {
 const rsaKeys = new Map<string, { publicKey: KeyObject; privateKey: KeyObject }>();
 
 const KEY_ID = 'fake-connector-key';
+/** A key that the set has for other channels than Teams. */
+const OTHER_CHANNEL_KEY_ID = 'fake-other-channel-key';
 const CHANNEL_ISSUER = 'https://api.botframework.com';
 
 /**
  * What is wrong with the token. `public_key_as_secret`: HS256 with the published key as the secret. `foreign_key`: the right
  * key id, another key. `barely_expired`: four minutes ago, which botbuilder tolerates. `emulator_issuer`: an issuer of the
- * emulator, signed by the channel's key.
+ * emulator, signed by the channel's key. `other_endorsement`: a published key that may not sign for Teams. `skill`: another bot's own
+ * token. `no_parts`, `not_json`: no JWT at all. `other_scheme`: a good token that is no bearer token.
  */
 export type TokenForgery =
   | 'no_token'
@@ -126,7 +151,15 @@ export type TokenForgery =
   | 'expired'
   | 'barely_expired'
   | 'not_yet_valid'
-  | 'emulator_issuer';
+  | 'emulator_issuer'
+  | 'emulator_issuer_v2'
+  | 'other_endorsement'
+  | 'skill'
+  | 'two_audiences'
+  | 'no_expiry'
+  | 'no_parts'
+  | 'not_json'
+  | 'other_scheme';
 
 function encode(part: unknown): string {
   return Buffer.from(JSON.stringify(part)).toString('base64url');
