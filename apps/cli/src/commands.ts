@@ -135,6 +135,7 @@ export const COMMANDS: readonly { name: string; summary: string; load: () => Pro
     summary: 'look whether Microsoft Teams and Countersign reach each other',
     load: async () => (await import('./commands/doctor-teams.js')).doctorTeams,
   },
+  { name: 'doctor mail', summary: 'look whether mail can be sent', load: async () => (await import('./commands/doctor-mail.js')).doctorMail },
   { name: 'doctor', summary: 'look whether an installation is sound', load: async () => (await import('./commands/doctor.js')).doctor },
   { name: 'verify', summary: 'check the receipt of a request, offline', load: async () => (await import('./commands/verify.js')).verify },
   { name: 'verify-webhook', summary: "check a callback's signature", load: async () => (await import('./commands/verify-webhook.js')).verifyWebhookCommand },
