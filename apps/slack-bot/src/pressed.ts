@@ -66,8 +66,10 @@ function named({ request_id, request_digest, subject }: JsonObject, where: Where
 /** Both the workspace of the payload and the one of its user must be ours: of two that differ, the foreign one counts. */
 export function presserOf(body: BlockAction | ViewSubmitAction | GlobalShortcut | MessageShortcut): Presser {
   const enterpriseId = body.enterprise?.id ?? body.team?.enterprise_id ?? null;
+  // Slack names no workspace where the app is installed in a whole Grid alone; then the Grid is named.
+  const nowhere = (body.team?.id ?? null) === null && enterpriseId === null;
   const teams = [body.team?.id, body.user.team_id].filter((team) => team !== undefined && team !== null);
-  return { user: body.user.id, teamId: new Set(teams).size === 1 ? (teams[0] ?? null) : null, enterpriseId };
+  return { user: body.user.id, teamId: nowhere || new Set(teams).size !== 1 ? null : (teams[0] ?? null), enterpriseId };
 }
 
 /** An action's time stamp, `seconds.micros`, as an instant. */

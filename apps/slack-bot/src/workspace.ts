@@ -30,6 +30,7 @@ const TEAMS_LIFE_MS = 600_000;
  */
 export function createWorkspace(call: SlackCalls, clock: Clock, installation: SlackInstallation | null = null) {
   let identity: BotIdentity | null = installation === null ? null : identityOf(installation);
+  let askedAt = 0;
   let app: string | null = installation?.app_id ?? null;
   let grid: { at: number; teams: string[] } | null = null;
   const accounts = new Map<string, { at: number; user: User }>();
@@ -38,6 +39,11 @@ export function createWorkspace(call: SlackCalls, clock: Clock, installation: Sl
 
   async function self(): Promise<BotIdentity> {
     if (identity !== null) return identity;
+    return ask();
+  }
+
+  async function ask(): Promise<BotIdentity> {
+    askedAt = now();
     const answer = await call((client) => client.auth.test());
     const { team_id, bot_id, user_id } = answer;
     if (!team_id || !bot_id || !user_id) throw new PlatformError('refused', 'SLACK_BOT_TOKEN is not the token of a bot in a workspace');
@@ -121,13 +127,15 @@ export function createWorkspace(call: SlackCalls, clock: Clock, installation: Sl
 
   /** What Slack says of the account that pressed, at most 60 s old. `teamId` is the workspace that the payload names. */
   async function account(userId: string, from: { teamId: string | null; enterpriseId: string | null }): Promise<AccountFacts> {
-    const bot = await self();
+    let bot = await self();
+    // A workspace may join a Grid; Slack is asked whether it did.
+    if (from.enterpriseId !== null && bot.enterpriseId === null && now() - askedAt > ACCOUNT_LIFE_MS) bot = await ask();
     const user = await userInfo(userId);
     const organisation = user.enterprise_user?.enterprise_id ?? null;
     const sameOrganisation = bot.enterpriseId !== null && organisation === bot.enterpriseId;
     const pressedHere = from.teamId === bot.teamId || (bot.enterpriseId !== null && from.enterpriseId === bot.enterpriseId);
     // A payload that names another Grid than the workspace's is none of its people's, whatever workspace it names.
-    const otherGrid = bot.enterpriseId !== null && from.enterpriseId !== null && from.enterpriseId !== bot.enterpriseId;
+    const otherGrid = from.enterpriseId !== null && from.enterpriseId !== bot.enterpriseId;
     return {
       workspace: sameOrganisation ? organisation : bot.teamId,
       user: (sameOrganisation ? user.enterprise_user?.id : user.id) ?? userId,

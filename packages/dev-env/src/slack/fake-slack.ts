@@ -196,6 +196,9 @@ export async function startFakeSlack(options: FakeSlackOptions = {}): Promise<Fa
     rateLimit: (method, retryAfterSeconds, when) => {
       wire.fail(method, { kind: 'answer', answer: jsonAnswer(429, { ok: false, error: 'ratelimited' }, { 'retry-after': String(retryAfterSeconds) }) }, when);
     },
+    refuse: (method, members, when) => {
+      wire.fail(method, { kind: 'answer', answer: jsonAnswer(200, { ok: false, ...members }) }, when);
+    },
     fail: (method, fault, when) => {
       wire.fail(
         method,
@@ -307,6 +310,8 @@ export interface FakeSlack extends FakeWorkspace {
   files(): readonly SlackFile[];
   /** The next calls of a method are answered with 429 and Retry-After. */
   rateLimit(method: string | RegExp, retryAfterSeconds: number, when?: { readonly times?: number; readonly skip?: number }): void;
+  /** The next calls of a method are refused by Slack with these members, `error` among them. */
+  refuse(method: string | RegExp, members: { readonly error: string } & JsonObject, when?: { readonly times?: number; readonly skip?: number }): void;
   /** Orders a fault for a method of the Web API, for `response_url`, or for `upload`. */
   fail(method: string | RegExp, fault: Exclude<Fault['kind'], 'answer'> | 'server_error', when?: { readonly times?: number; readonly skip?: number }): void;
   close(): Promise<void>;

@@ -55,7 +55,7 @@ describe.each([
       expect(description.length).toBeLessThanOrEqual(2_000);
       expect(usage_hint.length).toBeLessThanOrEqual(1_000);
     }
-    const shortcuts: readonly { name: string; callback_id: string; description: string }[] = features.shortcuts ?? [];
+    const shortcuts: readonly { name: string; callback_id: string; description: string }[] = features.shortcuts;
     expect(shortcuts.length).toBeLessThanOrEqual(10);
     for (const { name, callback_id, description } of shortcuts) {
       expect(name.length).toBeLessThanOrEqual(24);
