@@ -62,6 +62,10 @@ async function decide(request: Pick<ActionRequest, 'id' | 'request_digest'>, ver
 const deciding = (verdict: 'approve' | 'deny', reason?: string): Pick<GuardOptions, 'onSubmitted'> => ({
   onSubmitted: (request) => void decide(request, verdict, reason),
 });
+const denyingFor = (ask_again: 'never' | 'changed' | 'later'): Pick<GuardOptions, 'onSubmitted'> => ({
+  onSubmitted: ({ id, request_digest }) =>
+    void server.call('POST', `/v1/action-requests/${id}/decisions`, { as: server.token('alice'), body: { verdict: 'deny', request_digest, ask_again } }),
+});
 async function approved(asked: Action, options = {}): Promise<ActionRequest & { outcome: { grant: string } }> {
   const request = await client.submit(asked, options);
   await decide(request, 'approve');
@@ -129,6 +133,9 @@ describe('A1, A2: the guard asks, waits and runs', () => {
     expect(byPolicy).toMatchObject({ kind: 'denied', decisions: [], reason: expect.stringContaining('Backups') });
     const byPeople = await client.guard(action(), run, { timeoutSeconds: 30, ...deciding('deny', 'Not this table.') });
     expect(byPeople).toMatchObject({ kind: 'denied', reason: 'Not this table.', decisions: [{ person: { email: 'alice@example.com' }, verdict: 'deny' }] });
+    expect(byPeople).not.toHaveProperty('ask_again');
+    expect(await client.guard(action(), run, { timeoutSeconds: 30, ...denyingFor('changed') })).toMatchObject({ ask_again: 'changed', try_again: true });
+    expect(await client.guard(action(), run, { timeoutSeconds: 30, ...denyingFor('never') })).toMatchObject({ ask_again: 'never', try_again: false });
     expect(ran).toEqual([]);
   });
 

@@ -35,6 +35,21 @@ describe('deciding', () => {
     expect(json.outcome).not.toHaveProperty('grant');
   });
 
+  test('C3: a denial says whether asking again makes sense: the caller is told; an approval cannot', async () => {
+    const hint = (who: string, request: { id: string; request_digest: string }, verdict: string, ask_again: string) =>
+      world.call('POST', `/v1/action-requests/${request.id}/decisions`, {
+        as: who,
+        body: { verdict, request_digest: request.request_digest, reason: 'No', ask_again },
+      });
+    const request = await world.pending();
+    expect(await hint(world.tokens.alice, request, 'approve', 'later')).toMatchObject({ status: 422, json: { errors: [{ pointer: '/ask_again' }] } });
+    expect(await hint(world.tokens.alice, request, 'deny', 'tomorrow')).toMatchObject({ status: 422 });
+    expect(await hint(world.tokens.alice, request, 'deny', 'changed')).toMatchObject({ status: 201, json: { ask_again: 'changed' } });
+    const { json } = await world.call('GET', `/v1/action-requests/${request.id}`, { as: world.key });
+    expect(json).toMatchObject({ status: 'denied', outcome: { ask_again: 'changed', decisions: [{ ask_again: 'changed' }] } });
+    expect((await world.decide(world.tokens.bob, await world.pending(), 'deny')).json).not.toHaveProperty('ask_again');
+  });
+
   test('C4: an API key never decides, whoever owns it', async () => {
     const request = await world.pending();
     const { key } = await world.newKey({ owner: 'alice' });

@@ -203,10 +203,19 @@ describe('a decision by passkey', () => {
 });
 
 describe('a press in a chat that needs a passkey', () => {
+  const GIVEN = { ticket: 'CHG-1', acknowledged: ['I have read it.'], break_glass: true as const };
   const pressed = async (request: Pending): Promise<string> => {
     const url = await stepUpLink(
       { ...world.flow, passkeys: world.store.passkeys },
-      { tenant: 'default', request_id: request.id, person_id: world.people.alice.id, verdict: 'approve', reason: 'looks right', via: 'slack' },
+      {
+        tenant: 'default',
+        request_id: request.id,
+        person_id: world.people.alice.id,
+        verdict: 'approve',
+        reason: 'looks right',
+        given: { ...GIVEN, delegate_for: world.people.bob.id },
+        via: 'slack',
+      },
     );
     expect(url).toMatch(new RegExp(`^${world.url}/requests/${request.id}#step-up/[0-9a-f-]{36}$`));
     return url.slice(url.lastIndexOf('/') + 1);
@@ -220,6 +229,8 @@ describe('a press in a chat that needs a passkey', () => {
       action_request: request.id,
       verdict: 'approve',
       reason: 'looks right',
+      ...GIVEN,
+      delegate_for: { id: world.people.bob.id, email: 'bob@example.com' },
       via: 'slack',
       used_at: null,
     });
