@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { openStoreWithoutServer } from '@countersign/dev-env/approval-world';
 import { randomUUID } from 'node:crypto';
-import { GROUP, startTeamsRig, type TeamsName, type TeamsRig } from './testing/teams-rig.js';
+import { GROUP, PEOPLE, startTeamsRig, type TeamsName, type TeamsRig } from './testing/teams-rig.js';
 
 /* The kill switch by a message to the bot. What is common to all platforms is shown by packages/chat. */
 
@@ -84,6 +84,45 @@ test('A6, C2: mentions, marks and lines in a reason do nothing in the answer', a
   );
   const body = rig.teams.activities(own).at(-1)?.body;
   expect([body?.['textFormat'], body?.['entities'] ?? []]).toEqual(['plain', []]);
+});
+
+test('C6: somebody who is mentioned stands in, until a day of the writer’s own zone; the answer is for the writer alone', async () => {
+  const own = await personal('alice');
+  const mentioned = rig.teams.addPerson({ key: 'robert', name: 'Robert the second', email: 'robert@example.com', aadObjectId: PEOPLE.bob });
+  const mention = { type: 'mention', text: '<at>Robert the second</at>', mentioned: { id: mentioned.id, name: mentioned.name } };
+  rig.teams.addConversation({ id: GROUP, type: 'groupChat', name: 'On call' });
+  const before = textsIn(own).length;
+  const inGroup = await say(GROUP, 'alice', 'away for 2 days, <at>Robert the second</at> stands in', {
+    activity: {
+      localTimezone: 'Pacific/Auckland',
+      text: '<at>Countersign</at> away for 2 days, <at>Robert the second</at> stands in',
+      entities: [{ type: 'mention', text: '<at>Countersign</at>', mentioned: { id: `28:${rig.teams.appId}` } }, mention],
+    },
+  });
+  expect(inGroup).toBe('I answered you in our personal chat.');
+  expect(textsIn(own).slice(before)).toEqual([expect.stringMatching(/You are away from now until [^]*Bob Example \(bob@example\.com\) stands in for you/)]);
+  expect(textsIn(own).at(-1)).toContain('Pacific/Auckland');
+  expect(await rig.world.store.delegations.list(rig.world.tenant, rig.world.people.alice)).toMatchObject([
+    { state: 'in_force', delegate: { email: 'bob@example.com' } },
+  ]);
+  expect(await say(own, 'alice', 'back')).toContain('Welcome back.');
+});
+
+test('C6: who is mentioned and belongs to nobody, or to another organisation, stands in for nobody', async () => {
+  const own = await personal('alice');
+  const outside = rig.teams.addPerson({ key: 'eve', name: 'Eve', email: 'eve@elsewhere.example', aadObjectId: PEOPLE.bob, tenantId: randomUUID() });
+  rig.teams.addConversation({ id: own, type: 'personal', members: ['alice', 'eve'] });
+  const entities = [{ type: 'mention', text: '<at>Eve</at>', mentioned: { id: outside.id, name: 'Eve' } }];
+  await say(own, 'alice', 'away for 2 days, <at>Eve</at> stands in', { activity: { entities } });
+  expect(await rig.world.store.delegations.list(rig.world.tenant, rig.world.people.alice)).toEqual([]);
+});
+
+test('C6: what waits is told to whom it waits for, alone', async () => {
+  const own = await personal('alice');
+  const { id } = await rig.world.open();
+  expect(await say(GROUP, 'alice', 'waiting')).toBe('I answered you in our personal chat.');
+  expect(textsIn(own).at(-1)).toContain(id);
+  expect(await say(GROUP, 'bob', 'waiting')).toContain('Write to me in a personal chat');
 });
 
 test('A6: while the database is away the answer says that nothing was frozen and what to use', async () => {

@@ -22,8 +22,12 @@ export interface IncomingActivity {
   replyToId: string | null;
   /** The activity's own id; null where it has none. */
   id: string | null;
-  /** What a person wrote, without the mention of the bot; empty where it is nothing. */
+  /** What a person wrote, without the mention of the bot; empty where it is nothing. Who else is mentioned stands in it as `<at:N>`, see mentions. */
   said: string;
+  /** Teams' ids of the accounts that are mentioned, by their number in `said`. */
+  mentions: readonly string[];
+  /** The writer's time zone, an IANA name; null where the client did not say. */
+  timezone: string | null;
   value: JsonObject | null;
   timestamp: string | null;
   /** Whether the bot itself was added, or removed. */
@@ -60,7 +64,8 @@ export function readActivity(json: unknown): IncomingActivity | null {
     from: { id: text(from['id']) ?? '', aadObjectId: text(from['aadObjectId']) },
     replyToId: text(activity['replyToId']),
     id: text(activity['id']),
-    said: saidIn(activity, bot.id),
+    ...saidIn(activity, bot.id),
+    timezone: zoneIn(activity),
     value: isObject(activity['value']) ? activity['value'] : null,
     timestamp: text(activity['timestamp']),
     botAdded: names(activity['membersAdded']),
@@ -99,14 +104,31 @@ export function baseOf(conversationId: string): string {
 }
 
 /** Teams names a mention letter for letter among the entities, and writes three characters and the hard space as entities of HTML. */
-function saidIn(activity: JsonObject, botId: string): string {
+function saidIn(activity: JsonObject, botId: string): { said: string; mentions: string[] } {
   const { entities } = activity;
   let said = text(activity['text']) ?? '';
+  const mentions: string[] = [];
   for (const entity of Array.isArray(entities) ? entities.slice(0, 100) : []) {
-    const [mention, mentioned] = [text(object(entity)['text']), object(object(entity)['mentioned'])];
-    if (object(entity)['type'] === 'mention' && mention !== null && mentioned['id'] === botId) said = said.replaceAll(mention, ' ');
+    const [mention, id] = [text(object(entity)['text']), text(object(object(entity)['mentioned'])['id'])];
+    if (object(entity)['type'] !== 'mention' || mention === null || id === null) continue;
+    // Names have spaces, marks have none, so that a command is read word by word.
+    if (id !== botId && !mentions.includes(id)) mentions.push(id);
+    said = said.replaceAll(mention, id === botId ? ' ' : `<at:${String(mentions.indexOf(id))}>`);
   }
-  return said.replaceAll('&nbsp;', ' ').replaceAll('&lt;', '<').replaceAll('&gt;', '>').replaceAll('&amp;', '&').trim();
+  return { said: said.replaceAll('&nbsp;', ' ').replaceAll('&lt;', '<').replaceAll('&gt;', '>').replaceAll('&amp;', '&').trim(), mentions };
+}
+
+/** Clients say it in one of two places; a name that is none of IANA's counts as not said. */
+function zoneIn(activity: JsonObject): string | null {
+  const { entities } = activity;
+  const info = (Array.isArray(entities) ? entities.slice(0, 100) : []).map(object).find(({ type }) => type === 'clientInfo');
+  const named = text(activity['localTimezone']) ?? text(info?.['timezone']);
+  if (named === null || named.length > 100) return null;
+  try {
+    return new Intl.DateTimeFormat('en', { timeZone: named }).resolvedOptions().timeZone;
+  } catch {
+    return null;
+  }
 }
 
 /** Longer ones no index takes, and control characters stand in none of Teams'. */

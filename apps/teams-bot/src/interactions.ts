@@ -1,8 +1,10 @@
 import {
   type ChatCommand,
   type CommandAnswer,
-  type CommandDeps,
+  type ChatWorld,
+  commandDepsOf,
   createOnce,
+  createStoredOnce,
   FAULT_TEXT,
   handleCommand,
   personOf,
@@ -24,8 +26,7 @@ import type { TeamsCalls } from './teams-calls.js';
 
 export interface InteractionDeps {
   press: PressDeps;
-  freezes: CommandDeps['freezes'];
-  world: CommandDeps['world'];
+  world: ChatWorld;
   cards: Pick<CardStore, 'connect'>;
   tenant: string;
   card: CardOptions;
@@ -55,12 +56,18 @@ export type InvokeAnswer =
 export const said = (words: string): InvokeAnswer => ({ statusCode: 200, type: 'application/vnd.microsoft.activity.message', value: words });
 const shown = (card: AdaptiveCard): InvokeAnswer => ({ statusCode: 200, type: 'application/vnd.microsoft.card.adaptive', value: card });
 
+/** Commands whose answer is about the one who asked. */
+const FOR_ONE: ReadonlySet<ChatCommand['kind']> = new Set(['waiting', 'decided', 'away', 'back', 'who']);
+
 const UNKNOWN_ORGANISATION = 'Countersign does not know this organisation, so nothing was decided.';
 const NOT_OURS = 'This button does not belong to this card. Nothing was decided; open the request from its own card.';
 
 /** What people do in Teams: install the bot, speak to it, press its buttons. */
 export function createInteractions(deps: InteractionDeps) {
-  const once = createOnce(deps.clock);
+  const once = createStoredOnce(deps.world, 'teams');
+  const onceHere = createOnce(deps.clock);
+  /** While the store is away, this process knows; the command then says itself that it cannot be done. */
+  const isFirst = (key: string): Promise<boolean> => once(key).catch(() => onceHere(key));
 
   /** The turn of an activity that was authenticated. The answer is for invokes; a fault throws. */
   async function turn(context: TurnContext, activity: IncomingActivity): Promise<InvokeAnswer | null> {
@@ -135,23 +142,37 @@ export function createInteractions(deps: InteractionDeps) {
     } else await deps.calls.say(personal, reply.text);
   }
 
-  /** Words that stop things, or let them go on. They do not wait for our memory of the conversation, and the same message is obeyed once. */
+  /** Commands do not wait for our memory of the conversation, and the same message is obeyed once. */
   async function obey(context: TurnContext, activity: Ours, command: ChatCommand): Promise<void> {
-    if (activity.id !== null && !once(`${activity.place}|${activity.id}`)) return;
-    const { tenant, platform, linkMode, directory, links } = deps.press;
-    const world = { tenant, platform, linkMode, directory, links, freezes: deps.freezes, world: deps.world, spoken: '', log: deps.log };
+    if (activity.id !== null && !(await isFirst(`command|${activity.place}|${activity.id}`))) return;
     const user = activity.from.aadObjectId;
+    const mentioned = async (mark: string): Promise<{ workspace: string; user: string } | null> => {
+      const [, number = ''] = /^<at:(\d+)>$/.exec(mark) ?? [];
+      const id = activity.mentions[Number(number)];
+      return number === '' || id === undefined ? null : deps.members.mentioned(context, activity, id);
+    };
+    const world = commandDepsOf(deps.world, 'teams', deps.press.linkMode, '', mentioned);
     const answer: CommandAnswer =
       user === null
         ? { text: 'Teams does not say whose account this is, so nothing was done. Sign in with an account of the organisation.' }
         : await handleCommand(world, command, () => deps.members.account(context, activity, user));
-    if (answer.link === undefined) await say(activity, answer.text);
-    // A one-time link is for one reader.
-    else if (activity.kind === 'personal') await say(activity, `${answer.text} ${answer.link.url}`);
-    else await say(activity, `${answer.text} Write to me in a personal chat to get the link.`);
+    await tell(activity, command, answer);
     await deps.places.remember(activity, true).catch((error: unknown) => {
       deps.log.warn({ err: error }, 'a conversation could not be remembered');
     });
+  }
+
+  /** What is for one reader goes into their personal chat, wherever they asked: a one-time link, and what waits for them. */
+  async function tell(activity: Ours, command: ChatCommand, { text: words, link }: CommandAnswer): Promise<void> {
+    const whole = link === undefined ? words : `${words} ${link.url}`;
+    const alone = link !== undefined || FOR_ONE.has(command.kind);
+    if (!alone || activity.kind === 'personal') return say(activity, whole);
+    const user = activity.from.aadObjectId;
+    const personal = user === null ? null : await deps.places.openPersonal({ workspace: activity.tenantId, user }).catch(() => null);
+    if (personal === null)
+      return say(activity, `${link === undefined ? '' : `${words} `}Write to me in a personal chat to get the ${link === undefined ? 'answer' : 'link'}.`);
+    await deps.calls.say(personal, whole);
+    await say(activity, 'I answered you in our personal chat.');
   }
 
   /** A person spoke to the bot: it says what it will do here. In a personal chat that is also when an address links an account. */

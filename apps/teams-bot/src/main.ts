@@ -12,7 +12,8 @@ import type { Card, JsonObject } from '@countersign/contracts';
 import { readJsonBody, type StrictParser } from '@countersign/service';
 import type { Activity } from 'botbuilder';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { createAuthentication, type CredentialsFactory } from './authentication.js';
+import { readsAbsence, teamsAbsence } from './absence.js';
+import { createAuthentication, type CredentialsFactory, registeredCredentials } from './authentication.js';
 import type { TeamsBotConfig } from './config.js';
 import { isObject, readActivity } from './incoming-activity.js';
 import { createInteractions, type InvokeAnswer, said } from './interactions.js';
@@ -79,10 +80,14 @@ export function createTeamsBot(deps: TeamsBotDeps): TeamsBot {
   const press = pressDepsOf(world, 'teams', config.linkMode);
   const members = createMembers(calls, clock);
   const actions = createChatActions(world, 'teams', config.linkMode);
-  const notices = createNoticeWorker(world, { platform: 'teams', messenger, first: () => worker.run() });
+  const notices = createNoticeWorker(world, {
+    platform: 'teams',
+    messenger,
+    first: () => worker.run(),
+    ...(readsAbsence(config) ? { absence: teamsAbsence(config, deps.credentials ?? registeredCredentials(config)) } : {}),
+  });
   const interactions = createInteractions({
     press,
-    freezes: world.freezes,
     world,
     cards,
     tenant,

@@ -19,7 +19,7 @@ export function createMembers(calls: Pick<TeamsCalls, 'member'>, clock: Clock) {
   /** `tenantId` and `user` are those of the activity; the account is judged by its record, not by them. */
   async function account(context: TurnContext, activity: IncomingActivity & { tenantId: string }, user: string): Promise<AccountFacts> {
     const member = await memberOf(context, `${activity.tenantId}|${activity.from.id}`, activity.from.id);
-    const facts = { workspace: activity.tenantId, user, active: true, bot: false, guest: false, external: false, email: null };
+    const facts = { workspace: activity.tenantId, user, active: true, bot: false, guest: false, external: false, email: null, timezone: activity.timezone };
     if (member === null) return { ...facts, active: false };
     const role = member.userRole?.toLowerCase();
     return {
@@ -51,7 +51,18 @@ export function createMembers(calls: Pick<TeamsCalls, 'member'>, clock: Clock) {
     known.set(key, entry);
   }
 
-  return { account };
+  /** The account that a mention names, by the id that Teams gives it towards this bot; null where nobody of the conversation has it. */
+  async function mentioned(
+    context: TurnContext,
+    activity: IncomingActivity & { tenantId: string },
+    id: string,
+  ): Promise<{ workspace: string; user: string } | null> {
+    const member = await memberOf(context, `${activity.tenantId}|${id}`, id);
+    const user = member === null || member.tenantId?.toLowerCase() !== activity.tenantId ? undefined : objectIdOf(member);
+    return user === undefined ? null : { workspace: activity.tenantId, user };
+  }
+
+  return { account, mentioned };
 }
 
 export type Members = ReturnType<typeof createMembers>;
