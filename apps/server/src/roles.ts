@@ -177,7 +177,7 @@ function onCallOf({ onCall: { pagerduty, opsgenie } }: Config, { flow }: World):
 
 /** Slack, where a bot token is given. Its SDK is loaded only here. */
 export async function startSlack(parts: Parts): Promise<SlackBot | null> {
-  const { slack, chatLink } = parts.config;
+  const { slack, chatLink, readAbsence } = parts.config;
   if (slack === undefined) return null;
   const { createSlackBot } = await import('@countersign/slack-bot');
   const bot = createSlackBot({
@@ -190,6 +190,7 @@ export async function startSlack(parts: Parts): Promise<SlackBot | null> {
       apiUrl: slack.apiUrl ?? 'https://slack.com/api/',
       channel: slack.channel ?? null,
       linkMode: chatLink,
+      readAbsence,
     },
   });
   run(parts, 'cards-slack', bot);
@@ -198,12 +199,12 @@ export async function startSlack(parts: Parts): Promise<SlackBot | null> {
 
 /** Teams, where an app id is given or its authentication is off. Its SDK is loaded only here. */
 export async function startTeams(parts: Parts): Promise<TeamsBot | null> {
-  const { teams, chatLink, quickstart } = parts.config;
+  const { teams, chatLink, quickstart, readAbsence } = parts.config;
   if (teams === undefined) return null;
   const { createTeamsBot } = await import('@countersign/teams-bot');
   const bot = createTeamsBot({
     world: chatWorld(parts),
-    config: { ...teams, appPassword: teams.appPassword?.reveal(), linkMode: chatLink, openPlaces: quickstart && teams.auth === 'off' },
+    config: { ...teams, appPassword: teams.appPassword?.reveal(), linkMode: chatLink, readAbsence, openPlaces: quickstart && teams.auth === 'off' },
   });
   run(parts, 'cards-teams', bot);
   return bot;

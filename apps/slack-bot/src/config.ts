@@ -15,4 +15,6 @@ export interface SlackBotConfig {
   /** SLACK_CHANNEL, a name or an id, with its workspace before it where there are several (`T123/approvals`): where cards go. Null: nowhere. */
   channel: string | null;
   linkMode: LinkMode;
+  /** COUNTERSIGN_READ_ABSENCE: people's statuses are read, as a hint to others. Absent: they are not. */
+  readAbsence?: boolean;
 }

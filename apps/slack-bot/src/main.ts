@@ -5,6 +5,7 @@ import type { Clock } from '@countersign/core/ports';
 import { epochMs } from '@countersign/core/request';
 import bolt from '@slack/bolt';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { slackAbsence } from './absence.js';
 import { admit, ForeignPayload, listenToSlack } from './admission.js';
 import { boltLogger } from './bolt-log.js';
 import { RepeatedCommand } from './commands.js';
@@ -69,6 +70,7 @@ export function createSlackBot(deps: SlackBotDeps): SlackBot {
     first: () => worker.run(),
     // Conversations with one person begin with D.
     isPrivate: (place) => Promise.resolve(placeOf(place).channel.startsWith('D')),
+    ...(config.readAbsence === true ? { absence: slackAbsence(installations, clock) } : {}),
   });
   const receiver =
     config.appToken === null

@@ -103,6 +103,35 @@ describe('what people are told in Slack besides the card', () => {
     expect(direct()).toEqual(['alice: Still waiting', 'bob: Still waiting']);
   });
 
+  test('C6: whose status says that they are away is named to the others, where that is to be read, and asked all the same', async () => {
+    const remindedBy = async (readAbsence: boolean) => {
+      const { id } = await made.world.open({}, 700);
+      await made.bot.work();
+      await remind();
+      const bot = made.createBot({ readAbsence });
+      await bot.work();
+      await bot.stop();
+      const [alice, bob] = ['alice', 'bob'].map((name) => visibleText(directOf(name).at(-1)?.blocks ?? []));
+      expect(await made.world.decide('bob', id, 'approve')).toMatchObject({ kind: 'decided' });
+      await workOff();
+      return { alice, bob };
+    };
+    const back = new Date('2037-01-02T08:00:00Z');
+    made.slack.changeUser(accountOf('bob'), {
+      profile: { email: 'bob@example.com', status_emoji: ':palm_tree:', status_text: 'Vacationing *there* <!here>', status_expiration: back.getTime() / 1_000 },
+    });
+    expect((await remindedBy(false)).alice).not.toContain('away');
+    const { alice, bob } = await remindedBy(true);
+    expect(alice).toContain('Bob Example seems to be away until 2037-01-02 08:00 UTC.');
+    expect(bob).toContain('Still waiting');
+    expect(bob).not.toContain('away');
+    expect(
+      replies()
+        .map(({ blocks }) => visibleText(blocks))
+        .at(-1),
+    ).toContain('Bob Example seems to be away');
+  });
+
   test('C1: cards come before what only tells', async () => {
     await made.world.open({}, 700);
     await made.bot.work();

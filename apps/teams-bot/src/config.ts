@@ -17,4 +17,8 @@ export interface TeamsBotConfig {
   linkMode: LinkMode;
   /** Every conversation in which the bot was addressed gets every card: for a quickstart without authentication alone. */
   openPlaces: boolean;
+  /** COUNTERSIGN_READ_ABSENCE: people's presence is read, as a hint to others. Absent: it is not. */
+  readAbsence?: boolean;
+  /** TEAMS_GRAPH_URL; absent: the public cloud's. */
+  graphUrl?: string | undefined;
 }

@@ -66,6 +66,29 @@ describe('what people are told in Teams besides the card', () => {
     expect(JSON.stringify(rig.teams.card(asked?.id ?? ''))).toContain('"Answer"');
   });
 
+  test('C6: whose presence says out of office is named to the others, where that is to be read; nobody decides otherwise for it', async () => {
+    rig.teams.setPresence('bob', { availability: 'Away', activity: 'OutOfOffice', outOfOfficeSettings: { message: 'Back *soon*', isOutOfOffice: true } });
+    const tell = async (change: Parameters<TeamsRig['createBot']>[0]) => {
+      const { id } = await rig.world.open({}, 700);
+      await rig.bot.work();
+      await remind();
+      const bot = rig.createBot(change);
+      await bot.work();
+      await bot.stop();
+      const said = saying('Still waiting', fresh(inPersonal('alice')))
+        .map(textOf)
+        .at(-1);
+      expect(await rig.world.decide('bob', id, 'approve')).toMatchObject({ kind: 'decided' });
+      return said;
+    };
+    expect(await tell({})).not.toContain('away');
+    const reading = { readAbsence: true, graphUrl: rig.teams.graphUrl };
+    expect(await tell(reading)).toMatch(/Bob Example seems to be away\./);
+    // Graph that does not answer holds nothing up.
+    rig.teams.fail('presence', 'server_error');
+    expect(await tell(reading)).toContain('Still waiting for 1 of data-owners');
+  });
+
   test('Teams is down for an hour: told once when it is back; and where its answer was lost, twice at most', async () => {
     await rig.world.open({}, 700);
     await rig.bot.work();

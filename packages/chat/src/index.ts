@@ -12,6 +12,7 @@ export { FAULT_TEXT, handlePress, noteOpened, type Press, type PressAnswer, type
 export { createChatActions } from './actions/create.js';
 export { actionLabels, type ActionOffer, actionsOf } from './actions/offers.js';
 export { type ActionAnswer, type ActionPress, type CardAction, cardActions, type ChatActions, type Form, type FormField, type FormValues } from './actions.js';
+export type { AbsenceReader, Away } from './absence.js';
 export { createNoticeWorker, type NoticeWorker, type NoticeWorkerOptions } from './notice-worker.js';
 export type { Addressee, ChatMessage, MessageAction, Messenger } from './message.js';
 export { type ChatLog, type ChatStore, type ChatWorld, type ChatWorldOptions, createChatWorld, pressDepsOf } from './world.js';

@@ -12,7 +12,7 @@ export interface Audience {
 }
 
 /** What is told to those who are asked to decide, while they are. */
-const ASKING: ReadonlySet<NoticeKind> = new Set(['reminder', 'escalated', 'deadline', 'not_me']);
+export const ASKING: ReadonlySet<NoticeKind> = new Set(['reminder', 'escalated', 'deadline', 'not_me']);
 /** What concerns a request that waits, and nobody once it is settled. */
 const WHILE_PENDING: ReadonlySet<NoticeKind> = new Set([...ASKING, 'question_asked', 'question_answered', 'proposal_made']);
 const REVIEWING: ReadonlySet<NoticeKind> = new Set(['break_glass', 'review_overdue']);

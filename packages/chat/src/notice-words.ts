@@ -5,7 +5,7 @@ import type { ChatMessage, MessageAction } from './message.js';
 import type { ChatWorld } from './world.js';
 
 /** Told to one person, into the thread of a card, or to a channel by itself. */
-export type Telling = { to: 'person'; hint: string | null } | { to: 'thread' } | { to: 'channel' };
+export type Telling = { to: 'person'; hints: readonly string[] } | { to: 'thread'; hints: readonly string[] } | { to: 'channel' };
 
 const TITLES: Readonly<Record<NoticeKind, string>> = {
   reminder: 'Still waiting',
@@ -39,7 +39,7 @@ export function messageOf(world: Pick<ChatWorld, 'publicUrl'>, { notice }: Notic
       : [{ label: 'Open the request', url: requestUrlOf(world.publicUrl, notice.request_id) }];
   return {
     title,
-    lines: [readable(notice.text), ...(telling.to === 'person' && telling.hint !== null ? [readable(telling.hint)] : [])],
+    lines: [readable(notice.text), ...(telling.to === 'channel' ? [] : telling.hints.map(readable))],
     links,
     actions: state === null ? [] : actionsOf(notice, state, telling),
   };

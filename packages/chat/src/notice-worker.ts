@@ -1,9 +1,10 @@
 import type { JsonObject, NoticeKind } from '@countersign/contracts';
-import type { NoticeTask, PlatformName, ReachablePerson } from '@countersign/core/ports';
+import type { NoticeTask, Person, PlatformName, ReachablePerson } from '@countersign/core/ports';
+import { type AbsenceReader, createAbsences } from './absence.js';
 import { digestMessage } from './digest.js';
 import { PlatformError } from './errors.js';
 import type { Addressee, ChatMessage, Messenger } from './message.js';
-import { audienceOf, channelName, stillConcerns } from './notice-audience.js';
+import { ASKING, audienceOf, channelName, stillConcerns } from './notice-audience.js';
 import { goesIntoThread, messageOf } from './notice-words.js';
 import { policyInForce, quietUntil } from './quiet.js';
 import type { ChatWorld } from './world.js';
@@ -28,6 +29,8 @@ export interface NoticeWorkerOptions {
   isPrivate?: (place: string) => Promise<boolean>;
   /** The end of a request is a message of the card's own: whoever has the card is not told of it once more. */
   endIsMessage?: boolean;
+  /** What the platform says of who is away: a hint on what asks people. Absent: it is not read. */
+  absence?: AbsenceReader;
 }
 
 type Where = { place: string } | { ref: JsonObject };
@@ -53,6 +56,7 @@ export function createNoticeWorker(world: ChatWorld, options: NoticeWorkerOption
   const { store, tenant, log } = world;
   const { platform, messenger } = options;
   const isPrivate = options.isPrivate ?? isPersonalChat;
+  const absences = options.absence === undefined ? null : createAbsences(options.absence, { clock: world.flow.clock, log });
   let running: Promise<number> | null = null;
   let again = false;
   let stopped = false;
@@ -131,6 +135,8 @@ export function createNoticeWorker(world: ChatWorld, options: NoticeWorkerOption
       cards.map(({ place }) => place),
     );
 
+    const away = absences === null || !ASKING.has(notice.kind) ? new Map<string, string>() : await absences(people, accountsOf);
+    const others = (person?: Person): string[] => [...away].flatMap(([id, sentence]) => (id === person?.id ? [] : [sentence]));
     const faults: unknown[] = [];
     let count = 0;
     const say = async (target: Target): Promise<void> => {
@@ -144,7 +150,11 @@ export function createNoticeWorker(world: ChatWorld, options: NoticeWorkerOption
 
     for (const { id, place, ref } of threads) {
       if (ref === null || (await isPrivate(place))) continue;
-      await say({ name: `thread:${id}`, where: () => Promise.resolve({ ref }), message: () => messageOf(world, task, state, { to: 'thread' }) });
+      await say({
+        name: `thread:${id}`,
+        where: () => Promise.resolve({ ref }),
+        message: () => messageOf(world, task, state, { to: 'thread', hints: others() }),
+      });
     }
     for (const channel of new Set(channels.flatMap((one) => channelName(one, platform) ?? []))) {
       await say({
@@ -170,7 +180,10 @@ export function createNoticeWorker(world: ChatWorld, options: NoticeWorkerOption
           if (card?.ref != null && options.endIsMessage === true && ENDS.has(notice.kind)) return null;
           return place === null ? null : card?.ref == null ? { place } : { ref: card.ref };
         },
-        message: () => (notice.kind === 'digest' ? digestMessage(world, task, { person }) : messageOf(world, task, state, { to: 'person', hint })),
+        message: () =>
+          notice.kind === 'digest'
+            ? digestMessage(world, task, { person })
+            : messageOf(world, task, state, { to: 'person', hints: [...(hint === null ? [] : [hint]), ...others(person)] }),
       });
     }
     if (faults.length > 0) throw faults[0];

@@ -124,6 +124,11 @@ const variables = {
   ),
   TEAMS_OPENID_METADATA_URL: variable(z.string().refine(isSafeUrl, 'must be an https URL, or http to loopback'), 'Leave it out for the public cloud.'),
   TEAMS_AUTH: variable(z.enum(['on', 'off'], 'must be on or off'), 'Leave it out; off is for the local playground only.'),
+  TEAMS_GRAPH_URL: variable(z.string().refine(isSafeUrl, 'must be an https URL, or http to loopback'), 'Leave it out for the public cloud.'),
+  COUNTERSIGN_READ_ABSENCE: variable(
+    z.enum(['on', 'off'], 'must be on or off'),
+    'Leave it out; on reads who is away from Slack statuses and Microsoft 365 presence, as a hint in reminders.',
+  ),
   SMTP_URL: variable(
     address('smtp:', 'smtps:'),
     'Write it as smtp://user:password@host:587 (STARTTLS) or smtps://user:password@host:465; characters such as @ and / of the password as %40 and %2F.',

@@ -78,7 +78,10 @@ export interface Config {
     /** The tenants that count. */
     readonly tenantIds: readonly string[];
     readonly openIdMetadataUrl?: string;
+    readonly graphUrl?: string;
   };
+  /** Whether chat platforms are asked who is away, as a hint in reminders. */
+  readonly readAbsence: boolean;
   /** Where mail goes out; absent: nobody is mailed. */
   readonly mail?: {
     /** smtp:// or smtps://, with user and password. */
@@ -195,6 +198,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, ro
       ...given('mail', mailOf(values)),
       ...given('oidc', oidcOf(values)),
       ...given('slackSignIn', slackSignInOf(values)),
+      readAbsence: values.COUNTERSIGN_READ_ABSENCE === 'on',
       linkCooldownSeconds: values.COUNTERSIGN_LINK_COOLDOWN_SECONDS ?? 0,
       chatLink: values.COUNTERSIGN_CHAT_LINK ?? (quickstart ? 'email' : 'proof'),
       passkeyMakes: values.COUNTERSIGN_PASSKEY_MAKES ?? [],
@@ -424,6 +428,7 @@ function teamsOf(values: Partial<Variables>): Config['teams'] | undefined {
     ...given('appPassword', secret(values.MicrosoftAppPassword)),
     tenantIds: values.MicrosoftAppTenantId ?? [],
     ...given('openIdMetadataUrl', values.TEAMS_OPENID_METADATA_URL),
+    ...given('graphUrl', values.TEAMS_GRAPH_URL),
   };
 }
 

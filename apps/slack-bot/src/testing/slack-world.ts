@@ -37,6 +37,8 @@ export interface SlackWorld {
 
 export interface BotOptions {
   linkMode?: 'proof' | 'email';
+  /** COUNTERSIGN_READ_ABSENCE. */
+  readAbsence?: boolean;
   socket?: boolean;
   /** Administrators may install the app elsewhere. */
   oauth?: boolean;
@@ -91,6 +93,7 @@ export async function createSlackWorld(): Promise<SlackWorld> {
         apiUrl: slack.apiUrl,
         channel: options.channel === undefined ? `#${CHANNEL.name}` : options.channel,
         linkMode: options.linkMode ?? 'proof',
+        readAbsence: options.readAbsence ?? false,
       },
       world: createChatWorld({
         tenant: world.tenant,

@@ -1,3 +1,4 @@
+import { answerGraph, isGraph } from './graph.js';
 import { randomUUID } from 'node:crypto';
 import { parseJson, text, object, type JsonObject } from '../wire/json.js';
 import { jsonAnswer, startWireServer, type Fault, type WireServer } from '../wire/wire-server.js';
@@ -11,7 +12,7 @@ import { Tenancy, type NewTeamsConversation, type NewTeamsPerson, type StoredAct
  * endpoint and the Connector API. botbuilder talks to it as to the real one:
  * `new CloudAdapter(new ConfigurationBotFrameworkAuthentication(teams.botConfiguration, teams.credentialsFactory))`.
  * The factory is needed because MSAL takes tokens from https authorities alone; it gets them from our token endpoint.
- * Not there: refresh of cards by the client, message extensions, Graph, and limits on the rate that nobody ordered.
+ * Not there: action commands of message extensions, Graph beyond presence, and limits on the rate that nobody ordered.
  */
 export async function startFakeBotFramework(options: FakeBotFrameworkOptions = {}): Promise<FakeBotFramework> {
   const now = options.now ?? Date.now;
@@ -22,10 +23,12 @@ export async function startFakeBotFramework(options: FakeBotFrameworkOptions = {
   for (const person of options.people ?? []) tenancy.addPerson(person);
   for (const conversation of options.conversations ?? []) tenancy.addConversation(conversation);
 
+  const presences = new Map<string, JsonObject>();
   const wire = await startWireServer({
     nameOf: (method, path) => {
       if (path === '/openid') return 'openid';
       if (path === '/keys') return 'keys';
+      if (isGraph(path)) return 'presence';
       if (path.endsWith('/oauth2/v2.0/token')) return 'token';
       return path.includes('/v3/conversations') || path.includes('/v3/teams/') ? connectorOperation(method, path) : `${method} ${path}`;
     },
@@ -36,6 +39,7 @@ export async function startFakeBotFramework(options: FakeBotFrameworkOptions = {
       if (!tokens.takes(request.headers.authorization) && options.anonymousBot !== true) {
         return jsonAnswer(401, { error: { code: 'Unauthorized', message: 'Authorization has been denied for this request.' } });
       }
+      if (request.name === 'presence') return answerGraph(tenancy, presences, request.path);
       return answerConnector(tenancy, request);
     },
   });
@@ -60,6 +64,10 @@ export async function startFakeBotFramework(options: FakeBotFrameworkOptions = {
   return {
     url: wire.url,
     openIdMetadataUrl: `${wire.url}/openid`,
+    graphUrl: wire.url,
+    setPresence: (key, presence) => {
+      presences.set(key, presence);
+    },
     tokenUrl,
     serviceUrl,
     appId,
@@ -134,6 +142,10 @@ export interface FakeBotFramework {
   readonly url: string;
   /** What TEAMS_OPENID_METADATA_URL is set to. */
   readonly openIdMetadataUrl: string;
+  /** Microsoft Graph, as far as it tells of presence; the operation is called `presence`. */
+  readonly graphUrl: string;
+  /** What Graph says of a person's presence from now on. */
+  setPresence(key: string, presence: JsonObject): void;
   /** Takes client credentials, as login.microsoftonline.com does. */
   readonly tokenUrl: string;
   /** Ends in a slash. */
