@@ -1,5 +1,6 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
+import { randomUUID } from 'node:crypto';
 import path from 'node:path';
 import { launchBrowser, openPage } from '@countersign/dev-env/browser';
 import { freePort } from '@countersign/dev-env/free-port';
@@ -10,6 +11,7 @@ import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals
 import type { Browser, Page } from 'playwright-core';
 import { type Api, apiOf, EXPORT } from './support/api.js';
 import { exampleFiles } from './support/installation.js';
+import { until } from './support/until.js';
 
 jest.setTimeout(120_000);
 const chromium = needs('chromium', 'the control page in a browser');
@@ -25,7 +27,7 @@ const chromium = needs('chromium', 'the control page in a browser');
     const people = await readFile(path.join(exampleFiles, 'directory.yaml'), 'utf8');
     await writeFile(path.join(home, 'directory.yaml'), people.replace('name: Carol Chen\n', 'name: Carol Chen\n    roles: [administrator]\n'));
     const port = await freePort();
-    const read = readConfig({ COUNTERSIGN_HOME: home, PORT: String(port), LOG_LEVEL: 'silent' });
+    const read = readConfig({ COUNTERSIGN_HOME: home, PORT: String(port), LOG_LEVEL: 'silent', TEAMS_AUTH: 'off' });
     if (!read.ok) throw new Error(JSON.stringify(read.problems));
     [running, browser] = await Promise.all([start(read.config), launchBrowser(chromium ?? '')]);
     api = apiOf(port, `localhost:${port}`);
@@ -37,10 +39,17 @@ const chromium = needs('chromium', 'the control page in a browser');
     await rm(home, { recursive: true, force: true });
   });
 
-  async function as(person: string): Promise<{ page: Page; faults: string[] }> {
+  /** By person: a sign-in link works once. */
+  const cookies = new Map<string, string>();
+  async function signIn(person: string): Promise<string> {
     const link = running.quickstart?.people[`${person}@example.com`]?.sign_in_url ?? '';
     const session = await api.call('POST', '/v1/sessions', { body: { token: new URL(link).hash.slice(1) } });
-    const [name = '', value = ''] = (session.headers['set-cookie'] ?? '').split(';')[0]?.split('=') ?? [];
+    return (session.headers['set-cookie'] ?? '').split(';')[0] ?? '';
+  }
+  async function as(person: string): Promise<{ page: Page; faults: string[] }> {
+    const cookie = cookies.get(person) ?? (await signIn(person));
+    cookies.set(person, cookie);
+    const [name = '', value = ''] = cookie.split('=');
     const opened = await openPage(browser);
     await opened.page.context().addCookies([{ name, value, url: running.url }]);
     await opened.page.goto(`${running.url}/control`);
@@ -66,6 +75,44 @@ const chromium = needs('chromium', 'the control page in a browser');
     await olivia.page.getByText(/In force:/).waitFor();
     await olivia.page.getByLabel('Everything').check();
     expect(await olivia.page.getByRole('button', { name: 'Freeze' }).isDisabled()).toBe(true);
+    expect([...olivia.faults, ...carol.faults]).toEqual([]);
+  });
+
+  test('C1: an administrator sees where the bot was added, and a second one has to approve that cards are shown there', async () => {
+    // As the local playground says that somebody spoke to the bot; nobody waits for its answer.
+    const said = await fetch(`${running.url}/api/messages`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({
+        type: 'message',
+        text: 'hi',
+        channelId: 'msteams',
+        serviceUrl: 'http://127.0.0.1:1/',
+        conversation: { id: '19:release@thread.v2', conversationType: 'groupChat', name: 'Release <i>night</i>', tenantId: randomUUID() },
+        from: { id: '29:olivia', aadObjectId: randomUUID() },
+        recipient: { id: '28:bot' },
+      }),
+    });
+    expect(said.status).toBe(200);
+    const [olivia, carol] = [await as('olivia'), await as('carol')];
+    await olivia.page.getByText('Release <i>night</i>').waitFor();
+    await olivia.page.getByText('gets no cards').waitFor();
+    await olivia.page.getByRole('button', { name: 'Show cards here' }).click();
+    await olivia.page.getByText('it waits for the approval of somebody else').waitFor();
+    await carol.page.getByRole('link', { name: 'Decide' }).first().click();
+    await carol.page.getByRole('button', { name: 'Approve' }).click();
+    await until(
+      async () =>
+        (await api.call('GET', '/v1/chat-places', { as: running.quickstart?.people['olivia@example.com']?.token ?? '' })).json.data.some(
+          ({ allowed }: { allowed: boolean }) => allowed,
+        ),
+      'the change',
+    );
+    await olivia.page.reload();
+    await olivia.page.getByText(/gets cards, allowed by Olivia/).waitFor();
+    await olivia.page.getByRole('button', { name: 'Show no more cards' }).click();
+    await olivia.page.getByText('No more cards are shown there.').waitFor();
+    await olivia.page.getByText(/gets no cards, taken back by Olivia/).waitFor();
     expect([...olivia.faults, ...carol.faults]).toEqual([]);
   });
 });

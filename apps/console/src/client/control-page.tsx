@@ -3,6 +3,7 @@ import { useCallback, useEffect, useState } from 'react';
 import { call } from './api.js';
 import { onChange } from './changes.js';
 import { Moment } from './moments.js';
+import { PlacesPanel } from './places-panel.js';
 import { PolicyPanel } from './policy-panel.js';
 
 const control = {
@@ -131,6 +132,7 @@ export function ControlPage({ seesAll, go }: { seesAll: boolean; go: (to: string
         </>
       )}
       {seesAll ? <PolicyPanel act={act} /> : null}
+      {seesAll ? <PlacesPanel act={act} /> : null}
       {all === null || all.changes.length === 0 ? null : (
         <>
           <h2>Changes of the configuration</h2>
