@@ -2,6 +2,7 @@ import type { ChatPlatform, Messenger } from '@countersign/chat';
 import { PlatformError } from '@countersign/chat';
 import type { JsonObject } from '@countersign/contracts';
 import type { CardStore, NoticeStore } from '@countersign/core/ports';
+import { createBatchMessages } from './batch-messages.js';
 import type { Installations, Seat } from './installations.js';
 import { createMessenger } from './messenger.js';
 import { placeOf, writtenPlace } from './places.js';
@@ -19,6 +20,7 @@ export function platformEverywhere(installations: Installations, channel: string
   const of = perSeat((seat) => ({
     cards: createPlatform(seat.calls('card'), seat.workspace, null),
     outcomes: createPlatform(seat.calls('outcome'), seat.workspace, null),
+    batch: createBatchMessages(seat.calls('card')),
   }));
   return {
     name: 'slack',
@@ -35,6 +37,15 @@ export function platformEverywhere(installations: Installations, channel: string
     async update(ref, card, key) {
       const platforms = of(await seatOfRef(installations, ref));
       await (card.open ? platforms.cards : platforms.outcomes).update(ref, card, key);
+    },
+    batch: {
+      async post(place, message, key) {
+        const { seat, local } = await seatAt(installations, place);
+        return stamped(seat, await of(seat).batch.post(local, message, key));
+      },
+      async update(ref, message, key) {
+        await of(await seatOfRef(installations, ref)).batch.update(ref, message, key);
+      },
     },
   };
 }

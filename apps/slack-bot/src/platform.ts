@@ -5,7 +5,7 @@ import type { SlackCalls } from './slack-calls.js';
 import type { SlackWorkspace } from './workspace.js';
 
 /** The metadata that a card's message carries, so that it is found again: ids alone, for every app of the workspace can read them. */
-const METADATA_EVENT = 'countersign_card';
+export const CARD_EVENT = 'countersign_card';
 /** How far back a message is looked for whose answer was lost. */
 const SEARCH_PAGES = 5;
 const PAGE_SIZE = 200;
@@ -26,7 +26,7 @@ export function createPlatform(call: SlackCalls, workspace: SlackWorkspace, chan
           channel: place,
           text,
           blocks,
-          metadata: { event_type: METADATA_EVENT, event_payload: { key, request_id: card.request_id } },
+          metadata: { event_type: CARD_EVENT, event_payload: { key, request_id: card.request_id } },
           unfurl_links: false,
           unfurl_media: false,
         }),
@@ -44,7 +44,7 @@ export function createPlatform(call: SlackCalls, workspace: SlackWorkspace, chan
           client.conversations.history({ channel: place, include_all_metadata: true, limit: PAGE_SIZE, ...(from === undefined ? {} : { cursor: from }) }),
         );
         const found = answer.messages?.find(
-          ({ bot_id, metadata }) => bot_id === botId && metadata?.event_type === METADATA_EVENT && Object(metadata.event_payload)['key'] === key,
+          ({ bot_id, metadata }) => bot_id === botId && metadata?.event_type === CARD_EVENT && Object(metadata.event_payload)['key'] === key,
         );
         if (found?.ts) return refOf(place, found.ts);
         cursor = answer.response_metadata?.next_cursor || undefined;

@@ -1,5 +1,6 @@
 import { type ChatPlatform, PlatformError, titleOf } from '@countersign/chat';
 import type { Card } from '@countersign/contracts';
+import { messageCard } from './message-card.js';
 import { refOf } from './reference.js';
 import type { Places } from './places.js';
 import type { TeamsCalls, TeamsReference } from './teams-calls.js';
@@ -38,6 +39,19 @@ export function createPlatform(
       const reference = await referenceOf(conversation);
       const rendered = await views.posted(reference, card);
       await places.at(conversation, () => calls.update(reference, activity, rendered, summaryOf(card)));
+    },
+
+    batch: {
+      async post(place, message) {
+        const reference = await referenceOf(place);
+        return refOf(place, await places.at(place, () => calls.post(reference, messageCard(message, { about: null, card: null }), message.title)));
+      },
+      async update(ref, message) {
+        const { conversation, activity } = ref;
+        if (typeof conversation !== 'string' || typeof activity !== 'string') throw new PlatformError('gone', 'The record names no message of Teams');
+        const reference = await referenceOf(conversation);
+        await places.at(conversation, () => calls.update(reference, activity, messageCard(message, { about: null, card: null }), message.title));
+      },
     },
   };
 }

@@ -99,3 +99,27 @@ describe('where that fails', () => {
     expect([cards(GROUP, id), direct(id)]).toEqual([1, []]);
   });
 });
+
+describe('many that are alike', () => {
+  const lists = () =>
+    rig.teams.activities(GROUP).flatMap(({ id }) => {
+      const text = cardText(rig.teams.card(id));
+      return text.includes('alike') ? [text] : [];
+    });
+
+  test('one message lists each of them, marks what is settled, and closes with the last', async () => {
+    await rig.allow(GROUP);
+    await rig.world.policy(() => routedPolicy(`[{ teams: ${JSON.stringify(GROUP)} }]`, { rule: 'batch: { at_least: 3, within: 10m }' }));
+    const ids = await Promise.all([1, 2, 3].map(async () => (await rig.world.open()).id));
+    await rig.bot.work();
+    expect(lists()).toHaveLength(1);
+    for (const id of ids) expect([lists()[0]?.includes(`${id}, until`), cards(GROUP, id)]).toEqual([true, 1]);
+    await rig.world.decide('alice', ids[0] ?? '', 'approve');
+    await rig.bot.work();
+    expect(lists()).toEqual([expect.stringContaining('2 requests that are alike wait')]);
+    for (const id of ids.slice(1)) await rig.world.cancel(id);
+    await rig.bot.work();
+    expect(lists()).toEqual([expect.stringContaining('3 requests that were alike are settled')]);
+    expect(rig.warnings).toEqual([]);
+  });
+});

@@ -1,5 +1,6 @@
 import { cardOf } from '@countersign/core/card';
 import type { CardTask, PostedCard, RequestState } from '@countersign/core/ports';
+import { createBatches } from './batches.js';
 import { PlatformError } from './errors.js';
 import type { Messenger } from './message.js';
 import { createMisroutes } from './misroutes.js';
@@ -17,8 +18,8 @@ export interface CardWorkerDeps {
   platform: ChatPlatform;
   /** Finds the places that policy names. */
   messenger: Pick<Messenger, 'channel' | 'direct'>;
-  world: Pick<ChatWorld, 'tenant' | 'requests' | 'router' | 'card' | 'log'> & {
-    store: Pick<ChatWorld['store'], 'cards' | 'routing'>;
+  world: Pick<ChatWorld, 'tenant' | 'requests' | 'router' | 'card' | 'publicUrl' | 'log'> & {
+    store: Pick<ChatWorld['store'], 'cards' | 'routing' | 'batches'>;
     flow: Pick<ChatWorld['flow'], 'clock' | 'entropy'>;
   };
   /** Told of each fault; the work is tried again by itself. */
@@ -27,8 +28,8 @@ export interface CardWorkerDeps {
   onShown?(shown: { request_id: string; kind: 'posted' | 'updated' }): void;
 }
 
-/** What became of a card at a place. `lost`: it was shown there, and is no more; `fault`: it is tried again by itself. */
-type Shown = 'shown' | 'lost' | 'failed' | 'fault';
+/** What became of a card at a place. `listed`: a message there that lists many has it; `lost`: it was shown there, and is no more; `fault`: it is tried again by itself. */
+type Shown = 'shown' | 'listed' | 'lost' | 'failed' | 'fault';
 
 /**
  * Brings the posted cards of requests up to date: posts where there is none, updates where the request went on. It looks at
@@ -39,6 +40,7 @@ export function createCardWorker(deps: CardWorkerDeps) {
   const { platform, world } = deps;
   const { cards } = world.store;
   const misroutes = createMisroutes(platform.name, world);
+  const batches = createBatches(deps);
   let running: Promise<number> | null = null;
   let again = false;
   let stopped = false;
@@ -62,9 +64,11 @@ export function createCardWorker(deps: CardWorkerDeps) {
       for (;;) {
         if (stopped) return done;
         const tasks = await cards.claim(platform.name, BATCH, LEASE_SECONDS);
-        if (tasks.length === 0) break;
         await Promise.all(tasks.map((task) => work(task)));
         done += tasks.length;
+        // What many requests changed in a message that lists them is written once.
+        const drained = tasks.length < BATCH && (await batches.drain());
+        if (tasks.length === 0 && !drained) break;
       }
     } while (again);
     return done;
@@ -95,6 +99,8 @@ export function createCardWorker(deps: CardWorkerDeps) {
       if (before !== undefined) return before;
       const showing = attempt(target, async () => {
         const row = known.get(place);
+        const listed = row === undefined && request.status === 'pending' ? await batches.join(request, place) : null;
+        if (listed !== null) return listed;
         // A row of this very run: nothing was posted for it yet, so nothing has to be looked for.
         const card = row ?? (await cards.posting({ tenant: request.tenant, platform: platform.name, request_id: request.id, place }));
         return show(card, state, row === undefined);
@@ -133,7 +139,7 @@ export function createCardWorker(deps: CardWorkerDeps) {
 
     async function isServed({ destinations }: Route): Promise<boolean> {
       const shown = await Promise.all(destinations.map(showTo));
-      return shown.some((each) => each === 'shown' || each === 'fault');
+      return shown.some((each) => each === 'shown' || each === 'listed' || each === 'fault');
     }
 
     if (request.status === 'pending') {
@@ -155,6 +161,7 @@ export function createCardWorker(deps: CardWorkerDeps) {
     }
     // What was posted before and is no place of it any more is kept up to date all the same.
     for (const { place } of known.values()) await showAt(place, `place ${place}`);
+    await batches.touch(request);
     if (faults.length > 0) throw faults[0];
     return whole;
   }

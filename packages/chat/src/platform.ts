@@ -1,5 +1,6 @@
 import type { Card, JsonObject } from '@countersign/contracts';
 import type { ActionRequestRecord, PlatformName } from '@countersign/core/ports';
+import type { ChatMessage } from './message.js';
 
 /**
  * What a chat platform must do. A new platform implements this, checks its presser's account into AccountFacts, hands
@@ -15,6 +16,11 @@ export interface ChatPlatform {
   find(place: string, key: string): Promise<JsonObject | null>;
   /** Makes the posted message show the card as it is now. */
   update(ref: JsonObject, card: Card, key: string): Promise<void>;
+  /** Messages that list many requests, found by `find` as cards are. Absent: the platform has none, and each request has its own card. */
+  readonly batch?: {
+    post(place: string, message: ChatMessage, key: string): Promise<JsonObject>;
+    update(ref: JsonObject, message: ChatMessage, key: string): Promise<void>;
+  };
 }
 
 /** What the platform says of the account that pressed, read at the press (at most 60 s old). */

@@ -2,6 +2,7 @@ import { type CardOptions } from '@countersign/core/card';
 import { decide, type FlowDeps, type FreezeDeps, markOpened, stepUpLink } from '@countersign/core/flow';
 import type {
   Announcer,
+  BatchStore,
   CardStore,
   ChatAccount,
   ChatLinkStore,
@@ -48,6 +49,7 @@ export interface ChatWorld {
 /** The stores that a platform reads; packages/store implements them. */
 export interface ChatStore {
   cards: CardStore;
+  batches: BatchStore;
   directory: DirectoryStore;
   chatLinks: ChatLinkStore;
   credentials: CredentialStore;

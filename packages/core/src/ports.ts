@@ -18,6 +18,7 @@ export type * from './ports/credentials.js';
 export type * from './ports/identity.js';
 export type * from './ports/policies.js';
 export type * from './ports/control.js';
+export type * from './ports/batches.js';
 export type * from './ports/cards.js';
 export type * from './ports/deliveries.js';
 export type * from './ports/endpoints.js';

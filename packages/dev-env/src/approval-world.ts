@@ -95,6 +95,7 @@ export async function createApprovalWorld(options: { accounts?: Partial<Record<P
       await client.connect();
       try {
         await client.query('UPDATE card_tasks SET due_at = now()');
+        await client.query('UPDATE batches SET due_at = now(), leased_until = NULL');
         await client.query('UPDATE notice_tasks SET due_at = now()');
       } finally {
         await client.end();

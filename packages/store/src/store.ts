@@ -1,4 +1,5 @@
 import type {
+  BatchStore,
   CallerStore,
   CardStore,
   ConfigChangeStore,
@@ -31,6 +32,7 @@ import type {
   TimerStore,
 } from '@countersign/core/ports';
 import { callerStore } from './caller-store.js';
+import { batchStore } from './batch-store.js';
 import { cardStore } from './card-store.js';
 import { chatLinkStore } from './chat-link-store.js';
 import { chatPlaceStore } from './chat-place-store.js';
@@ -77,6 +79,8 @@ export interface Store {
   routing: RoutingStore;
   policies: PolicyStore;
   passkeys: PasskeyStore;
+  /** Messages that list many requests. */
+  batches: BatchStore;
   cards: CardStore;
   deliveries: DeliveryStore;
   endpoints: EndpointStore;
@@ -117,6 +121,7 @@ export function openStore(options: DatabaseOptions): Store {
     routing: routingStore(database),
     policies: policyStore(database),
     passkeys: passkeyStore(database),
+    batches: batchStore(database),
     cards: cardStore(database),
     deliveries: deliveryStore(database),
     endpoints: endpointStore(database),
