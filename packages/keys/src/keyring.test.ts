@@ -8,6 +8,7 @@ import { randomBytes } from 'node:crypto';
 import { signerOf } from './ed25519.js';
 import { grantVerifier } from './grant-verifier.js';
 import { Keyring } from './keyring.js';
+import { signingPurposes } from './signing-purposes.js';
 import { parseMasterKeyring } from './master-keyring.js';
 import { EnvelopeSealer } from './sealer.js';
 import type { SigningKeyStore, StoredSigningKey } from '@countersign/core/ports';
@@ -51,9 +52,9 @@ describe('the keyring', () => {
     const [store, sealer, clock] = [new Rows(), newSealer(), clockAt(NOON)];
     const first = await Keyring.open({ store, sealer, clock });
     const again = await Keyring.open({ store, sealer, clock });
-    expect(store.rows).toHaveLength(2);
+    expect(store.rows).toHaveLength(signingPurposes.length);
     expect(first.signer('outcome').kid).not.toBe(first.signer('checkpoint').kid);
-    for (const purpose of ['outcome', 'checkpoint'] as const) {
+    for (const purpose of signingPurposes) {
       expect(again.signer(purpose).kid).toBe(first.signer(purpose).kid);
       expect(await again.signer(purpose).sign(Uint8Array.of(1))).toEqual(await first.signer(purpose).sign(Uint8Array.of(1)));
     }
@@ -71,7 +72,7 @@ describe('the keyring', () => {
         };
         const opening = Promise.all(skews.map((skew) => Keyring.open({ store, sealer, clock: clockAt(NOON + skew) })));
         const keyrings = await scheduler.waitFor(opening);
-        for (const purpose of ['outcome', 'checkpoint'] as const) expect(new Set(keyrings.map((keyring) => keyring.signer(purpose).kid)).size).toBe(1);
+        for (const purpose of signingPurposes) expect(new Set(keyrings.map((keyring) => keyring.signer(purpose).kid)).size).toBe(1);
       }),
       { numRuns: 40 },
     );
@@ -118,7 +119,7 @@ describe('the keyring', () => {
     const [store, clock] = [new Rows(), clockAt(NOON)];
     await Keyring.open({ store, sealer: newSealer(), clock });
     await expect(Keyring.open({ store, sealer: newSealer(), clock })).rejects.toMatchObject({ code: 'not_opened' });
-    expect(store.rows).toHaveLength(2);
+    expect(store.rows).toHaveLength(signingPurposes.length);
   });
 
   test('who can write the rows, but has not the master key, can add no key and change no purpose', async () => {

@@ -9,7 +9,7 @@ import { findDatabase, findMasterKeyring, homeOf } from '../home.js';
 
 const USAGE = `Usage: countersign keys rotate PURPOSE
   Retires the key that signs and makes its successor, on the database itself; a running service takes it up within 30 seconds.
-  PURPOSE                  outcome (grants and callbacks) or checkpoint (the ledger's checkpoints)
+  PURPOSE                  outcome (grants and callbacks), checkpoint (the ledger's checkpoints) or link (the links in mails)
   --database-url URL       PostgreSQL (default: DATABASE_URL, else the running quickstart's)
   --home FOLDER            COUNTERSIGN_HOME (default .countersign), where the master key is unless COUNTERSIGN_MASTER_KEY has it`;
 
@@ -23,7 +23,7 @@ export const keysRotate: Command = {
   async run(args, terminal) {
     const { values, positionals } = readArguments(args, { 'database-url': { type: 'string' }, home: { type: 'string' } }, 1);
     const body = rotateKeyBodySchema.safeParse({ purpose: positionals[0] }).data;
-    if (body === undefined) throw new CliError('usage', 'Name a purpose: outcome or checkpoint.');
+    if (body === undefined) throw new CliError('usage', 'Name a purpose: outcome, checkpoint or link.');
     const home = homeOf(terminal, values.home);
     const database = await findDatabase(terminal, { databaseUrl: values['database-url'], home });
     if (database === null) throw new CliError('unusable', `There is no database: set DATABASE_URL, or start the quickstart of ${home}.`);
