@@ -71,7 +71,7 @@ afterAll(async () => {
   await rm(home, { recursive: true, force: true });
 }, 60_000);
 
-/** A decision with a ticket in somebody's stead, everything opened, a question with its answer, a counter-proposal taken, and a broken glass reviewed. */
+/** A decision with a ticket in somebody's stead, everything opened, a question with its answer, a counter-proposal taken, a denial with a hint, and a broken glass reviewed. */
 async function happen(): Promise<void> {
   const key = running.quickstart?.api_key ?? '';
   const as = (name: string): string => running.quickstart?.people[`${name}@example.com`]?.token ?? '';
@@ -95,6 +95,9 @@ async function happen(): Promise<void> {
   const other = await ask();
   const proposal = await post(as('bob'), `/v1/action-requests/${other.id}/proposals`, { parameters: { 'parameters.rows': 10 } });
   await post(key, `/v1/action-requests/${other.id}/proposals/${proposal.id}/accept`);
+
+  const denied = await ask();
+  await post(as('bob'), `/v1/action-requests/${denied.id}/decisions`, { verdict: 'deny', request_digest: denied.request_digest, ask_again: 'never' });
 
   const broken = await ask();
   await post(as('carol'), `/v1/action-requests/${broken.id}/decisions`, {
@@ -143,6 +146,7 @@ test('C6: a reminder, an escalation and the end of the time come by themselves, 
 const changes: [string, string, string | null][] = [
   ['decisions', `UPDATE decisions SET given = '{"ticket":"CHG-9999"}' WHERE given->>'ticket' IS NOT NULL`, 'ticket'],
   ['decisions', `UPDATE decisions SET given = NULL WHERE given->>'break_glass' IS NOT NULL`, 'break_glass'],
+  ['decisions', `UPDATE decisions SET given = '{"ask_again":"later"}' WHERE given->>'ask_again' IS NOT NULL`, 'ask_again'],
   ['reviews', `UPDATE reviews SET finding = 'unjustified'`, 'finding'],
   ['reviews', `UPDATE reviews SET finding = NULL, reviewed_by = NULL, reviewed_at = NULL`, 'finding'],
   ['reviews', `UPDATE reviews SET note = 'Nothing to see'`, 'note'],

@@ -23,9 +23,23 @@ function policyText(): string {
     '      timeout: 4h\n\n',
     '      timeout: 4h\n      obligations: { passkey: { fresh: 5m } }\n    reveal: { groups: [data-owners], classes: [email], fresh: 5m }\n\n',
   );
-  if (demanded === text) throw new Error('the quickstart policy reads otherwise than this test thinks');
-  return demanded;
+  const ticketed = demanded.replace('\nrules:\n', TICKETED);
+  if (demanded === text || ticketed === demanded) throw new Error('the quickstart policy reads otherwise than this test thinks');
+  return ticketed;
 }
+
+/** An action that takes a ticket and words besides the passkey. */
+const TICKETED = `
+rules:
+  - id: rotation
+    effect: require
+    actions: [ops.rotate]
+    require:
+      stages:
+        - all: [{ group: data-owners, quorum: 1 }]
+      obligations: { ticket: { pattern: "CHG-[0-9]{4}" }, acknowledge: ["I have read the runbook."], passkey: { fresh: 5m } }
+
+`;
 
 const ADDRESS = 'quentin.quimby@customer.example';
 
@@ -191,6 +205,30 @@ const ADDRESS = 'quentin.quimby@customer.example';
     await stranger.page.goto(url);
     await stranger.page.getByRole('heading', { name: 'Sign in' }).waitFor();
     expect(await stranger.page.locator('article.card').count()).toBe(0);
+  });
+
+  test('C1: what was entered in Slack is on the page where the passkey is used, and is entered once', async () => {
+    const request = await ask({ action: 'ops.rotate', resource: { type: 'service', id: 'billing' } });
+    const message = await slack.wire.until(() => slack.messages('approvals').find(({ blocks }) => JSON.stringify(blocks).includes(request.id)), 'the card');
+    const value = JSON.stringify({ request_id: request.id, request_digest: (await read(request.id)).request_digest });
+    await slack.client.press({ user: 'U0ALICE', channel: 'approvals', ts: message.ts, actionId: 'countersign_act_approve_0', value });
+    const form = await slack.wire.until(() => slack.views('U0ALICE').find(({ blocks }) => blocks.some(({ type }) => type === 'input')), 'the form');
+    const words = String(form.blocks.find(({ block_id }) => String(block_id).startsWith('acknowledge_'))?.['block_id']);
+    const before = slack.ephemeral('U0ALICE').length;
+    await slack.client.submit({ user: 'U0ALICE', values: { ticket: 'CHG-1234', [words]: ['yes'] } });
+    const said = await slack.wire.until(() => slack.ephemeral('U0ALICE')[before], 'the private answer');
+    const url = /"url":"([^"]+)"/.exec(JSON.stringify(said.blocks))?.[1] ?? '';
+    await alice.page.goto(url);
+    await alice.page.getByText('with the ticket “CHG-1234”, having confirmed: “I have read the runbook.”').waitFor();
+    await alice.page.getByRole('button', { name: 'Approve with passkey' }).click();
+    expect(await alice.page.getByLabel('Ticket, like').inputValue()).toBe('CHG-1234');
+    // It stands in the form already: one more press sends it.
+    await alice.page.getByRole('button', { name: 'Approve with passkey' }).click();
+    await alice.page.getByText('You approved it.').waitFor();
+    expect(await read(request.id)).toMatchObject({
+      status: 'approved',
+      decisions: [{ ticket: 'CHG-1234', acknowledged: ['I have read the runbook.'], passkey: {} }],
+    });
   });
 
   test('C4: a page of another site cannot stand around ours, whatever it allows', async () => {

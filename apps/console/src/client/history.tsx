@@ -16,6 +16,14 @@ const eventWords: Record<string, string> = {
   'card.posted': 'Card posted',
   'card.closed': 'Card closed',
   'value.revealed': 'Value revealed',
+  'reveal.refused': 'Reveal refused',
+  'question.asked': 'Question',
+  'question.answered': 'Answer',
+  'proposal.made': 'Counter-proposal',
+  'proposal.accepted': 'Counter-proposal taken',
+  'approver.stood_aside': 'Stood aside',
+  'review.opened': 'Review opened',
+  'review.completed': 'Reviewed',
 };
 
 interface HistoryProps {
