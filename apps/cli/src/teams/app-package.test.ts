@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { execFile } from 'node:child_process';
+import { readCommand } from '@countersign/chat';
 import { createHash } from 'node:crypto';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -75,6 +76,13 @@ describe('countersign teams package', () => {
     expect(Object.keys(words).filter((place) => place.endsWith('].description'))).toHaveLength(described);
   });
 
+  test('what Teams offers while somebody writes is what the bot knows', () => {
+    const { bots } = teamsManifest({ appId: APP, publicUrl: env.PUBLIC_URL });
+    const titles = JSON.stringify(bots).match(/"title":"[^"]+"/g) ?? [];
+    expect(titles.length).toBeGreaterThan(5);
+    for (const title of titles) expect([title, readCommand(title.slice('"title":"'.length, -1))]).not.toEqual([title, null]);
+  });
+
   test('the icons are 192 × 192 and full, 32 × 32 and white alone', async () => {
     const files = unzipSync(await made(['--out', 'icons.zip']));
     const color = pixelsOf(files['color.png']);
@@ -139,7 +147,7 @@ async function complaints(manifest: object): Promise<string[]> {
 }
 
 /** What is in the package, by its version. */
-const CONTENT = { '1.0.0': '54085f915c129232d701e88d4d74f10b60f61b2d2a0d1342838d6503c95784f2' };
+const CONTENT = { '1.0.0': '757c5b9a3e1ee51bed233b5cd4039a3d8378e3fdf9ebdaec71ce3bed0274ba6d' };
 
 /** The pixels of a PNG of 8 bits a channel, without interlacing (PNG, ISO/IEC 15948). */
 function pixelsOf(png: Uint8Array | undefined): { width: number; height: number; pixels: [number, number, number, number][] } {

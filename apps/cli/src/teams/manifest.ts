@@ -18,16 +18,20 @@ const SCHEMA = 'https://developer.microsoft.com/json-schemas/teams/v1.19';
 /** The words that the bot knows, as Teams offers them while somebody writes. Titles are typed as they stand, so they are the same in every language. */
 const COMMANDS = [
   { title: 'waiting', en: 'What waits for you', de: 'Was auf dich wartet' },
+  { title: 'decided', en: 'What you decided lately', de: 'Was du zuletzt entschieden hast' },
   { title: 'away', en: 'Say who stands in: away until Friday, bob stands in', de: 'Vertretung nennen: away until Friday, bob stands in' },
+  { title: 'back', en: 'You are there again', de: 'Du bist wieder da' },
+  { title: 'who', en: 'Who may decide a request: who ar_…', de: 'Wer über eine Anfrage entscheiden darf: who ar_…' },
   { title: 'freeze', en: 'Stop an actor, a caller, an action or everything', de: 'Einen Akteur, einen Aufrufer, eine Aktion oder alles anhalten' },
   { title: 'freezes', en: 'What is stopped, and by whom', de: 'Was angehalten ist, und von wem' },
   { title: 'help', en: 'What you can say to Countersign', de: 'Was du Countersign sagen kannst' },
 ] as const;
 
 /** Of a group or channel everybody reads along, so what is personal is not offered there. */
+const SHARED: ReadonlySet<string> = new Set(['who', 'freeze', 'freezes', 'help']);
 const LISTS = [
   { scopes: ['personal'], commands: COMMANDS },
-  { scopes: ['team', 'groupChat'], commands: COMMANDS.filter(({ title }) => title !== 'waiting' && title !== 'away') },
+  { scopes: ['team', 'groupChat'], commands: COMMANDS.filter(({ title }) => SHARED.has(title)) },
 ];
 
 const EXTENSION = {
