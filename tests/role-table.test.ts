@@ -90,6 +90,8 @@ const ADMINISTRATORS: Record<string, { body?: object; query?: string; id?: strin
   rotateEndpointSecret: {},
   testEndpoint: {},
   rotateKey: { body: { purpose: 'outcome' } },
+  createSlackInstallLink: { body: {} },
+  forgetSlackInstallation: {},
   createLink: { body: { person: none, platform: 'slack', workspace: 'T1', user: 'U1' } },
 };
 
@@ -104,7 +106,11 @@ const SEES_ALL: Record<string, { query?: string }> = {
 };
 
 /** What operators read too: there is no payload in it. */
-const OPERATIONS: Record<string, { id?: () => string }> = { listEndpoints: {}, getEndpoint: { id: () => endpoint } };
+const OPERATIONS: Record<string, { id?: () => string }> = {
+  listEndpoints: {},
+  getEndpoint: { id: () => endpoint },
+  listSlackInstallations: {},
+};
 
 /** A request and what belongs to it: its callers and people, and who reads all; operators not. */
 const OF_A_REQUEST = ['getActionRequest', 'listActionRequestEvents', 'explainActionRequest', 'previewCard'];
