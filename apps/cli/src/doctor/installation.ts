@@ -8,6 +8,7 @@ import { openedKeys } from '../ledger/opened-keys.js';
 import type { Terminal } from '../terminal.js';
 import { type Check, fail, ok, warn } from './check.js';
 import { directoryChecks } from './directory.js';
+import { routingChecks } from './routing.js';
 
 const OLDEST_NODE = [20, 20] as const;
 const TENANT = 'default';
@@ -90,6 +91,7 @@ async function contentChecks(url: string, config: Config, terminal: Terminal): P
       await policyCheck(store.policies),
       ...(await controlChecks(store)),
       ...(await directoryChecks(store, TENANT, Date.now())),
+      ...(await routingChecks(store, TENANT)),
     ];
   } finally {
     await store.close();

@@ -12,8 +12,8 @@ const REST = 'metadata: {name: docs, version: 1}\ndefaults: {outcome: deny, unde
 const whole = (text: string): string =>
   text.startsWith('apiVersion') ? text : /^defaults:/m.test(text) ? `${HEAD}metadata: {name: docs, version: 1}\n${text}` : HEAD + REST + text;
 
-test('the specification’s examples of windows, of quiet hours and of a whole bundle are of the language', () => {
-  const blocks = blocksOf('policy.md').filter((text) => /^apiVersion|^windows|^quiet_hours/m.test(text));
+test('the specification’s examples of windows, of quiet hours, of schedules and of a whole bundle are of the language', () => {
+  const blocks = blocksOf('policy.md').filter((text) => /^apiVersion|^windows|^quiet_hours|^schedules/m.test(text));
   expect(blocks.length).toBeGreaterThan(1);
   for (const text of blocks) {
     const result = compileBundle([{ path: 'policy.md', text: whole(text) }]);
