@@ -73,7 +73,7 @@ export class TeamsClient {
       this.frame('invoke', conversation, person, {
         id: `f:${randomUUID()}`,
         name: 'adaptiveCard/action',
-        conversation: this.reference(conversation, activity?.conversationId),
+        conversation: this.reference(conversation, threadOf(conversation, activity)),
         replyToId: press.activityId,
         value: {
           action: { type: 'Action.Execute', ...(action?.['id'] === undefined ? {} : { id: action['id'] }), title: action?.['title'], verb: press.verb, data },
@@ -86,6 +86,98 @@ export class TeamsClient {
     if (shown.kind === 'card') this.tenancy.shown.set(`${press.user}|${press.activityId}`, shown.card);
     this.changed();
     return { ...delivery, shown };
+  }
+
+  /**
+   * A person presses a button that opens a dialog (an Action.Submit whose data says `msteams: { type: 'task/fetch' }`): the bot is asked what
+   * the dialog shows.
+   */
+  async openDialog({ title, ...press }: DialogPress): Promise<DialogShown> {
+    const conversation = this.known(press.conversation);
+    const activity = this.activity(press.activityId, conversation);
+    const card = this.tenancy.shown.get(`${press.user}|${press.activityId}`) ?? cardOf(activity);
+    const action = findByTitle(card, title);
+    const data = press.data ?? object(action?.['data']);
+    if (press.data === undefined && object(data['msteams'])['type'] !== 'task/fetch') throw new Error(`no button ${title} opens a dialog`);
+    const delivery = await this.send(
+      this.frame('invoke', conversation, this.tenancy.person(press.user), {
+        id: `f:${randomUUID()}`,
+        name: 'task/fetch',
+        conversation: this.reference(conversation, threadOf(conversation, activity)),
+        replyToId: press.activityId,
+        value: { data, context: { theme: 'default' } },
+      }),
+      press,
+    );
+    return { ...delivery, shown: readTaskAnswer(delivery), from: press };
+  }
+
+  /** Presses a button of the dialog that is open. Teams names the message that it came from in some clients alone, so none is named here. */
+  async sendDialog(
+    open: DialogShown,
+    { title, ...press }: { readonly title: string; readonly user?: string } & Pick<CardPress, 'inputs' | 'data' | 'force'> & DeliveryOptions,
+  ): Promise<DialogShown> {
+    const from = { ...open.from, ...(press.user === undefined ? {} : { user: press.user }) };
+    const conversation = this.known(from.conversation);
+    const card = open.shown.kind === 'dialog' ? open.shown.card : undefined;
+    const action = findByTitle(card, title);
+    if (action === undefined && press.data === undefined) throw new Error(`the dialog has no button ${title}`);
+    const { inputs, missing } = filledIn(card, press.inputs ?? {});
+    const whole = action?.['associatedInputs'] !== 'none';
+    if (missing.length > 0 && whole && press.force !== true) throw new Error(`Teams asks for ${missing.join(', ')} first`);
+    const delivery = await this.send(
+      this.frame('invoke', conversation, this.tenancy.person(from.user), {
+        id: `f:${randomUUID()}`,
+        name: 'task/submit',
+        conversation: this.reference(conversation, threadOf(conversation, this.activity(from.activityId, conversation))),
+        value: { data: press.data ?? { ...object(action?.['data']), ...(whole ? inputs : {}) }, context: { theme: 'default' } },
+      }),
+      press,
+    );
+    return { ...delivery, shown: readTaskAnswer(delivery), from };
+  }
+
+  /**
+   * A person's client shows a card: Teams asks for their own view of it where the card has `refresh`, for those whom it names, or for everybody
+   * of a conversation of 60. Null where Teams does not ask.
+   */
+  async look(press: Omit<CardPress, 'verb' | 'inputs'>): Promise<CardPressed | null> {
+    const conversation = this.known(press.conversation);
+    const activity = this.activity(press.activityId, conversation);
+    const person = this.tenancy.person(press.user);
+    const refresh = object(cardOf(activity)?.['refresh']);
+    const { userIds } = refresh;
+    const asks = userIds === undefined ? refresh['action'] !== undefined && conversation.members.length <= REFRESH_USERS : array(userIds).includes(person.id);
+    if (!asks && press.force !== true) return null;
+    const { type, verb, data } = object(refresh['action']);
+    const delivery = await this.send(
+      this.frame('invoke', conversation, person, {
+        id: `f:${randomUUID()}`,
+        name: 'adaptiveCard/action',
+        conversation: this.reference(conversation, threadOf(conversation, activity)),
+        replyToId: press.activityId,
+        value: { action: { type: type ?? 'Action.Execute', verb: verb ?? 'refresh', data: press.data ?? object(data) }, trigger: 'automatic' },
+      }),
+      press,
+    );
+    const shown = readInvokeAnswer(delivery);
+    if (shown.kind === 'card') this.tenancy.shown.set(`${press.user}|${press.activityId}`, shown.card);
+    this.changed();
+    return { ...delivery, shown };
+  }
+
+  /** A person opens the app's message extension, or searches in it, wherever they are: the bot need not be there. */
+  async query(who: string, conversationId: string, how: { readonly search?: string; readonly skip?: number } & DeliveryOptions = {}): Promise<ExtensionShown> {
+    const parameter = how.search === undefined ? { name: 'initialRun', value: 'true' } : { name: 'search', value: how.search };
+    const delivery = await this.send(
+      this.frame('invoke', this.known(conversationId), this.tenancy.person(who), {
+        id: `f:${randomUUID()}`,
+        name: 'composeExtension/query',
+        value: { commandId: 'waiting', parameters: [parameter], queryOptions: { skip: how.skip ?? 0, count: 25 } },
+      }),
+      how,
+    );
+    return { ...delivery, shown: readExtensionAnswer(delivery) };
   }
 
   /** A client too old for Action.Execute presses its fallback, an Action.Submit: a message with a value. */
@@ -175,6 +267,10 @@ export class TeamsClient {
     return this.send(this.frame('installationUpdate', conversation, person, { action: 'add' }), how);
   }
 
+  private activity(id: string, conversation: TeamsConversation): StoredActivity | undefined {
+    return this.tenancy.activities.find((one) => one.id === id && one.conversationId.split(';')[0] === conversation.id);
+  }
+
   private known(id: string): TeamsConversation {
     const conversation = this.tenancy.conversation(id);
     if (conversation === undefined) throw new Error(`the fake Teams has no conversation ${id}`);
@@ -204,6 +300,32 @@ export interface CardPress extends DeliveryOptions {
   readonly inputs?: Readonly<Record<string, string>>;
   /** Send even what Teams' client would hold back. */
   readonly force?: boolean;
+}
+
+/** A button that opens a dialog, by its title; `data` is sent in place of its own. */
+export interface DialogPress extends DeliveryOptions {
+  readonly user: string;
+  readonly conversation: string;
+  readonly activityId: string;
+  readonly title: string;
+  readonly data?: JsonObject;
+}
+
+/** What a dialog shows. `trouble`: Teams says that something went wrong. */
+export interface DialogShown extends TeamsDelivery {
+  readonly shown:
+    | { readonly kind: 'dialog'; readonly title: string; readonly card: JsonObject }
+    | { readonly kind: 'message'; readonly text: string }
+    | { readonly kind: 'trouble'; readonly why: string };
+  readonly from: { readonly user: string; readonly conversation: string; readonly activityId: string };
+}
+
+/** What a message extension lists: what stands in the list, and the card that is put into the conversation. */
+export interface ExtensionShown extends TeamsDelivery {
+  readonly shown:
+    | { readonly kind: 'list'; readonly entries: readonly { readonly title: string; readonly text: string; readonly card: JsonObject }[] }
+    | { readonly kind: 'message'; readonly text: string }
+    | { readonly kind: 'trouble'; readonly why: string };
 }
 
 export interface TeamsRequest {
@@ -268,6 +390,66 @@ function readInvokeAnswer(delivery: TeamsDelivery): Shown {
     default:
       return { kind: 'trouble', why: `unknown type ${String(type)}` };
   }
+}
+
+/** In how large a conversation Teams asks for everybody's view. Source: Microsoft Teams documentation, "User Specific Views". */
+const REFRESH_USERS = 60;
+
+/** In a channel what is pressed names the thread that the message begins. */
+function threadOf({ id, type }: TeamsConversation, activity: StoredActivity | undefined): string | undefined {
+  if (activity === undefined || type !== 'channel' || activity.conversationId.includes(';')) return activity?.conversationId;
+  return `${id};messageid=${activity.id}`;
+}
+
+function findByTitle(card: unknown, title: string): JsonObject | undefined {
+  if (Array.isArray(card))
+    for (const one of card) {
+      const found = findByTitle(one, title);
+      if (found !== undefined) return found;
+    }
+  if (!isObject(card)) return undefined;
+  if (text(card['type'])?.startsWith('Action.') === true && card['title'] === title) return card;
+  return findByTitle(Object.values(card), title);
+}
+
+/** The forms that Teams takes from task/fetch and task/submit. Source: Microsoft Teams documentation, "Dialogs in bots". */
+function readTaskAnswer({ status, body, json }: TeamsDelivery): DialogShown['shown'] {
+  if (status !== 200) return { kind: 'trouble', why: `status ${String(status)}: ${body}` };
+  const task = object(object(json)['task']);
+  const value = task['value'];
+  if (task['type'] === 'message')
+    return typeof value === 'string' && value !== '' ? { kind: 'message', text: value } : { kind: 'trouble', why: 'a message without text' };
+  if (task['type'] !== 'continue') return { kind: 'trouble', why: `unknown task ${String(task['type'])}` };
+  const { title, height, width, card } = object(value);
+  const content = object(card)['content'];
+  const complaints = cardComplaints(content);
+  if (text(title) === undefined) complaints.push('the dialog has no title');
+  for (const size of [height, width])
+    if (typeof size !== 'number' && !['small', 'medium', 'large'].includes(text(size) ?? '')) complaints.push(`the size ${String(size)}`);
+  if (object(card)['contentType'] !== 'application/vnd.microsoft.card.adaptive') complaints.push('the dialog shows no Adaptive Card');
+  if (JSON.stringify(content).includes('"Action.Execute"')) complaints.push('a dialog sends by Action.Submit');
+  return complaints.length > 0 || !isObject(content)
+    ? { kind: 'trouble', why: complaints.join('; ') }
+    : { kind: 'dialog', title: text(title) ?? '', card: content };
+}
+
+/** The forms that Teams takes from composeExtension/query. Source: Microsoft Teams documentation, "Respond to the search command". */
+function readExtensionAnswer({ status, body, json }: TeamsDelivery): ExtensionShown['shown'] {
+  if (status !== 200) return { kind: 'trouble', why: `status ${String(status)}: ${body}` };
+  const { type, text: words, attachmentLayout, attachments } = object(object(json)['composeExtension']);
+  if (type === 'message') return text(words) === undefined ? { kind: 'trouble', why: 'a message without text' } : { kind: 'message', text: text(words) ?? '' };
+  if (type !== 'result' || !['list', 'grid'].includes(text(attachmentLayout) ?? '')) return { kind: 'trouble', why: `unknown answer ${String(type)}` };
+  const entries = array(attachments).map((attachment) => {
+    const { contentType, content, preview } = object(attachment);
+    const shown = object(object(preview)['content']);
+    const complaints = contentType === 'application/vnd.microsoft.card.adaptive' ? cardComplaints(content) : [`an attachment ${String(contentType)}`];
+    if (!/thumbnail|hero/.test(text(object(preview)['contentType']) ?? '')) complaints.push('a preview is a thumbnail or a hero card');
+    if (text(shown['title']) === undefined) complaints.push('a preview without a title');
+    return { complaints, title: text(shown['title']) ?? '', text: text(shown['text']) ?? '', card: object(content) };
+  });
+  const complaints = entries.flatMap((entry) => entry.complaints);
+  if (complaints.length > 0 || entries.length === 0) return { kind: 'trouble', why: complaints.join('; ') || 'an empty list' };
+  return { kind: 'list', entries: entries.map(({ title, text: shown, card }) => ({ title, text: shown, card })) };
 }
 
 /** The card that an activity shows to everybody. */
