@@ -7,6 +7,7 @@ import {
   FAULT_TEXT,
   type FormValues,
   handlePress,
+  mustOpen,
   noteOpened,
   personOf,
   type PressAnswer,
@@ -256,8 +257,8 @@ export function listen(app: App, deps: InteractionDeps): Interactions {
     }
     if (state === null) return { text: UNREADABLE };
     const card = cardOf(state, deps.card);
-    await show(view, everythingModal(card, which.page, which.decide));
-    if (card.demands?.must_open === true && isLastPage(card, which.page)) await noteOpened(deps.press, account, card);
+    await show(view, everythingModal(card, which.page, which.decide || card.open_first === true));
+    if (mustOpen(card) && isLastPage(card, which.page)) await noteOpened(deps.press, account, card);
     return null;
   }
 

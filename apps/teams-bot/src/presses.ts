@@ -5,6 +5,7 @@ import {
   type ChatActions,
   FAULT_TEXT,
   handlePress,
+  mustOpen,
   noteOpened,
   type PressDeps,
   STEP_UP_BUTTON,
@@ -212,7 +213,7 @@ export function createPresses(deps: PressesDeps) {
     const where = drawn === 'card' ? { kind: 'card' as const, card: named } : { kind: 'dialog' as const, card: bound.activityId };
     const page = wholePage(card, where, { page: pageIn(data['page']), of: text(data['of']) });
     const user = activity.from.aadObjectId;
-    if (user !== null && card.demands?.must_open === true && page.last) await noteOpened(deps.press, await deps.members.account(context, activity, user), card);
+    if (user !== null && mustOpen(card) && page.last) await noteOpened(deps.press, await deps.members.account(context, activity, user), card);
     return { page, card };
   }
 

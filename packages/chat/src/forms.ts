@@ -27,6 +27,22 @@ export function wrongIn(form: Form, values: FormValues): Extract<ActionAnswer, {
   return null;
 }
 
+/** Text of a decision that is longer than the contract lets it be (contracts/src/decision.ts), whoever drew the form. */
+export function tooLongIn(values: FormValues): Extract<ActionAnswer, { kind: 'refused' }> | null {
+  for (const [id, most] of [
+    ['reason', MOST_REASON],
+    ['ticket', MOST_TICKET],
+  ] as const) {
+    const { length } = textIn(values, id) ?? '';
+    if (length > most)
+      return { kind: 'refused', code: 'form_incomplete', text: `Nothing was decided. The ${id} may have ${count(most)} characters; it has ${count(length)}.` };
+  }
+  return null;
+}
+
+const MOST_REASON = 2_000;
+const MOST_TICKET = 256;
+
 function wrongWith(field: FormField, values: FormValues): string | null {
   switch (field.kind) {
     case 'text': {
@@ -50,7 +66,7 @@ export function demandFields(demands: { tickets: readonly string[]; acknowledge:
   const ticket: FormField[] =
     tickets.length === 0
       ? []
-      : [{ kind: 'text', id: 'ticket', label: 'Ticket', hint: `Written like ${tickets.join(' and ')}`, required: true, multiline: false, max: 256 }];
+      : [{ kind: 'text', id: 'ticket', label: 'Ticket', hint: `Written like ${tickets.join(' and ')}`, required: true, multiline: false, max: MOST_TICKET }];
   const words = acknowledge.map((text): FormField => ({ kind: 'confirm', id: acknowledgeId(text), label: 'I confirm this', text, required: true }));
   return [...ticket, ...words];
 }
@@ -64,7 +80,7 @@ export function givenIn(values: FormValues, demands: { acknowledge: readonly str
 
 const acknowledgeId = (text: string): string => `acknowledge_${digestOf(text).slice('sha256:'.length, 'sha256:'.length + 32)}`;
 
-/** The reason of a decision: the contract lets it have 2,000 characters. */
+/** The reason of a decision. */
 export function reasonField(required: boolean, hint: string): FormField {
-  return { kind: 'text', id: 'reason', label: 'Reason', hint, required, multiline: true, max: 2_000 };
+  return { kind: 'text', id: 'reason', label: 'Reason', hint, required, multiline: true, max: MOST_REASON };
 }

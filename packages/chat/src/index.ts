@@ -8,7 +8,7 @@ export { type Home, type HomeAbsence, type HomeDecision, homeOf, type HomeQuesti
 export { createOnce, createStoredOnce } from './once.js';
 export { PlatformError, type PlatformErrorCode } from './errors.js';
 export type { AccountFacts, ChatPlatform } from './platform.js';
-export { FAULT_TEXT, handlePress, noteOpened, type Press, type PressAnswer, type PressDeps, STEP_UP_BUTTON, STEP_UP_TEXT } from './press.js';
+export { FAULT_TEXT, handlePress, mustOpen, noteOpened, type Press, type PressAnswer, type PressDeps, STEP_UP_BUTTON, STEP_UP_TEXT } from './press.js';
 export { createChatActions } from './actions/create.js';
 export { actionLabels, type ActionOffer, actionsOf } from './actions/offers.js';
 export { type ActionAnswer, type ActionPress, type CardAction, cardActions, type ChatActions, type Form, type FormField, type FormValues } from './actions.js';

@@ -155,12 +155,17 @@ async function onlyStead(deps: PressDeps, person: Person, { request_id, verdict 
   );
 }
 
+/** Whether policy wants everything to be opened before an approval, or before the glass is broken. */
+export function mustOpen({ open, demands, break_glass }: Card): boolean {
+  return open && (demands?.must_open === true || break_glass?.must_open === true);
+}
+
 /**
  * Everything of a request was shown to this account, to its end: recorded for its person, where policy wants that before an approval.
  * Whoever may not decide anyway records nothing that counts.
  */
 export async function noteOpened(deps: PressDeps, account: AccountFacts, card: Card): Promise<void> {
-  if (deps.opened === undefined || !card.open || card.demands?.must_open !== true) return;
+  if (deps.opened === undefined || !mustOpen(card)) return;
   const found = await personOf(deps, { tenant: deps.tenant, platform: deps.platform, mode: deps.linkMode }, account);
   if (found.kind !== 'person') return;
   await deps.opened({ tenant: deps.tenant, person_id: found.person.id, via: viaOf(deps.platform) }, card.request_id, card.view_digest);

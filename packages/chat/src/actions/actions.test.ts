@@ -3,7 +3,17 @@ import type { Card } from '@countersign/contracts';
 import { cardOf } from '@countersign/core/card';
 import { noticeOf } from '@countersign/core/flow';
 import { type ApprovalWorld, createApprovalWorld, offerEverything, type PersonName } from '@countersign/dev-env/approval-world';
-import { type ActionAnswer, type CardAction, type ChatActions, createChatActions, createChatWorld, type Form, type FormValues } from '../index.js';
+import {
+  type ActionAnswer,
+  type CardAction,
+  type ChatActions,
+  createChatActions,
+  createChatWorld,
+  type Form,
+  type FormValues,
+  noteOpened,
+  pressDepsOf,
+} from '../index.js';
 
 /* What people do in a chat besides a press, on the real flows and the real store. */
 
@@ -22,14 +32,15 @@ beforeAll(async () => {
 });
 afterAll(() => world.close());
 
-function actionsOn(store: ApprovalWorld['store'], requests?: Pick<ApprovalWorld['store']['requests'], 'state'>): ChatActions {
+const actionsOn = (...world: Parameters<typeof chatOn>): ChatActions => createChatActions(chatOn(...world), 'slack', 'proof');
+
+function chatOn(store: ApprovalWorld['store'], requests?: Pick<ApprovalWorld['store']['requests'], 'state'>) {
   const silent = () => {};
-  const chat = createChatWorld({
+  return createChatWorld({
     ...{ tenant: world.tenant, publicUrl: 'http://localhost:8080', notice: null, flow: world.flow, store, cooldownSeconds: 0 },
     ...(requests === undefined ? {} : { requests }),
     log: { debug: silent, info: silent, warn: silent, error: (_fields, message) => void faults.push(message) },
   });
-  return createChatActions(chat, 'slack', 'proof');
 }
 
 interface Posted {
@@ -303,6 +314,13 @@ describe('deciding with what policy asks for', () => {
     expect((await world.state(forged.id)).outcomes[0]?.data).not.toHaveProperty('ask_again');
   });
 
+  test('a reason or ticket that is too long decides nothing, whatever drew the form', async () => {
+    const one = await posted();
+    expect(await act('alice', 'deny', one, { reason: 'x'.repeat(2_001) })).toMatchObject({ kind: 'refused', text: expect.stringContaining('2,001') });
+    expect(codeOf(await act('alice', 'approve', one, { ticket: 'x'.repeat(257) }))).toBe('form_incomplete');
+    expect((await world.state(one.id)).decisions).toEqual([]);
+  });
+
   test('C4: who asked neither approves nor denies here', async () => {
     const one = await posted();
     expect(codeOf(await open('dana', 'approve', one))).toBe('self_approval');
@@ -369,6 +387,16 @@ describe('break-glass and its review', () => {
     expect(codeOf(await act('alice', 'break_glass', one, { reason: 'Fire', ticket: 'INC-7' }))).toBe('not_break_glass');
     expect((await world.state(one.id)).request.status).toBe('pending');
     expect((await events(one)).filter((event) => event === 'decision.refused')).toHaveLength(3);
+  });
+
+  test('C4: where policy wants everything opened first, the glass is broken by who has seen it to its end', async () => {
+    await world.policy((text) => offerEverything(text).replace('obligations: { ticket: { pattern: "INC-[0-9]+" } }', 'obligations: { must_open: true }'));
+    const one = await posted();
+    expect(formOf(await open('carol', 'break_glass', one)).intro.join(' ')).toContain('Show everything');
+    expect(await act('carol', 'break_glass', one, { reason: 'Fire' })).toMatchObject({ kind: 'refused', code: 'must_open', link: { url: expect.any(String) } });
+    await noteOpened(pressDepsOf(chatOn(world.store), 'slack', 'proof'), pressOf('carol', one).account, await cardNow(one));
+    expect(codeOf(await act('carol', 'break_glass', one, { reason: 'Fire' }))).toBe('done');
+    await world.policy(offerEverything);
   });
 });
 

@@ -1,7 +1,7 @@
 import type { ChatAccount } from '@countersign/core/ports';
 import type { LinkMode } from '../account.js';
 import type { ActionAnswer, ActionPress, CardAction, ChatActions } from '../actions.js';
-import { wrongIn } from '../forms.js';
+import { tooLongIn, wrongIn } from '../forms.js';
 import { FAULT_TEXT } from '../press.js';
 import { type ChatWorld, pressDepsOf } from '../world.js';
 import { answerAction } from './answer.js';
@@ -42,7 +42,7 @@ export function createChatActions(world: ChatWorld, platform: ChatAccount['platf
       }),
     submit: (action, press, values) =>
       on(action, press, async (handler, road) => {
-        if (handler.judgedByFlow === true) return handler.done(road, values);
+        if (handler.judgedByFlow === true) return tooLongIn(values) ?? handler.done(road, values);
         const asked = await handler.form(road);
         if (asked === null) return handler.done(road, values);
         if ('kind' in asked) return asked;

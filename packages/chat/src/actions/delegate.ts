@@ -1,4 +1,4 @@
-import { entriesOf, linkOf, refusals } from '@countersign/core/decision';
+import { entriesOf, linkOf, personMayRead, refusals } from '@countersign/core/decision';
 import { delegate } from '@countersign/core/flow';
 import { namedGroups } from '@countersign/core/policy';
 import type { Person } from '@countersign/core/ports';
@@ -98,7 +98,8 @@ const MOST_LISTED = 100;
 /** Members of the groups that are asked, besides the person, whoever stands behind the request, and whoever is not active. */
 async function candidatesOf({ world, by, person, state }: Road): Promise<Person[]> {
   const { requirement, chain } = state.request;
-  if (requirement === null) return [];
+  // Who is in which group is told to those who may see the request.
+  if (requirement === null || !personMayRead(person, state)) return [];
   const { directory } = world.store;
   const { groups } = await directory.look(by.tenant, { groups: namedGroups(requirement) });
   const ids = [...new Set(groups.flatMap(({ members }) => members))].filter((id) => !entriesOf(person).includes(id));
