@@ -45,7 +45,7 @@ test("the clock is the database's", async () => {
   expect(new Date(now).getTime()).toBeGreaterThanOrEqual(row?.now.getTime() ?? Number.NaN);
 });
 
-test('what people were told, opened or snoozed goes after 90 days, of settled requests alone; younger, and what a pending request needs, stays', async () => {
+test('what people were told, mailed, opened or snoozed goes after 90 days, of settled requests alone; younger, and what a pending request needs, stays', async () => {
   const { store, sql } = fixture;
   const [pending, settled] = [anOpening(), anOpening()];
   for (const opening of [pending, settled]) await store.requests.open(opening);
@@ -54,7 +54,7 @@ test('what people were told, opened or snoozed goes after 90 days, of settled re
     (
       await sql<{ row: string }>(`SELECT 'notice ' || id AS row FROM notices WHERE id LIKE 'nt_clean%' UNION ALL SELECT 'told ' || notice_id FROM told_notices
         UNION ALL SELECT 'task ' || notice_id FROM notice_tasks WHERE notice_id LIKE 'nt_clean%' UNION ALL SELECT 'digest ' || slot FROM digests
-        UNION ALL SELECT 'opening ' || request_id FROM card_openings UNION ALL SELECT 'snooze ' || request_id FROM snoozes ORDER BY 1`)
+        UNION ALL SELECT 'opening ' || request_id FROM card_openings UNION ALL SELECT 'snooze ' || request_id FROM snoozes UNION ALL SELECT 'mail ' || coalesce(request_id, id::text) FROM mails ORDER BY 1`)
     ).map(({ row }) => row);
   for (const days of [91, 89]) {
     const ago = `now() - interval '${days} days'`;
@@ -63,11 +63,17 @@ test('what people were told, opened or snoozed goes after 90 days, of settled re
     );
     await sql(`INSERT INTO notice_tasks (tenant, platform, notice_id) VALUES ('${TENANT}', 'slack', 'nt_clean${days}')`);
     await sql(`INSERT INTO told_notices (tenant, platform, notice_id, place, key, state) VALUES ('${TENANT}', 'slack', 'nt_clean${days}', 'p', 'k', 'told')`);
+    await sql(
+      `INSERT INTO mails (tenant, id, person_id, created_at, expires_at) VALUES ('${TENANT}', '00000000-0000-8000-8000-0000000000${days}', '${ALICE}', ${ago}, ${ago})`,
+    );
     await sql(`INSERT INTO digests (tenant, slot, recipient, made_at) VALUES ('${TENANT}', '${days}', 'x', ${ago})`);
   }
   for (const id of ids) {
     await sql(
       `INSERT INTO card_openings (tenant, request_id, person_id, view_digest, opened_at) VALUES ('${TENANT}', '${id}', '${ALICE}', 'd', now() - interval '91 days')`,
+    );
+    await sql(
+      `INSERT INTO mails (tenant, id, person_id, request_id, created_at, expires_at) VALUES ('${TENANT}', gen_random_uuid(), '${ALICE}', '${id}', now() - interval '91 days', now())`,
     );
     await sql(`INSERT INTO snoozes (tenant, request_id, person_id, set_at) VALUES ('${TENANT}', '${id}', '${ALICE}', now() - interval '91 days')`);
   }
@@ -75,6 +81,8 @@ test('what people were told, opened or snoozed goes after 90 days, of settled re
   await store.sweep.clean();
   expect(await rows()).toEqual([
     'digest 89',
+    'mail 00000000-0000-8000-8000-000000000089',
+    `mail ${pending.request.id}`,
     'notice nt_clean89',
     `opening ${pending.request.id}`,
     `snooze ${pending.request.id}`,

@@ -34,6 +34,7 @@ const CLEANING = [
   },
   { name: 'clean-digests', text: removing('digests', OLD('x.made_at')) },
   { name: 'clean-openings', text: removing('card_openings', `${OLD('x.opened_at')} AND ${SETTLED('x')}`) },
+  { name: 'clean-mails', text: removing('mails', `${OLD('x.created_at')} AND (x.request_id IS NULL OR ${SETTLED('x')})`) },
   { name: 'clean-snoozes', text: removing('snoozes', `${OLD('x.set_at')} AND ${SETTLED('x')}`) },
 ];
 

@@ -3,9 +3,9 @@ import { leafless, RowCheck, rowless } from './row-check.js';
 import type { Finding } from './finding.js';
 import type { OpenedLeaf } from './request-leaves.js';
 
-/** Holds questions, counter-proposals, reviews and opened views of a request against their leaves, both ways. */
+/** Holds questions, counter-proposals, reviews, opened views and opened mails of a request against their leaves, both ways. */
 export function auditFollowUps({ followUps }: AuditedRequest, leaves: readonly OpenedLeaf[], findings: Finding[]): void {
-  const { reviews, questions, proposals, openings } = followUps;
+  const { reviews, questions, proposals, openings, mails } = followUps;
   const one = (event: string, member: string, id: string): OpenedLeaf | undefined => leaves.find((leaf) => leaf.event === event && leaf.facts[member] === id);
   const check = (table: string, id: string, event: string, leaf: OpenedLeaf | undefined): RowCheck | null => {
     if (leaf === undefined) findings.push(leafless(table, id, event));
@@ -94,6 +94,18 @@ export function auditFollowUps({ followUps }: AuditedRequest, leaves: readonly O
       column: null,
       problem: `is missing: the ledger has ${opened.length} card.opened, the table ${openings.length} rows`,
     });
+
+  for (const mail of mails) {
+    const leaf = one('mail.opened', 'mail', mail.id);
+    const row = check('mails', mail.id, 'mail.opened', leaf);
+    row?.same('opened_at', mail.opened_at, leaf?.at);
+    if (leaf?.details != null) row?.same('person_id', mail.person_id, leaf.details['person']);
+  }
+  const known = new Set(mails.map(({ id }) => id));
+  for (const leaf of leaves) {
+    const id = leaf.facts['mail'];
+    if (leaf.event === 'mail.opened' && leaf.at >= since && typeof id === 'string' && !known.has(id)) findings.push(rowless('mails', id, leaf));
+  }
 }
 
 const isPerson = (value: unknown): value is { id: string } => typeof value === 'object' && value !== null && 'id' in value;

@@ -54,6 +54,7 @@ export async function auditRows(snapshot: AuditSnapshot, tenant: string, openers
     questions: 0,
     proposals: 0,
     card_openings: 0,
+    mails: 0,
     delegations: standIns.delegations,
     chat_places: chatPlaces.chat_places,
     slack_installations: slack.slack_installations,
@@ -79,6 +80,7 @@ export async function auditRows(snapshot: AuditSnapshot, tenant: string, openers
     rows.questions += audited.followUps.questions.length;
     rows.proposals += audited.followUps.proposals.length;
     rows.card_openings += audited.followUps.openings.length;
+    rows.mails += audited.followUps.mails.length;
   }
   return { findings, rows, unopened };
 }
