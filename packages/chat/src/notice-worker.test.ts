@@ -221,6 +221,20 @@ test.each([
   expect(new Set(platform.said.map(({ key }) => key)).size).toBe(3);
 });
 
+test('killed between a message and its record: the next worker finds it, and says the rest', async () => {
+  await opened(700);
+  await fire();
+  const { notices } = world.store;
+  let alive = 1;
+  const dying = { ...notices, told: (...args: Parameters<typeof notices.told>) => (alive-- > 0 ? notices.told(...args) : Promise.reject(new Error('killed'))) };
+  await createNoticeWorker({ ...chat, store: { ...chat.store, notices: dying } }, { platform: 'slack', messenger: platform.messenger() }).run();
+  expect(platform.said).toHaveLength(2);
+  await world.hurry();
+  await worker().run();
+  expect(platform.threads()).toEqual(['Still waiting']);
+  expect(platform.direct()).toEqual(['alice: Still waiting', 'bob: Still waiting']);
+});
+
 test('a platform that wants a pause gets it, and nothing is lost or repeated', async () => {
   await opened(700);
   await opened(700);
