@@ -82,6 +82,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   AADSTS7000222: `The secret is over. ${SECRET}`,
   AADSTS700016: 'The tenant knows no such application: compare MicrosoftAppId and MicrosoftAppTenantId with the Overview of the app registration.',
   AADSTS90002: 'There is no such tenant: set MicrosoftAppTenantId to the directory (tenant) id of the Overview of the app registration.',
+  AADSTS7000229: 'The application has no service principal in the tenant: az ad sp create --id MicrosoftAppId, or register it in the portal.',
   AADSTS53003: 'A conditional access policy of the tenant refuses it: exclude the application, or allow the address of this machine.',
   invalid_client: SECRET,
 };
