@@ -77,6 +77,10 @@ const act = (name: string, action: CardAction, on: Posted, values: FormValues = 
 const codeOf = (answer: ActionAnswer): string => (answer.kind === 'refused' ? answer.code : answer.kind);
 const formOf = (answer: ActionAnswer): Form => {
   if (answer.kind !== 'form') throw new Error(`no form: ${JSON.stringify(answer)}`);
+  // As both platforms take them.
+  const { title, submit, fields } = answer.form;
+  expect([title, submit].filter((text) => text.length > 24)).toEqual([]);
+  expect(fields.map(({ id }) => id).filter((id) => !/^\w+$/.test(id))).toEqual([]);
   return answer.form;
 };
 const cardNow = async ({ id }: Posted): Promise<Card> => cardOf(await world.state(id), { publicUrl: 'http://localhost:8080', notice: null });
