@@ -32,6 +32,7 @@ const workspace = (mode: 'events' | 'socket', port: number): string =>
 
 interface Message {
   ts: string;
+  thread_ts?: string;
   text: string;
   blocks?: { block_id?: string; type: string; elements?: { type: string; action_id?: string; value?: string; text?: { text: string } }[] }[];
 }
@@ -78,7 +79,7 @@ describe.each(['events', 'socket'] as const)('Slack, played by local-slack: %s m
     }
     throw new Error(`no button ${label}`);
   };
-  /** Presses, and presses again where nothing comes of it: the rig loses what is sent while a socket connects anew. */
+  /** Presses, and presses again where nothing comes of it: the rig drops what it has for an app whose socket is not connected, or connects anew. */
   async function press(user: string, messageTs: string, action: object, effect: () => Promise<boolean>, what: string): Promise<void> {
     await until(
       async () => {
@@ -99,6 +100,9 @@ describe.each(['events', 'socket'] as const)('Slack, played by local-slack: %s m
     ).length;
   /** Whether the bot said so to anybody, as the rig's record of its calls has it. */
   const told = async (words: string): Promise<boolean> => (await (await fetch(`${slack.url}/_control/log`)).text()).includes(words);
+
+  /** Whether it stands in the channel, for all or for one person: the record of calls does not hold what goes to a response_url. */
+  const shown = async (words: string): Promise<boolean> => JSON.stringify(await messages()).includes(words);
 
   it('C1, C3: one press by an approver decides, and the card closes with the outcome', async () => {
     const { id } = await ask();
@@ -142,15 +146,68 @@ describe.each(['events', 'socket'] as const)('Slack, played by local-slack: %s m
       );
     };
     await until(asked, 'the form', 60_000);
-    await page.locator('input[type=text], input:not([type])').last().fill('Not this week');
+    await page.locator('textarea, input[type=text], input:not([type])').last().fill('Not this week');
     await page.getByRole('button', { name: 'Deny' }).last().click();
     await until(async () => (await status(id)) === 'denied', 'the denial');
     const { json } = await server.call('GET', `/v1/action-requests/${id}`, { as: server.quickstart().api_key });
     expect(json.decisions).toEqual([expect.objectContaining({ verdict: 'deny', reason: 'Not this week', via: 'slack' })]);
   });
 
+  it('C3: a person asks a question in the page; it is on the record, stands in the thread of its card, and the card stays open', async () => {
+    const { id } = await ask({ reason: 'Asked about by hand' });
+    const card = await cardOf(id);
+    const { page } = await openPage(browser, { width: 1280, height: 1000 });
+    await actAs(page, 'alice');
+    const form = page.getByText('Your question', { exact: true });
+    await until(
+      async () => {
+        if (await form.isVisible()) return true;
+        await page.getByRole('button', { name: 'Ask a question' }).last().click();
+        return form.waitFor({ timeout: 10_000 }).then(
+          () => true,
+          () => false,
+        );
+      },
+      'the form',
+      60_000,
+    );
+    await page.locator('textarea, input[type=text], input:not([type])').last().fill('Why all the rows?');
+    await page.getByRole('button', { name: 'Ask', exact: true }).last().click();
+    await until(async () => JSON.stringify(await messages()).includes('Why all the rows?'), 'the question');
+    const thread = await until(
+      async () => (await messages()).find((one) => one.thread_ts === card.ts && JSON.stringify(one).includes('Why all the rows?')),
+      'the question in the thread of its card',
+    );
+    expect(thread.ts).not.toBe(card.ts);
+    expect(await status(id)).toBe('pending');
+  });
+
+  it('C3: a person says by a command that they are away, and the app’s home shows it, and what waits', async () => {
+    const control = (what: string, body: object) =>
+      fetch(`${slack.url}/_control/${what}`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
+    const { id } = await ask({ reason: 'Waits at home' });
+    await cardOf(id);
+    const away = { channel: CHANNEL, user: USERS.alice, command: '/countersign', text: 'away until tomorrow, bob@example.com stands in' };
+    await until(
+      async () => (await control('command', away)) && until(() => shown('stands in for you'), 'the answer', 4_000).catch(() => false),
+      'the answer',
+      40_000,
+    );
+    await until(
+      async () => {
+        await control('open-home', { user: USERS.alice });
+        return until(() => told('To end it: /countersign back'), 'the home', 4_000).catch(() => false);
+      },
+      'the home',
+      40_000,
+    );
+    expect(await told('wait for you')).toBe(true);
+    await control('command', { ...away, text: 'back' });
+    await until(() => shown('in for you no more'), 'the end of it');
+  });
+
   async function actAs(page: Page, name: string): Promise<void> {
     await page.goto(slack.url);
-    await page.locator('select').selectOption({ label: name });
+    await page.locator('select').first().selectOption({ label: name });
   }
 });
