@@ -86,6 +86,12 @@ describe('channels', () => {
     // It is not asked for again by each request.
     const tries = slack.wire.traffic.filter(({ request: { name, body } }) => name === 'chat.postMessage' && body.toString().includes('C0PRODUCTION')).length;
     expect(tries).toBeLessThan(2);
+    // A minute later it is tried, and told no second time, whichever process looks.
+    const again = made.createBot({ ahead: 61 });
+    await world.hurry();
+    await again.work();
+    await again.stop();
+    expect([made.warnings.length, (await told()).length]).toEqual([1, 1]);
     // An operator mends it: it is tried again by itself, and forgotten as a failure.
     slack.changeChannel('C0PRODUCTION', { members: [slack.botUserId, 'U0ALICE'], is_archived: false, is_ext_shared: false });
     const later = made.createBot({ ahead: 120 });

@@ -48,6 +48,7 @@ describe('a rotation', () => {
       '2026-01-07T12:00:00Z',
       ['y@x.io'],
     ],
+    ['an override from its first moment', { overrides: [{ from: '2026-01-06', to: '2026-01-08', on_call: 'x@x.io' }] }, '2026-01-06T00:00:00Z', ['x@x.io']],
     ['after an override the rotation again', { overrides: [{ from: '2026-01-06', to: '2026-01-08', on_call: 'x@x.io' }] }, '2026-01-08T00:00:00Z', ['a@x.io']],
   ] satisfies [string, Partial<Record<keyof RotationDocument, unknown>>, string, string[]][])('%s', (_what, written, instant, expected) => {
     // The rows leave a member out by naming it undefined.
