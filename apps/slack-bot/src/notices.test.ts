@@ -80,11 +80,11 @@ describe('what people are told in Slack besides the card', () => {
     await made.bot.work();
     const known = replies().length;
     await remind();
-    if (how === 'refused') made.slack.wire.refuse();
+    if (how === 'refused') await made.slack.wire.refuse();
     else made.slack.fail('chat.postMessage', 'lose_answer', { times: 2 });
     await made.bot.work();
     await workOff();
-    if (how === 'refused') made.slack.wire.accept();
+    if (how === 'refused') await made.slack.wire.accept();
     await workOff();
     expect(direct()).toEqual(['alice: Still waiting', 'bob: Still waiting']);
     expect(replies()).toHaveLength(known + 1);

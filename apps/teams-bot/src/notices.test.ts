@@ -93,9 +93,9 @@ describe('what people are told in Teams besides the card', () => {
     await rig.world.open({}, 700);
     await rig.bot.work();
     await remind();
-    rig.teams.wire.refuse();
+    await rig.teams.wire.refuse();
     await workOff(3);
-    rig.teams.wire.accept();
+    await rig.teams.wire.accept();
     await workOff();
     expect(saying('Still waiting', fresh(inPersonal('alice')))).toHaveLength(1);
     expect(saying('Still waiting', fresh(rig.teams.activities(CHANNEL)))).toHaveLength(1);
