@@ -182,13 +182,15 @@ describe('a card', () => {
     expect(wholePage({ ...plain, open: false }, { kind: 'card' }).card.actions?.map(({ title }) => title)).toEqual(['Back to the card']);
   });
 
-  test('where it does not show all of it, or it may mislead, Approve opens the whole first', () => {
-    for (const card of [
-      { ...plain, parameters: [{ path: 'sql', value: 'x'.repeat(41_220) }] },
-      { ...plain, open_first: true as const },
-    ]) {
-      expect(findAction(renderCard(card), 'approve')?.['data']).toEqual({ request_id: plain.request_id, request_digest: digest, first: 'whole' });
-    }
+  test('C2: where it does not show all of it Approve opens the whole first', () => {
+    const card = { ...plain, parameters: [{ path: 'sql', value: 'x'.repeat(41_220) }] };
+    expect(findAction(renderCard(card), 'approve')?.['data']).toEqual({ request_id: plain.request_id, request_digest: digest, first: 'whole' });
+  });
+
+  test('C2: where something in it may mislead, Approve stands beside the whole alone', () => {
+    const card: Card = { ...plain, open_first: true };
+    expect(rankOf(renderCard(card), undefined)).toEqual(['Show everything', 'Deny']);
+    expect(findAction(wholePage(card, { kind: 'card' }).card, 'approve')?.['data']).toEqual({ request_id: plain.request_id, request_digest: digest });
   });
 
   test('a button carries the request and its digest alone, for old clients too', () => {
@@ -227,7 +229,9 @@ describe('the whole of a request', () => {
           pages.forEach((text, page) => {
             const shown = wholePage(whole, { kind: 'card' }, { page, of: null });
             expect(boxOf(shown.card)).toBe(text === '' ? '(empty)' : text);
-            expect([shown.last, cardComplaints(json(shown.card))]).toEqual([page === pages.length - 1, []]);
+            expect(shown.last).toBe(page === pages.length - 1);
+            // Pages between are made as the first is; a large text takes the parser long.
+            if (page === 0 || shown.last) expect(cardComplaints(json(shown.card))).toEqual([]);
             expect(Buffer.byteLength(JSON.stringify(shown.card))).toBeLessThanOrEqual(MOST_BYTES);
           });
         },

@@ -1,8 +1,9 @@
 import { array, isObject, object, text, type JsonObject } from '../wire/json.js';
+import { officialComplaints } from './official-parser.js';
 
 /**
- * What Teams would refuse in a card, or show as "Something went wrong". Not the whole schema: the version, the types, the
- * members without which an element means nothing, and the rules for Action.Execute and refresh.
+ * What Teams would refuse in a card, or show as "Something went wrong": what Microsoft's own parser says at version 1.5, and besides the
+ * members without which an element means nothing, the rules for Action.Execute and refresh, and how many buttons Teams shows.
  * Sources: Adaptive Cards schema 1.5; Microsoft Teams documentation, "Cards reference" and "User Specific Views".
  */
 export function cardComplaints(card: unknown): string[] {
@@ -13,6 +14,9 @@ export function cardComplaints(card: unknown): string[] {
   const version = /^1\.(\d)$/.exec(text(card['version']) ?? '')?.[1];
   if (version === undefined || Number(version) > 5) complaints.push(`Teams shows versions 1.0 to 1.5, not ${String(card['version'])}`);
   walk(card, 'card', complaints, ids);
+  complaints.push(...officialComplaints(card));
+  const first = array(card['actions']).filter((action) => object(action)['mode'] !== 'secondary');
+  if (first.length > PRIMARY_ACTIONS) complaints.push(`Teams shows ${String(PRIMARY_ACTIONS)} buttons of the first rank, and leaves out the rest`);
   const refresh = card['refresh'];
   if (refresh !== undefined) {
     if (object(object(refresh)['action'])['type'] !== 'Action.Execute') complaints.push('card.refresh.action must be an Action.Execute');
@@ -22,6 +26,9 @@ export function cardComplaints(card: unknown): string[] {
   }
   return complaints;
 }
+
+/** Source: Microsoft Teams documentation, "Cards reference". */
+const PRIMARY_ACTIONS = 6;
 
 /** All that a reader sees on the card, one line for each text; marks of Markdown are left as they are. */
 export function cardText(card: unknown): string {

@@ -27,7 +27,7 @@ const card = (title: string, more: object = {}) => ({
   version: '1.5',
   body: [
     { type: 'TextBlock', text: title },
-    { type: 'Input.Text', id: 'reason', isRequired: true, label: 'Why?' },
+    { type: 'Input.Text', id: 'reason', isRequired: true, label: 'Why?', errorMessage: 'Say why.' },
   ],
   actions: [
     {
