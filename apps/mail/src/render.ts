@@ -142,7 +142,7 @@ function partsOf(card: Card, link: string, measure: Measure): Part[] {
     { kind: 'line', own: 'Rule ', text: shortLine(ruleText(card), 800) },
     ...(stages.shown.length === 0
       ? []
-      : [{ kind: 'facts', rows: stages.shown.map((stage) => ({ label: 'Stage', value: shortLine(stageText(stage)) })) } satisfies Part]),
+      : [{ kind: 'facts', rows: stages.shown.map((stage) => ({ label: 'Stage', value: shortLine(stageText(stage, card)) })) } satisfies Part]),
     ...stages.rest,
     ...(card.waiting_for === null ? [] : [{ kind: 'line', own: 'Needed: ', text: shortLine(card.waiting_for, 400) } satisfies Part]),
     ...decisions.shown.map((decision): Part => ({ kind: 'line', own: 'Decision: ', text: shortLine(decisionText(decision)) })),

@@ -25,21 +25,22 @@ export interface ButtonValue {
 /**
  * The buttons under a card. They carry the request and its digest alone: what was shown is what is decided. Rarer actions stand in a menu that
  * opens anew each time (a select menu would not send the same choice a second time).
+ *
+ * @param partial the card does not show all of the action: Approve opens the whole first, and approves on its last page. Where something in the
+ *   request may mislead, Approve stands on that page alone.
  */
-export function buttonsOf(card: Card): Block[] {
+export function buttonsOf(card: Card, partial: boolean): Block[] {
   const value = { request_id: card.request_id, request_digest: card.request_digest };
+  const approve = asksMore(card) ? ACTIONS.approveWithMore : card.reason_required.approve ? ACTIONS.approveWithReason : ACTIONS.approve;
   const decide = card.open
     ? [
-        button(
-          'Approve',
-          asksMore(card) ? ACTIONS.approveWithMore : card.reason_required.approve ? ACTIONS.approveWithReason : ACTIONS.approve,
-          value,
-          'primary',
-        ),
+        ...(card.open_first === true ? [] : [button('Approve', partial ? OPEN_WHOLE : approve, value, 'primary')]),
         button('Deny', card.reason_required.deny ? ACTIONS.denyWithReason : ACTIONS.deny, value, 'danger'),
       ]
     : [];
-  return [menuOf(value, [...decide, button('Show everything', ACTIONS.everything, value), linkTo('Open in browser', card.url)], actionsOf(card))];
+  const first = card.open && card.open_first === true;
+  const everything = button('Show everything', ACTIONS.everything, value, first ? 'primary' : undefined);
+  return [menuOf(value, [...(first ? [everything] : []), ...decide, ...(first ? [] : [everything]), linkTo('Open in browser', card.url)], actionsOf(card))];
 }
 
 /** Buttons about a request with what may be done besides: the weightier beside them, the rarer in a menu. */

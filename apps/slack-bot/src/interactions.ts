@@ -21,12 +21,13 @@ import type { CardStore, Clock, NoticeStore, Person, RequestStore } from '@count
 import type { App, BlockAction, BlockButtonAction, BlockOverflowAction, types, ViewSubmitAction } from '@slack/bolt';
 import { ACT_ACTION, actionNamed, ACTIONS, MORE_ACTION, OPEN_WHOLE, requestOfBlock } from './buttons.js';
 import { emptyIn, FORM_MODAL, formModal, formValues, hasLongChoices, withLongChoices } from './forms.js';
-import { everythingModal, isLastPage, PAGE_ACTION, saidModal, waitingForModal, waitingModal } from './modals.js';
+import { everythingModal, FILE_ACTION, isLastPage, PAGE_ACTION, saidModal, waitingForModal, waitingModal } from './modals.js';
 import { refOf } from './platform.js';
 import { instantOf, type Pressed, pressedIn, pressedOf, type Presser, presserOf, readObject, remembered, type Where } from './pressed.js';
 import { box, line, richText, run } from './rich-text.js';
 import { type SlackCalls, slackError } from './slack-calls.js';
 import type { Said, Tell } from './tell.js';
+import { putIntoThread } from './whole-file.js';
 import type { SlackWorkspace } from './workspace.js';
 
 export interface InteractionDeps {
@@ -57,6 +58,16 @@ export interface InteractionDeps {
 
 /** Where an answer goes: into a modal that is open, or to be opened, for the person. */
 type Stage = { trigger: string } | { view: string };
+
+/** One page of all of a request, and what vouches for its being shown. */
+interface Shown {
+  request_id: string;
+  page: number;
+  decide: boolean;
+  /** A card of it stands before the person; else it is shown to whom may read it. */
+  vouched: boolean;
+  from: { channel: string; ts: string } | null;
+}
 
 /** What other entrances (App Home, shortcuts, commands) need of it. */
 export interface Interactions {
@@ -136,9 +147,8 @@ export function listen(app: App, deps: InteractionDeps): Interactions {
     if (pressed === null) return;
     const { request_id, where } = pressed;
     await onStage({ trigger: body.trigger_id }, where, body.user.id, async (view) => {
-      const posted = where === null ? null : await deps.cards.postedByRef('slack', refOf(where.channel, where.ts));
-      const ours = posted !== null && posted.tenant === deps.tenant && posted.request_id === request_id;
-      return ours ? page(view, presserOf(body), { request_id, page: 0, decide: false, vouched: true }) : { text: FOREIGN };
+      const ours = where !== null && (await isCardOf(where, request_id));
+      return ours ? page(view, presserOf(body), { request_id, page: 0, decide: false, vouched: true, from: where }) : { text: FOREIGN };
     });
   });
 
@@ -149,7 +159,7 @@ export function listen(app: App, deps: InteractionDeps): Interactions {
     if (view === undefined || typeof value?.['request_id'] !== 'string' || typeof value['page'] !== 'number') return;
     const { request_id, page: to, decide } = value;
     await guarded(null, body.user.id, async () => {
-      const said = await page(view, presserOf(body), { request_id, page: to, decide: decide === true, vouched: true });
+      const said = await page(view, presserOf(body), { request_id, page: to, decide: decide === true, vouched: true, from: placeIn(body) });
       if (said !== null) await show(view, saidModal(said.text, said.link));
     });
   });
@@ -161,7 +171,21 @@ export function listen(app: App, deps: InteractionDeps): Interactions {
     const { request_id, where } = pressed;
     const inView = body.view?.type === 'modal' ? body.view.id : undefined;
     const stage: Stage = inView === undefined ? { trigger: body.trigger_id } : { view: inView };
-    await onStage(stage, where, body.user.id, (view) => page(view, presserOf(body), { request_id, page: 0, decide: true, vouched: false }));
+    await onStage(stage, where, body.user.id, async (view) => {
+      const from = where !== null && (await isCardOf(where, request_id)) ? where : null;
+      return page(view, presserOf(body), { request_id, page: 0, decide: true, vouched: from !== null, from });
+    });
+  });
+
+  app.action<BlockButtonAction>(block(FILE_ACTION), async ({ ack, body, action }) => {
+    await ack();
+    const pressed = pressedOf(body, readObject(action.value));
+    const from = placeIn(body);
+    if (pressed === null || from === null || body.view === undefined) return;
+    await onStage({ view: body.view.id }, null, body.user.id, async () => {
+      const state = (await isCardOf(from, pressed.request_id)) ? await deps.requests.state(deps.tenant, pressed.request_id) : null;
+      return { text: state === null ? FOREIGN : await putIntoThread(deps.call, from, cardOf(state, deps.card)) };
+    });
   });
 
   // A button with an address opens it in the person's browser; Slack wants to be told that we heard.
@@ -235,6 +259,11 @@ export function listen(app: App, deps: InteractionDeps): Interactions {
     return (await deps.cards.postedByRef('slack', ref)) === null && (await deps.notices.toldByRef('slack', ref)) === null ? null : ref;
   }
 
+  async function isCardOf({ channel, ts }: { channel: string; ts: string }, request_id: string): Promise<boolean> {
+    const posted = await deps.cards.postedByRef('slack', refOf(channel, ts));
+    return posted !== null && posted.tenant === deps.tenant && posted.request_id === request_id;
+  }
+
   function saidOf(answer: Exclude<ActionAnswer, { kind: 'form' }>, presser: Presser): Said {
     // What was refused may have been refused for a card that is out of date.
     changed(presser);
@@ -247,7 +276,7 @@ export function listen(app: App, deps: InteractionDeps): Interactions {
   }
 
   /** Draws one page of all of a request; words where it cannot be shown. */
-  async function page(view: string, presser: Presser, which: { request_id: string; page: number; decide: boolean; vouched: boolean }): Promise<Said | null> {
+  async function page(view: string, presser: Presser, which: Shown): Promise<Said | null> {
     const state = await deps.requests.state(deps.tenant, which.request_id);
     const account = await deps.workspace.account(presser.user, presser);
     if (!which.vouched) {
@@ -257,7 +286,7 @@ export function listen(app: App, deps: InteractionDeps): Interactions {
     }
     if (state === null) return { text: UNREADABLE };
     const card = cardOf(state, deps.card);
-    await show(view, everythingModal(card, which.page, which.decide || card.open_first === true));
+    await show(view, everythingModal(card, which.page, which.decide || card.open_first === true, which.from));
     if (mustOpen(card) && isLastPage(card, which.page)) await noteOpened(deps.press, account, card);
     return null;
   }
@@ -324,9 +353,15 @@ export function listen(app: App, deps: InteractionDeps): Interactions {
         if (posted !== null && posted.tenant === deps.tenant)
           return page(view, presser, { request_id: posted.request_id, page: 0, decide: true, vouched: true });
         if (request_id === null || bot !== (await deps.workspace.self()).botId) return { text: 'This message is not about a request of Countersign.' };
-        return page(view, presser, { request_id, page: 0, decide: true, vouched: false });
+        return page(view, presser, { request_id, page: 0, decide: true, vouched: false, from: null });
       }),
   };
+}
+
+/** The card from which a modal was opened. */
+function placeIn(body: BlockAction): { channel: string; ts: string } | null {
+  const { channel, ts } = readObject(body.view?.private_metadata) ?? {};
+  return typeof channel === 'string' && typeof ts === 'string' ? { channel, ts } : null;
 }
 
 /** What leads from a private word to the browser. */

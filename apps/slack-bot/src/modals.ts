@@ -12,6 +12,8 @@ export const MODALS = {
   everything: 'countersign_everything_view',
   waitingFor: 'countersign_waiting_for_view',
 } as const;
+/** Puts all of a request into the thread of its card, as a file. */
+export const FILE_ACTION = 'countersign_file';
 export const PAGE_ACTION = /^countersign_page_/;
 
 const plain = (text: string): types.PlainTextElement => ({ type: 'plain_text', text, emoji: false });
@@ -47,14 +49,15 @@ const MANY_PAGES = 3;
 /**
  * One page of all that there is to see of a request. Each page says where it stands, so that nothing is missed.
  *
- * @param decide whether the last page carries Approve and Deny: where no card of the request stands beside it.
+ * @param decide whether the last page carries Approve and Deny: where no card of the request stands beside it, or one that does not offer Approve.
+ * @param from the card's message, into whose thread a very large request can be put as a file.
  */
-export function everythingModal(card: Card, page: number, decide = false): types.ModalView {
+export function everythingModal(card: Card, page: number, decide = false, from: { channel: string; ts: string } | null = null): types.ModalView {
   const whole = wholeText(card);
   const pages = pagesOf(whole);
   const index = Math.min(Math.max(0, page), pages.length - 1);
   const shown = pages[index] ?? [''];
-  const from = pages.slice(0, index).reduce((sum, boxes) => sum + boxes.join('').length, 0);
+  const before = pages.slice(0, index).reduce((sum, boxes) => sum + boxes.join('').length, 0);
   const turn = (to: number, label: string, action_id: string): types.Button => ({
     type: 'button',
     action_id,
@@ -67,12 +70,15 @@ export function everythingModal(card: Card, page: number, decide = false): types
     ...(index > 0 ? [turn(index - 1, 'Previous page', 'countersign_page_previous')] : []),
     ...(last ? [] : [turn(index + 1, 'Next page', 'countersign_page_next')]),
     ...(decide && last && card.open ? [button('Approve', actOf('approve'), ids, 'primary'), button('Deny', actOf('deny'), ids, 'danger')] : []),
-    ...(pages.length < MANY_PAGES ? [] : [linkTo('Open in browser', card.url)]),
+    ...(pages.length < MANY_PAGES
+      ? []
+      : [linkTo('Open in browser', card.url), ...(from === null ? [] : [button('As a file in the thread', FILE_ACTION, ids)])]),
   ];
-  const place = `Page ${count(index + 1)} of ${count(pages.length)}: characters ${count(from + 1)} to ${count(from + shown.join('').length)} of ${count(whole.length)}`;
+  const place = `Page ${count(index + 1)} of ${count(pages.length)}: characters ${count(before + 1)} to ${count(before + shown.join('').length)} of ${count(whole.length)}`;
   return {
     type: 'modal',
     callback_id: MODALS.everything,
+    private_metadata: from === null ? '' : JSON.stringify({ channel: from.channel, ts: from.ts }),
     title: plain('Everything'),
     close: plain('Close'),
     blocks: [

@@ -4,7 +4,7 @@ import type { Card } from '@countersign/contracts';
 import { blockComplaints, MESSAGE_LIMIT, messageWeight, viewComplaints, visibleText } from '@countersign/dev-env/slack';
 import fc from 'fast-check';
 import { everythingModal } from './modals.js';
-import { ACTIONS, MORE_ACTION, requestOfBlock } from './buttons.js';
+import { ACTIONS, actOf, MORE_ACTION, OPEN_WHOLE, requestOfBlock } from './buttons.js';
 import { renderCard } from './render.js';
 
 const digest = `sha256:${'a'.repeat(64)}`;
@@ -149,6 +149,16 @@ describe('a card', () => {
     const labels = (card: Card) => (JSON.stringify(renderCard(card).blocks.at(-1)).match(/"text":"([^"]+)"/g) ?? []).join();
     expect(labels(plain)).toMatch(/^"text":"Approve","text":"Deny","text":"Show everything","text":"Open in browser"/);
     expect(labels({ ...plain, open: false, status: 'denied' })).toBe('"text":"Show everything","text":"Open in browser"');
+  });
+
+  test('C2: where it does not show all of it Approve opens the whole; where something in it may mislead, Approve stands there alone', () => {
+    const actionsOf = (blocks: readonly object[]) =>
+      [...JSON.stringify(blocks).matchAll(/"action_id":"([^"]+)"/g)].map(([, name]) => name).filter((name) => name !== MORE_ACTION);
+    const partial: Card = { ...plain, parameters: [{ path: 'sql', value: 'x'.repeat(41_220) }] };
+    expect(actionsOf(renderCard(partial).blocks).slice(0, 3)).toEqual([OPEN_WHOLE, ACTIONS.deny, ACTIONS.everything]);
+    const misleading: Card = { ...plain, open_first: true };
+    expect(actionsOf(renderCard(misleading).blocks).slice(0, 3)).toEqual([ACTIONS.everything, ACTIONS.deny, ACTIONS.open]);
+    expect(actionsOf(everythingModal(misleading, 99, true).blocks)).toEqual(expect.arrayContaining([actOf('approve'), actOf('deny')]));
   });
 
   test('C2: a button carries the request and its digest alone, and a menu stands in a block that names them', () => {

@@ -38,7 +38,10 @@ export function previewCard(card: Card): JsonObject {
   return json;
 }
 
-/** How much is shown: characters of one value, parameters, and entries of the other lists. */
+/**
+ * How much is shown: characters of one value, parameters, and entries of the other lists. Longer values push the buttons out of sight on a phone,
+ * so they are read in the whole, which is opened before such a request is approved.
+ */
 interface Measure {
   value: number;
   values: number;
@@ -46,8 +49,7 @@ interface Measure {
 }
 
 const MEASURES: readonly Measure[] = [
-  { value: 10_000, values: 200, entries: 50 },
-  { value: 3_000, values: 100, entries: 50 },
+  { value: 2_000, values: 200, entries: 50 },
   { value: 1_200, values: 60, entries: 30 },
   { value: 600, values: 40, entries: 20 },
   { value: 300, values: 30, entries: 15 },
@@ -119,7 +121,8 @@ function blocksOf(card: Card, measure: Measure): Block[] {
 
   blocks.push(divider, richText(line(bold('Rule: '), run(shortLine(ruleText(card), 600)))));
   const stages = few(card.stages, measure.entries, 'stages');
-  if (stages.shown.length > 0) blocks.push(richText(line(...stages.shown.flatMap((stage, index) => [run(`${index === 0 ? '' : '\n'}${stageText(stage)}`)]))));
+  if (stages.shown.length > 0)
+    blocks.push(richText(line(...stages.shown.flatMap((stage, index) => [run(`${index === 0 ? '' : '\n'}${stageText(stage, card)}`)]))));
   if (card.waiting_for !== null) blocks.push(richText(line(bold('Needed: '), run(shortLine(card.waiting_for, 400)))));
   const decisions = few(card.decisions, measure.entries, 'decisions');
   for (const decision of decisions.shown) blocks.push(richText(line(run(shortLine(decisionText(decision), Math.max(120, measure.value))))));
@@ -141,7 +144,7 @@ function blocksOf(card: Card, measure: Measure): Block[] {
         ),
       ),
     );
-  blocks.push(...buttonsOf(card));
+  blocks.push(...buttonsOf(card, partial));
   return blocks;
 }
 

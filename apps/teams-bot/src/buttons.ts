@@ -47,9 +47,13 @@ export function buttonsOf(card: Card, partial: boolean, decides = true): Action[
       dialogButton(label, VERBS.dialog, { ...data, open: action, ...(subject === undefined ? {} : { subject }) }, 'secondary'),
     );
   if (!card.open) return offers;
+  const first = card.open_first === true;
+  const everything = button('Show everything', VERBS.everything, data, { inputs: false, ...(first ? { style: 'positive' as const } : {}) });
   return [
-    ...(decides ? decidingButtons(card, partial || card.open_first === true) : []),
-    button('Show everything', VERBS.everything, data, { inputs: false }),
+    ...(first ? [everything] : []),
+    // What may mislead is opened first: Approve stands beside the whole.
+    ...(decides ? decidingButtons(card, partial).filter(({ title }) => !first || title !== 'Approve') : []),
+    ...(first ? [] : [everything]),
     ...(decides ? [dialogButton('Deny with a reason', VERBS.dialog, { ...data, open: 'deny' }, 'secondary')] : []),
     dialogButton('Show all in a window', VERBS.dialog, { ...data, open: WHOLE }, 'secondary'),
     ...offers,

@@ -36,7 +36,10 @@ export function previewCard(card: Card): JsonObject {
   return json;
 }
 
-/** How much is shown: characters of one value, parameters, and entries of the other lists. */
+/**
+ * How much is shown: characters of one value, parameters, and entries of the other lists. Longer values push the buttons out of sight on a phone,
+ * so they are read in the whole, which is opened before such a request is approved.
+ */
 interface Measure {
   value: number;
   values: number;
@@ -44,9 +47,7 @@ interface Measure {
 }
 
 const MEASURES: readonly Measure[] = [
-  { value: 20_000, values: 200, entries: 50 },
-  { value: 8_000, values: 100, entries: 50 },
-  { value: 3_000, values: 80, entries: 40 },
+  { value: 2_000, values: 200, entries: 50 },
   { value: 1_200, values: 60, entries: 30 },
   { value: 600, values: 40, entries: 20 },
   { value: 300, values: 30, entries: 15 },
@@ -105,7 +106,7 @@ function cardBy(card: Card, measure: Measure, told: string | null, decides: bool
 
   body.push(line([...bold('Rule: '), ...runs(shortLine(ruleText(card), 600))], { separator: true }));
   const stages = few(card.stages, measure.entries, 'stages');
-  for (const stage of stages.shown) body.push(line(runs(shortLine(stageText(stage), Math.max(300, measure.value)))));
+  for (const stage of stages.shown) body.push(line(runs(shortLine(stageText(stage, card), Math.max(300, measure.value)))));
   body.push(...stages.rest);
   if (card.waiting_for !== null) body.push(line([...bold('Needed: '), ...runs(shortLine(card.waiting_for, 400))]));
   const decisions = few(card.decisions, measure.entries, 'decisions');

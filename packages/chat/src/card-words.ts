@@ -19,9 +19,9 @@ export function titleOf(card: Card): string {
 }
 
 /** How far a stage is met, in a line. */
-export function stageText(stage: Card['stages'][number]): string {
+export function stageText(stage: Card['stages'][number], { open }: Pick<Card, 'open'>): string {
   const groups = stage.groups.map(({ group, quorum, approved }) => `${count(approved)} of ${count(quorum)} of ${cut(group, 60)}`).join(' and ');
-  return `${cut(stage.name, 60)}: ${groups}${stage.satisfied ? ' (met)' : stage.open ? '' : ' (later)'}`;
+  return `${cut(stage.name, 60)}: ${groups}${stage.satisfied ? ' (met)' : stage.open || !open ? '' : ' (later)'}`;
 }
 
 /** Which rule of which policy asks, and why, in its author's words. */
@@ -42,7 +42,7 @@ export function wholeText(card: Card): string {
   if (card.warnings.length > 0) parts.push(card.warnings.map((warning) => `Beware: ${warning}`).join('\n'));
   parts.push(card.facts.map(({ label, value }) => `${label}: ${oneLine(value)}`).join('\n'));
   parts.push(`Rule: ${ruleText(card)}\nPolicy: ${card.rule.policy_digest}\nEach rule and condition: ${card.url}`);
-  if (card.stages.length > 0) parts.push(card.stages.map(stageText).join('\n'));
+  if (card.stages.length > 0) parts.push(card.stages.map((stage) => stageText(stage, card)).join('\n'));
   if (card.decisions.length > 0) parts.push(card.decisions.map(decisionText).join('\n'));
   if (card.hidden !== null) parts.push(card.hidden);
   parts.push(

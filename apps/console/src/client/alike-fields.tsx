@@ -10,9 +10,12 @@ export interface Alike {
 /** The narrowest to begin with: every parameter as it is, one more use, for an hour. */
 export function firstAlike({ alike, parameters }: Card): Alike | null {
   if (alike === undefined) return null;
-  const pin = [...new Set([...alike.pin, ...parameters.map(({ path }) => path)])].slice(0, Math.max(MOST_PINS, alike.pin.length));
+  const pin = [...new Set([...alike.pin, ...parameters.map(({ path }) => pathOf(path))])].slice(0, Math.max(MOST_PINS, alike.pin.length));
   return { pin, uses: 1, ttl_seconds: Math.min(3_600, alike.max_ttl_seconds) };
 }
+
+/** As policy writes the path of a parameter. */
+const pathOf = (name: string): string => (/^[A-Za-z_]\w*$/.test(name) ? `parameters.${name}` : `parameters[${JSON.stringify(name)}]`);
 
 /** As the contract has it. */
 const MOST_PINS = 50;
@@ -28,7 +31,7 @@ const SPANS: readonly [number, string][] = [
 export function AlikeFields({ card, alike, onChange }: { card: Card; alike: Alike; onChange: (alike: Alike) => void }) {
   const bounds = card.alike;
   if (bounds === undefined) return null;
-  const paths = [...new Set([...bounds.pin, ...card.parameters.map(({ path }) => path)])];
+  const paths = [...new Set([...bounds.pin, ...card.parameters.map(({ path }) => pathOf(path))])];
   const spans = SPANS.filter(([seconds]) => seconds < bounds.max_ttl_seconds);
   const longest = bounds.max_ttl_seconds;
   return (

@@ -1,7 +1,7 @@
 import type { AccountKind, Forgery, PlatformHarness, PressAnswer, ShownCard } from '@countersign/chat/conformance';
 import { offerEverything } from '@countersign/dev-env/approval-world';
 import { type Interaction, type SlackMessage, type SlackUser, visibleText } from '@countersign/dev-env/slack';
-import { ACTIONS, actOf } from '../buttons.js';
+import { ACTIONS, actOf, OPEN_WHOLE } from '../buttons.js';
 import { FORM_MODAL } from '../forms.js';
 import { MODALS } from '../modals.js';
 import { accountOf, CHANNEL, createSlackWorld, MALLORY, SECOND_OF_BOB } from './slack-world.js';
@@ -46,6 +46,20 @@ export async function createSlackHarness(): Promise<PlatformHarness> {
     return reply();
   }
 
+  /** Opens the whole, turns its pages and presses Approve on the last. */
+  async function approveAtTheEnd(user: string, pressed: { user: string; channel: string; ts: string; actionId: string }): Promise<Interaction> {
+    await slack.client.press(pressed);
+    for (let page = 1; ; page++) {
+      const view = await slack.wire.until(
+        () => slack.views(user).find(({ blocks }) => visibleText(blocks).startsWith(`Page ${String(page)} of`)),
+        `page ${String(page)}`,
+      );
+      const last = parts(view.blocks).find(({ type, text }) => type === 'button' && wordsOf(text) === 'Approve');
+      if (typeof last?.action_id === 'string') return slack.client.press({ user, viewId: view.id, actionId: last.action_id });
+      await slack.client.press({ user, viewId: view.id, actionId: 'countersign_page_next' });
+    }
+  }
+
   return {
     world,
     via: 'slack',
@@ -80,11 +94,13 @@ export async function createSlackHarness(): Promise<PlatformHarness> {
       const user = userOf(person);
       const { ts, blocks } = cardOf(request);
       const label = verdict === 'approve' ? 'Approve' : 'Deny';
-      const button = parts(blocks).find(({ type, text }) => type === 'button' && wordsOf(text) === label);
+      const labels = label === 'Approve' ? ['Approve', 'Show everything'] : [label];
+      const button = parts(blocks).find(({ type, text }) => type === 'button' && labels.includes(wordsOf(text)));
       if (typeof button?.action_id !== 'string') throw new Error(`the card of ${request} has no button ${label}`);
       const pressed = { user, channel: CHANNEL.name, ts, actionId: button.action_id };
       if (pressed.actionId === ACTIONS.approve) return answered(user, () => slack.client.press(pressed));
-      const pressing = await slack.client.press(pressed);
+      const pressing =
+        pressed.actionId === OPEN_WHOLE || pressed.actionId === ACTIONS.everything ? await approveAtTheEnd(user, pressed) : await slack.client.press(pressed);
       const view = await slack.wire.until(
         () => slack.views(user).find(({ blocks, callback_id }) => callback_id === MODALS.said || blocks.some(({ type }) => type === 'input')),
         'the modal',
