@@ -9,6 +9,7 @@ import { readConfig } from '@countersign/service';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { type Api, apiOf, EXPORT } from './support/api.js';
 import { exampleFiles } from './support/installation.js';
+import { posted } from './support/posted-card.js';
 import { until } from './support/until.js';
 
 /* An administrator installs the Slack app in two workspaces of the running product, without any token in its environment. */
@@ -88,6 +89,7 @@ test('C1: a request’s card goes to an installed workspace, and is decided ther
     () => cards.messages('approvals').find(({ blocks }) => visibleText(blocks).includes(id)),
     () => 'the card',
   );
+  await posted(url, running.quickstart?.api_key ?? '', id);
   const approve = /"action_id":"([^"]+)"[^{}]*\{[^{}]*"text":"Approve"/.exec(JSON.stringify(message.blocks))?.[1] ?? 'countersign_approve';
   expect((await cards.client.press({ user: 'U0ALICE', channel: 'approvals', ts: message.ts, actionId: approve })).status).toBe(200);
   await until(
