@@ -6,7 +6,7 @@ import { freePort } from '@countersign/dev-env/free-port';
 import { cardText, type FakeBotFramework, startFakeBotFramework } from '@countersign/dev-env/teams';
 import { type Running, start } from '@countersign/server';
 import { readConfig } from '@countersign/service';
-import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { type Api, apiOf, EXPORT } from './support/api.js';
 import { until } from './support/until.js';
