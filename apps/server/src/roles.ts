@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { type ChatWorld, createChatWorld, createOnCallSource, OPSGENIE_API_URL, PAGERDUTY_API_URL } from '@countersign/chat';
 import { createDecisions, type Decisions } from '@countersign/decisions';
 import { createCloudEventsTransport, createDeliverer, createWebhookTransport, type Transport } from '@countersign/delivery';
-import { asOfNow, deliveryLeaf, endpointTarget, expire, fireTimer, makeDigests, recordedCards } from '@countersign/core/flow';
+import { asOfNow, deliveryLeaf, endpointTarget, expire, fireTimer, makeDigests, recordedBatches, recordedCards } from '@countersign/core/flow';
 import { maskText } from '@countersign/core/masking';
 import type { Announcer, ClaimedDelivery, OnCallSource } from '@countersign/core/ports';
 import { openWebhookSecrets } from '@countersign/identity';
@@ -70,6 +70,7 @@ export function startDecisions({ config, world, announcer, wakeups, log, metrics
   });
   const faults = metrics.counter('decisions_faults_total', 'Faults of the decisions role by task', ['task']);
   const waiting = metrics.gauge('backlog', 'What waits, as the last sweep saw it', ['what']);
+  const platforms = new Set<string>();
   const decisions = createDecisions({
     requests: store.requests,
     ledger: store.ledger,
@@ -106,7 +107,11 @@ export function startDecisions({ config, world, announcer, wakeups, log, metrics
       waiting.set({ what: 'due_timers' }, backlog.due_timers);
       waiting.set({ what: 'due_deliveries' }, backlog.due_deliveries);
       waiting.set({ what: 'unplaced_leaves' }, backlog.unplaced_leaves);
-      for (const [platform, count] of Object.entries(backlog.due_cards)) waiting.set({ what: `due_cards_${platform}` }, count);
+      for (const what of ['due_cards', 'due_notices'] as const) {
+        for (const platform of Object.keys(backlog[what])) platforms.add(`${what}_${platform}`);
+        // A platform that has nothing due any more is not named.
+        for (const name of platforms) if (name.startsWith(what)) waiting.set({ what: name }, backlog[what][name.slice(what.length + 1)] ?? 0);
+      }
     },
   });
   wakeups.on('deliveries', () => decisions.wake('deliveries'));
@@ -145,7 +150,7 @@ function chatWorld({ config, world, log, notice }: Parts): ChatWorld {
     publicUrl: config.http.publicUrl,
     notice,
     flow,
-    store: { ...store, requests: flow.requests, cards: recordedCards(store.cards, flow) },
+    store: { ...store, requests: flow.requests, cards: recordedCards(store.cards, flow), batches: recordedBatches(store.batches, flow) },
     requests: {
       // Cards ask for what is needed by the policy in force.
       async state(tenant: string, id: string) {

@@ -13,7 +13,7 @@ const MOST_HEADLINE = 200;
  * Many requests that are alike, in one message: each by itself, with its id, its deadline and a button that opens all of it. What has left the
  * list is marked in it. Those that do not fit are counted, and stand in the web inbox.
  */
-export function batchMessage(world: Pick<ChatWorld, 'card' | 'publicUrl'>, states: readonly RequestState[]): ChatMessage {
+export function batchMessage(world: Pick<ChatWorld, 'card' | 'publicUrl'>, states: readonly RequestState[]): { message: ChatMessage; listed: string[] } {
   const cards = states.map((state) => ({ state, card: cardOf(state, world.card) }));
   const waiting = cards.filter(({ card }) => card.status === 'pending');
   // What waits comes first where not all of it fits.
@@ -25,7 +25,7 @@ export function batchMessage(world: Pick<ChatWorld, 'card' | 'publicUrl'>, state
   const together = listed.filter(({ card }) => card.status === 'pending');
   const bulk = together.length > 1 && together.every(({ state }) => state.request.requirement?.bulk === true);
   const [lead] = together;
-  return {
+  const message: ChatMessage = {
     title:
       waiting.length === 0
         ? `${count(cards.length)} requests that were alike are settled: ${what}`
@@ -57,6 +57,7 @@ export function batchMessage(world: Pick<ChatWorld, 'card' | 'publicUrl'>, state
           ]
         : [],
   };
+  return { message, listed: listed.map(({ card }) => card.request_id) };
 }
 
 function shown(text: string, limit: number): string {

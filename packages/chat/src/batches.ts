@@ -60,19 +60,19 @@ export function createBatches({ platform, world, onFault }: BatchDeps) {
     const { batch: messages } = platform;
     if (messages === undefined) return;
     const states = (await Promise.all(batch.requests.map((id) => world.requests.state(batch.tenant, id)))).filter((state) => state !== null);
-    const message = batchMessage(world, states);
+    const { message, listed } = batchMessage(world, states);
     const closed = states.every(({ request }) => request.status !== 'pending');
     const digest = digestOf(structuredClone(message) as never); // plain JSON, which its readonly members do not say
     if (batch.state === 'posted' && batch.ref !== null) {
       if (batch.shown_digest !== digest) await messages.update(batch.ref, message, batch.id);
-      return batches.shown(batch, { ref: batch.ref, digest, closed });
+      return batches.shown(batch, { ref: batch.ref, digest, closed, listed });
     }
     const found = batch.tries > 1 ? await platform.find(batch.place, batch.id) : null;
     // All of it was settled before anybody saw it.
     if (found === null && closed) return batches.ended(batch, 'lost');
     const ref = found ?? (await messages.post(batch.place, message, batch.id));
     if (found !== null) await messages.update(found, message, batch.id);
-    await batches.shown(batch, { ref, digest, closed });
+    await batches.shown(batch, { ref, digest, closed, listed });
   }
 
   return { join, touch, drain };

@@ -1,7 +1,8 @@
 import { createHash, randomUUID } from 'node:crypto';
 import type { JsonObject } from '@countersign/contracts';
 import type { BatchStore, BatchTask, PlatformName } from '@countersign/core/ports';
-import type { Database } from './database.js';
+import { leafMembers } from './commits.js';
+import { type Database, Values } from './database.js';
 
 /** A message lists at most so many; the next one gets another message. */
 const MOST_LISTED = 50;
@@ -19,6 +20,7 @@ interface BatchRow {
   tries: number;
   shown_digest: string | null;
   requests: string[] | null;
+  unlisted: string[] | null;
 }
 
 /** Messages that list many requests, on PostgreSQL. What they list is decided one after the other for a place and what is alike. */
@@ -40,18 +42,26 @@ export function batchStore(database: Database): BatchStore {
             AND due_at <= now() AND (leased_until IS NULL OR leased_until <= now()) ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED)
           UPDATE batches b SET leased_until = now() + make_interval(secs => $3), tries = b.tries + 1 FROM due WHERE b.tenant = due.tenant AND b.id = due.id
           RETURNING b.tenant, b.id, b.platform, b.place, CASE b.state WHEN 'closed' THEN 'posted' ELSE b.state END AS state, b.ref, b.revision, b.tries, b.shown_digest,
-            ARRAY(SELECT r.request_id FROM batch_requests r WHERE r.tenant = b.tenant AND r.batch_id = b.id ORDER BY r.position) AS requests`,
+            ARRAY(SELECT r.request_id FROM batch_requests r WHERE r.tenant = b.tenant AND r.batch_id = b.id ORDER BY r.position) AS requests,
+            ARRAY(SELECT r.request_id FROM batch_requests r WHERE r.tenant = b.tenant AND r.batch_id = b.id AND r.listed_at IS NULL) AS unlisted`,
         values: [platform, limit, leaseSeconds],
       });
-      return rows.map((row) => ({ ...row, revision: Number(row.revision), requests: row.requests ?? [] }));
+      return rows.map((row) => ({ ...row, revision: Number(row.revision), requests: row.requests ?? [], unlisted: row.unlisted ?? [] }));
     },
-    shown: async ({ tenant, id, revision }, { ref, digest, closed }) => {
-      await database.run({
-        name: 'batch-shown',
-        text: `UPDATE batches SET ref = $4, shown_digest = $5, shown_revision = greatest(shown_revision, $3), state = $6, leased_until = NULL, tries = 0
-          WHERE tenant = $1 AND id = $2 AND state IN ('posting', 'posted', 'closed')`,
-        values: [tenant, id, revision, JSON.stringify(ref), digest, closed ? 'closed' : 'posted'],
-      });
+    shown: async (batch, { ref, digest, closed, listed }, leaves = []) => {
+      const values = new Values();
+      const tenant = values.add(batch.tenant, 'text');
+      const id = values.add(batch.id, 'text');
+      const recorded = leafMembers(values, tenant, leaves, 'gate');
+      const members = [
+        `gate AS (UPDATE batches SET ref = ${values.add(JSON.stringify(ref), 'jsonb')}, shown_digest = ${values.add(digest, 'text')},
+            shown_revision = greatest(shown_revision, ${values.add(batch.revision, 'bigint')}), state = ${values.add(closed ? 'closed' : 'posted', 'text')}, leased_until = NULL, tries = 0
+          WHERE tenant = ${tenant} AND id = ${id} AND state IN ('posting', 'posted', 'closed') RETURNING id)`,
+        `named AS (UPDATE batch_requests SET listed_at = clock_timestamp() FROM gate
+          WHERE tenant = ${tenant} AND batch_id = ${id} AND listed_at IS NULL AND request_id = ANY (${values.add(listed, 'text[]')}))`,
+        ...recorded.members,
+      ];
+      await database.run({ name: `batch-shown:${recorded.variant}`, text: `WITH ${members.join(',\n')} SELECT id FROM gate`, values: values.values });
     },
     retry: async ({ tenant, id }, delaySeconds) => {
       await database.run({

@@ -56,7 +56,7 @@ export {
   putInForce,
   storePolicy,
 } from './policy-control.js';
-export { recordedCards } from './recorded-cards.js';
+export { recordedBatches, recordedCards } from './recorded-cards.js';
 export { receiptOf, type ReceiptOutcome } from './receipt.js';
 export { asOfNow } from './as-of-now.js';
 export { markOpened, type OpenedOutcome } from './opened.js';

@@ -1,5 +1,5 @@
 import { CoreError } from '../errors.js';
-import type { CardStore, RequestStore } from '../ports.js';
+import type { BatchStore, CardStore, LeafRecord, RequestStore } from '../ports.js';
 import type { FlowDeps } from './deps.js';
 import { leafMaker, openPayload } from './record-key.js';
 
@@ -31,6 +31,30 @@ export function recordedCards(
         ),
       );
       deps.announcer.announce('decisions');
+    },
+  };
+}
+
+/** The store of messages that list many requests, with a ledger entry for each request when it first stands in one. */
+export function recordedBatches(
+  batches: BatchStore,
+  deps: Pick<FlowDeps, 'sealer' | 'clock' | 'entropy' | 'announcer'> & { requests: Pick<RequestStore, 'state'> },
+): BatchStore {
+  return {
+    ...batches,
+    async shown(batch, shown) {
+      const { tenant, id, platform, place, unlisted } = batch;
+      const leaves: LeafRecord[] = [];
+      for (const request_id of shown.listed.filter((each) => unlisted.includes(each))) {
+        const state = await deps.requests.state(tenant, request_id);
+        if (state === null) continue;
+        const { recordKey } = await openPayload(deps.sealer, state.request);
+        const leaf = leafMaker(deps, { tenant, subject: request_id, recordKey });
+        const { version, view_digest } = state.request;
+        leaves.push(leaf('card.posted', deps.clock.now(), { card: id, platform, version }, { place, view_digest }));
+      }
+      await batches.shown(batch, shown, leaves);
+      if (leaves.length > 0) deps.announcer.announce('decisions');
     },
   };
 }

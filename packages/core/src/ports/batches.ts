@@ -1,6 +1,7 @@
 /** Messages that list many requests that are alike, in place of a card for each. */
 import type { JsonObject } from '@countersign/contracts';
 import type { PlatformName } from './cards.js';
+import type { LeafRecord } from './records.js';
 
 /** What makes requests alike: the same action, rules and requester. */
 export interface Alike {
@@ -26,6 +27,8 @@ export interface BatchTask {
   shown_digest: string | null;
   /** Ids of the requests that it lists, in their order. */
   requests: string[];
+  /** Those of them that have not stood in the message yet. */
+  unlisted: string[];
 }
 
 export interface BatchStore {
@@ -45,8 +48,8 @@ export interface BatchStore {
   /** Something happened to the request: the messages of a platform that list it are brought up to date. */
   touch(tenant: string, platform: PlatformName, request_id: string): Promise<void>;
   claim(platform: PlatformName, limit: number, lease_seconds: number): Promise<BatchTask[]>;
-  /** It shows what it should; `closed`: nothing of it waits any more. */
-  shown(batch: BatchTask, shown: { ref: JsonObject; digest: string; closed: boolean }): Promise<void>;
+  /** It shows what it should, and these requests by name, with the ledger's leaves of it; `closed`: nothing of it waits any more. */
+  shown(batch: BatchTask, shown: { ref: JsonObject; digest: string; closed: boolean; listed: string[] }, leaves?: LeafRecord[]): Promise<void>;
   /** Gives it back, due again after the delay. */
   retry(batch: BatchTask, delay_seconds: number): Promise<void>;
   /** `failed`: it cannot be posted there. `lost`: it was, and is no more. Its requests are looked at again on its platform. */
