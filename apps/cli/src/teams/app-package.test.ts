@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { execFile } from 'node:child_process';
 import { readCommand } from '@countersign/chat';
+import type { AppManifestUtils } from '@microsoft/app-manifest';
 import { createHash } from 'node:crypto';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -135,7 +136,7 @@ describe('countersign teams package', () => {
 });
 
 /** What Microsoft's own checker says of a manifest. It runs in a process of its own: a part of it is required as CommonJS and is none. */
-async function complaints(manifest: object): Promise<string[]> {
+async function complaints(manifest: object): ReturnType<typeof AppManifestUtils.validateAgainstSchema> {
   const check = `const { AppManifestUtils } = require('@microsoft/app-manifest');
     AppManifestUtils.validateAgainstSchema(JSON.parse(process.argv[1])).then((found) => console.log(JSON.stringify(found)));`;
   const cwd = fileURLToPath(new URL('.', import.meta.url));
