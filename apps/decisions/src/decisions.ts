@@ -129,7 +129,7 @@ export function createDecisions(deps: DecisionsDeps): Decisions {
     if (backlog.due_timers > 0) timers.wake();
     if (backlog.due_deliveries > 0) deliveries.wake();
     if (backlog.unplaced_leaves > 0) sequencing.wake();
-    if (Object.values(backlog.due_cards).some((count) => count > 0)) deps.announce('cards');
+    if ([backlog.due_cards, backlog.due_notices].some((due) => Object.values(due).some((count) => count > 0))) deps.announce('cards');
     arm(backlog.next_due_at);
   }
 

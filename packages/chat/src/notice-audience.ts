@@ -103,7 +103,10 @@ async function withStandIns(
 ): Promise<ReachablePerson[]> {
   const { requirement, tenant } = state.request;
   if (requirement?.delegation === undefined || members.length === 0) return [...members];
-  const absences = (await world.store.delegations.list(tenant, null)).filter((one) => one.state === 'in_force');
+  const absences = await world.store.delegations.inForce(
+    tenant,
+    members.flatMap(({ person }) => entriesOf(person)),
+  );
   return members.filter(({ person }) => {
     const absence = absences.find(({ person_id }) => entriesOf(person).includes(person_id));
     const instead = members.find((one) => absence !== undefined && entriesOf(one.person).includes(absence.delegate_id));

@@ -21,7 +21,7 @@ const TITLES: Readonly<Record<NoticeKind, string>> = {
   reported: 'What came of it',
   not_me: 'Somebody will not decide it',
   digest: 'What waits for you',
-  stand_in: 'A stand-in was named',
+  stand_in: 'Who stands in for whom',
   routing_failed: 'Cards cannot be shown where policy sends them',
   passkey_enrolled: 'A passkey was enrolled',
   passkey_removed: 'A passkey was removed',

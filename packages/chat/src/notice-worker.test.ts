@@ -1,5 +1,5 @@
 import type { JsonObject } from '@countersign/contracts';
-import { ask, decide, delegate, fireTimer, makeDigests } from '@countersign/core/flow';
+import { ask, decide, delegate, endDelegation, fireTimer, makeDigests } from '@countersign/core/flow';
 import type { NoticeTask } from '@countersign/core/ports';
 import { type ApprovalWorld, createApprovalWorld, type PersonName } from '@countersign/dev-env/approval-world';
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
@@ -300,15 +300,23 @@ test('who is away is not disturbed where a stand-in may decide, who is told why'
   const alice = await world.store.directory.person(world.tenant, world.people.alice);
   if (alice === null) throw new Error('there is no alice');
   const until = new Date(Date.now() + 86_400_000).toISOString();
-  await delegate({ ...world.flow, ...world.store }, { tenant: world.tenant, person: alice }, { delegate: 'carol@example.com', until });
+  const deps = { ...world.store, ...world.flow };
+  const named = await delegate(deps, { tenant: world.tenant, person: alice }, { delegate: 'carol@example.com', until });
+  if (named.kind !== 'delegated') throw new Error(named.text);
   await worker().run();
-  expect(platform.direct()).toEqual(['alice: A stand-in was named', 'carol: A stand-in was named']);
+  expect(platform.direct()).toEqual(['alice: Who stands in for whom', 'carol: Who stands in for whom']);
   platform.said = [];
   await opened(700);
   await fire();
   await worker().run();
   expect(platform.direct()).toEqual(['bob: Still waiting', 'carol: Still waiting']);
   expect(platform.said.find(({ place }) => place === 'direct/carol')?.message.lines[1]).toMatch(/^You stand in for Alice Example until /);
+  platform.said = [];
+  await endDelegation(deps, { tenant: world.tenant, person: alice, administers: false }, named.delegation.id);
+  await worker().run();
+  expect(platform.said.map(({ place, message }) => [place, message.lines])).toEqual([
+    ['direct/carol', ['Carol Example no longer stands in for Alice Example: it was taken back.']],
+  ]);
 });
 
 test('a snooze ends with one message of its own, and only then', async () => {

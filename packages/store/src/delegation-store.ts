@@ -16,12 +16,21 @@ export function delegationStore(database: Database): DelegationStore {
           values: [tenant, person_id],
         })
       ).map(viewOf),
+    inForce: async (tenant, person_ids) =>
+      (
+        await database.run<DelegationRow>({
+          name: 'delegations-in-force',
+          text: `${SELECT} WHERE g.tenant = $1 AND g.person_id = ANY ($2::text[]) AND g.ended_at IS NULL AND g.from_at <= clock_timestamp() AND g.until_at > clock_timestamp()
+            ORDER BY g.created_at, g.id`,
+          values: [tenant, person_ids],
+        })
+      ).map(viewOf),
     get: async (tenant, id) => {
       const [row] = await database.run<DelegationRow>({ name: 'delegation', text: `${SELECT} WHERE g.tenant = $1 AND g.id = $2`, values: [tenant, id] });
       return row === undefined ? null : viewOf(row);
     },
     create: (delegation, leaf, notices) => create(database, delegation, leaf, notices),
-    end: (tenant, id, at, leaf) => end(database, tenant, id, at, leaf),
+    end: (tenant, id, at, leaf, notices) => end(database, { tenant, id, at, leaf, notices }),
   };
 }
 
@@ -80,12 +89,15 @@ async function create(database: Database, delegation: DelegationRecord, leaf: Le
   });
 }
 
-async function end(database: Database, tenant: string, id: string, at: string, leaf: LeafRecord): Promise<boolean> {
+async function end(
+  database: Database,
+  { tenant, id, at, leaf, notices }: { tenant: string; id: string; at: string; leaf: LeafRecord; notices: NoticeRecord[] },
+): Promise<boolean> {
   const values = new Values();
   const ofTenant = values.add(tenant, 'text');
-  const { members } = leafMembers(values, ofTenant, [leaf], 'gate');
+  const members = [...(notices.length === 0 ? [] : noticeMembers(values, ofTenant, notices, 'gate')), ...leafMembers(values, ofTenant, [leaf], 'gate').members];
   const [row] = await database.run<{ ended: boolean }>({
-    name: 'end-delegation',
+    name: `end-delegation:N${notices.length}`,
     text: `WITH gate AS (UPDATE delegations SET ended_at = ${values.add(at, 'timestamptz')}
         WHERE tenant = ${ofTenant} AND id = ${values.add(id, 'text')} AND ended_at IS NULL AND until_at > clock_timestamp() RETURNING tenant)
       ${members.map((member) => `, ${member}`).join('\n')}

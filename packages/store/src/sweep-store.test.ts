@@ -23,6 +23,7 @@ test('the backlog counts what is due, and names the next instant at which someth
     due_deliveries: 0,
     unplaced_leaves: empty.unplaced_leaves + 2,
     due_cards: { slack: 2 },
+    due_notices: {},
     next_due_at: soon,
   });
 

@@ -8,6 +8,7 @@ interface BacklogRow {
   due_deliveries: number;
   unplaced_leaves: number;
   due_cards: Record<string, number> | null;
+  due_notices: Record<string, number> | null;
   next_due_at: Date | null;
 }
 
@@ -50,6 +51,8 @@ export function sweepStore(database: Database): SweepStore {
           (SELECT count(*)::int FROM ledger_unplaced) AS unplaced_leaves,
           (SELECT json_object_agg(platform, due) FROM (SELECT platform, count(*) AS due FROM card_tasks
             WHERE due_at <= now() AND (leased_until IS NULL OR leased_until <= now()) GROUP BY platform) c) AS due_cards,
+          (SELECT json_object_agg(platform, due) FROM (SELECT platform, count(*) AS due FROM notice_tasks
+            WHERE due_at <= now() AND (leased_until IS NULL OR leased_until <= now()) GROUP BY platform) n) AS due_notices,
           least((SELECT min(expires_at) FROM action_requests WHERE status = 'pending'), (SELECT min(next_attempt_at) FROM deliveries WHERE state = 'pending'), (SELECT min(due_at) FROM timers)) AS next_due_at,
           (SELECT count(*)::int FROM timers WHERE due_at <= now()) AS due_timers`,
         values: [],
@@ -60,6 +63,7 @@ export function sweepStore(database: Database): SweepStore {
         due_deliveries: row?.due_deliveries ?? 0,
         unplaced_leaves: row?.unplaced_leaves ?? 0,
         due_cards: row?.due_cards ?? {},
+        due_notices: row?.due_notices ?? {},
         next_due_at: instantOrNull(row?.next_due_at ?? null),
       };
     },

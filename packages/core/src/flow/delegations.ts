@@ -96,8 +96,12 @@ export async function endDelegation(
     facts: { delegation: id },
     details: { by: viewOf(by.person) },
   });
-  const ended = await deps.delegations.end(by.tenant, id, at, leaf);
-  if (ended) deps.announcer.announce('decisions');
+  const told = noticeOf(deps, null, 'stand_in', at, {
+    people: [found.delegate_id, ...(own ? [] : [found.person_id])],
+    text: `${found.delegate.name} no longer stands in for ${found.person.name}: ${own ? 'it was taken back' : `${by.person.name} took it back`}.`,
+  });
+  const ended = await deps.delegations.end(by.tenant, id, at, leaf, [told]);
+  if (ended) for (const topic of ['cards', 'decisions'] as const) deps.announcer.announce(topic);
   return { kind: 'delegated', delegation: (await deps.delegations.get(by.tenant, id)) ?? found };
 }
 

@@ -27,6 +27,8 @@ export interface DelegationView extends DelegationRecord {
 export interface DelegationStore {
   /** Where the person is absent or stands in, newest first; null: everybody's. */
   list(tenant: string, person_id: string | null): Promise<DelegationView[]>;
+  /** Those in force by the database's clock of these people, as absent; by directory ids. */
+  inForce(tenant: string, person_ids: readonly string[]): Promise<DelegationView[]>;
   get(tenant: string, id: string): Promise<DelegationView | null>;
   /**
    * Refused where the times overlap with another absence of the same person, where the stand-in is away in that time, and where the
@@ -34,7 +36,7 @@ export interface DelegationStore {
    */
   create(delegation: DelegationRecord, leaf: LeafRecord, notices: NoticeRecord[]): Promise<'created' | 'overlaps' | 'delegate_away' | 'not_active'>;
   /** False where it was over or taken back already. */
-  end(tenant: string, id: string, at: string, leaf: LeafRecord): Promise<boolean>;
+  end(tenant: string, id: string, at: string, leaf: LeafRecord, notices: NoticeRecord[]): Promise<boolean>;
 }
 
 /** The review of an approval by break-glass. */

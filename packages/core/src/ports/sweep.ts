@@ -8,6 +8,8 @@ export interface Backlog {
   due_deliveries: number;
   unplaced_leaves: number;
   due_cards: Record<string, number>;
+  /** By platform, as cards are: what people have yet to be told. */
+  due_notices: Record<string, number>;
   /** The next instant at which a pending request expires or a delivery is due; null when nothing waits. */
   next_due_at: string | null;
 }
