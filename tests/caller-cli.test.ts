@@ -201,10 +201,12 @@ describe('A1, C1: request, wait, list, show, approve, deny', () => {
       code: 1,
       err: expect.stringContaining('decider_not_allowed'),
     });
-    expect(await ended(countersign(['deny', id, '--digest', action_digest, '--reason', 'No.'], { COUNTERSIGN_TOKEN: server.token('bob') }))).toMatchObject({
+    expect(
+      await ended(countersign(['deny', id, '--digest', action_digest, '--reason', 'No.', '--ask-again', 'later'], { COUNTERSIGN_TOKEN: server.token('bob') })),
+    ).toMatchObject({
       code: 0,
     });
-    expect(await ended(command)).toMatchObject({ code: 77, out: expect.stringContaining('deny: bob@example.com') });
+    expect(await ended(command)).toMatchObject({ code: 77, out: expect.stringContaining('deny: bob@example.com via api, No. (ask again later)') });
   });
 
   test('D1: redrive is an administrator’s', async () => {

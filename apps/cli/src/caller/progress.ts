@@ -32,6 +32,8 @@ export function interruption(): { signal: AbortSignal; end(): void } {
   return { signal: controller.signal, end: () => void process.off('SIGINT', stop).off('SIGTERM', stop) };
 }
 
+const AGAIN = { never: 'do not ask again', changed: 'ask again with changes', later: 'ask again later' } as const;
+
 /** A request in a few lines. What came from others is shown as JSON text, so that no escape sequence reaches the terminal. */
 export function describeRequest(request: ActionRequest): string {
   const { actor, outcome } = request;
@@ -43,7 +45,8 @@ export function describeRequest(request: ActionRequest): string {
     ...(request.parameters === undefined ? [] : [`  parameters: ${shown(request.parameters)}`]),
     `  policy: ${shown(request.evaluation.explanation)}`,
     ...request.decisions.map(
-      ({ person, verdict, via, reason }) => `  ${verdict}: ${shown(person.email)} via ${via}${reason === null ? '' : `, ${shown(reason)}`}`,
+      ({ person, verdict, via, reason, ask_again }) =>
+        `  ${verdict}: ${shown(person.email)} via ${via}${reason === null ? '' : `, ${shown(reason)}`}${ask_again === undefined ? '' : ` (${AGAIN[ask_again]})`}`,
     ),
     ...(outcome === null ? [`  until ${request.expires_at}: ${request.url}`] : outcome.reason === null ? [] : [`  because: ${shown(outcome.reason)}`]),
     ...(request.redeemed_at === null ? [] : [`  used ${request.redeemed_at}${request.report == null ? '' : `, ${request.report.result}`}`]),

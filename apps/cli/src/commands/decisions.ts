@@ -8,18 +8,22 @@ import { idOf } from './requests.js';
 export const approve = decisionCommand('approve', 'approve a request, as the person that you are');
 export const deny = decisionCommand('deny', 'deny a request, as the person that you are');
 
+const WORDS = { digest: { type: 'string' }, reason: { type: 'string' } } as const;
+const OPTIONS = { approve: WORDS, deny: { ...WORDS, 'ask-again': { type: 'string' } } } as const;
+
 function decisionCommand(verdict: 'approve' | 'deny', summary: string): Command {
+  const again = verdict === 'deny';
   return {
     name: verdict,
     summary,
-    usage: `Usage: countersign ${verdict} ID --digest sha256:… [--reason TEXT]
+    usage: `Usage: countersign ${verdict} ID --digest sha256:… [--reason TEXT]${again ? ' [--ask-again never|changed|later]' : ''}
   Decides on what you looked at: the action's digest, as countersign show prints it last. Needs a personal token; an API key never decides.
   --digest sha256:…        the request's action digest; another one decides nothing
-  --reason TEXT
+  --reason TEXT${again ? '\n  --ask-again WORD         never, changed (the reason says how) or later: what the caller is told of asking again' : ''}
 ${CONNECTION_USAGE}
   Exit codes: 0 recorded, 1 refused, 2 could not be done.`,
     async run(args, terminal) {
-      const { values, positionals } = readArguments(args, { ...connectionOptions, digest: { type: 'string' }, reason: { type: 'string' } }, 1);
+      const { values, positionals } = readArguments(args, { ...connectionOptions, ...OPTIONS[verdict] }, 1);
       const id = idOf(positionals);
       if (values.digest === undefined) throw new CliError('usage', 'Say what you looked at: --digest sha256:…, as countersign show prints it.');
       const { client, post } = await connect(terminal, values, 'person');
@@ -27,6 +31,7 @@ ${CONNECTION_USAGE}
         verdict,
         action_digest: values.digest,
         ...(values.reason === undefined ? {} : { reason: values.reason }),
+        ...('ask-again' in values && values['ask-again'] !== undefined ? { ask_again: values['ask-again'] } : {}),
       });
       terminal.out(describeRequest(await client.get(id)));
       return EXIT.fine;
