@@ -11,10 +11,10 @@ export type Part =
   /** A sentence; `own` begins it. */
   | { kind: 'line'; own: string; text?: string; strong?: boolean }
   | { kind: 'section'; own: string }
-  /** `exact`: values letter for letter, in letters of one width. */
-  | { kind: 'facts'; rows: readonly { label: string; value: string }[]; exact?: boolean }
+  /** `exact`: values letter for letter, in letters of one width. `theirs`: the labels are others' text as well. */
+  | { kind: 'facts'; rows: readonly { label: string; value: string }[]; exact?: boolean; theirs?: boolean }
   /** Text of others, whole, with its line breaks. */
-  | { kind: 'box'; label: string; text: string; diff?: boolean }
+  | { kind: 'box'; label: string; text: string; diff?: boolean; theirs?: boolean }
   | { kind: 'note'; own: string; text?: string }
   | { kind: 'warning'; text: string }
   /** The only thing that can be followed: an address of ours. */
@@ -36,9 +36,9 @@ export function textOf(parts: readonly Part[]): string {
       case 'section':
         return `--- ${part.own} ---`;
       case 'facts':
-        return part.rows.map(({ label, value }) => `${part.exact === true ? '| ' : ''}${bracketed(label)}: ${bracketed(value)}`).join('\n');
+        return part.rows.map(({ label, value }) => `${part.theirs === true ? '| ' : ''}${bracketed(label)}: ${bracketed(value)}`).join('\n');
       case 'box':
-        return `${bracketed(part.label)}:\n${bracketed(part.text).replaceAll(/^/gm, '| ')}`;
+        return `${part.theirs === true ? '| ' : ''}${bracketed(part.label)}:\n${bracketed(part.text).replaceAll(/^/gm, '| ')}`;
       case 'warning':
         return `! Beware: ${bracketed(part.text)}`;
       case 'button':

@@ -132,7 +132,7 @@ function partsOf(card: Card, link: string, measure: Measure): Part[] {
     about.push({ kind: 'section', own: 'What changes' }, { kind: 'box', label: 'As the caller says', text: shorten(card.diff), diff: true });
   if (links.shown.length > 0) {
     about.push({ kind: 'section', own: 'Addresses that the caller names' });
-    about.push({ kind: 'facts', rows: links.shown.map((entry) => ({ label: shortLine(entry.title, 120), value: addressOf(entry) })) });
+    about.push({ kind: 'facts', rows: links.shown.map((entry) => ({ label: shortLine(entry.title, 120), value: addressOf(entry) })), theirs: true });
     about.push(...links.rest, { kind: 'note', own: 'They stand here as text. The page of the request has them to follow.' });
   }
   if (card.hidden !== null) about.push({ kind: 'note', own: '', text: oneLine(cut(card.hidden, 600)) });
@@ -184,9 +184,9 @@ function parametersOf(rows: readonly { label: string; value: string }[]): Part[]
   for (const row of rows) {
     const last = parts.at(-1);
     if (row.value.length > MOST_IN_ROW || row.label.length > MOST_IN_ROW || row.value.includes('\n'))
-      parts.push({ kind: 'box', label: row.label, text: row.value });
+      parts.push({ kind: 'box', label: row.label, text: row.value, theirs: true });
     else if (last?.kind === 'facts') parts.splice(-1, 1, { ...last, rows: [...last.rows, row] });
-    else parts.push({ kind: 'facts', rows: [row], exact: true });
+    else parts.push({ kind: 'facts', rows: [row], exact: true, theirs: true });
   }
   return parts;
 }

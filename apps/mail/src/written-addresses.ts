@@ -10,7 +10,9 @@ const require = createRequire(import.meta.url);
 const TOP_LEVEL = new Set<string>(require('tlds') as string[]);
 /** Between spaces, quotes and brackets: with a scheme, a www, an @, or a name under a top-level domain that exists. */
 const WORD = /[^\s<>"'`(){}|\\]+/gu;
-const HOST = /(?:[\p{L}\p{N}_-]+\.)+(\p{L}[\p{L}\p{N}-]*)(?![\p{L}\p{N}_-])/gu;
+/** What a name ends with, and what the part of a word behind its last dot begins with. */
+const ENDS_NAME = /[\p{L}\p{N}_-]$/u;
+const TOP = /^(\p{L}[\p{L}\p{N}-]*)(?![\p{L}\p{N}_-])/u;
 
 /** Schemes of data, which no mail program opens; what stands behind them counts as any other text. */
 const OF_DATA = /^(?:s3a?|gs|hdfs|abfss?|jdbc:[a-z]+|postgres(?:ql)?|mysql|kafka|oci|docker|k8s):\/\//i;
@@ -18,8 +20,16 @@ const OF_DATA = /^(?:s3a?|gs|hdfs|abfss?|jdbc:[a-z]+|postgres(?:ql)?|mysql|kafka
 function isFollowed(whole: string): boolean {
   const word = whole.replace(OF_DATA, '');
   if (/:\/\/|^www\.|[^\s@]@[\p{L}\p{N}[]|^(?:mailto|tel|sms|javascript|data|file):/iu.test(word)) return true;
-  return [...word.matchAll(HOST)].some(([, last = '']) => TOP_LEVEL.has(last.toLowerCase()) || /^xn--/i.test(last));
+  // Part by part: a pattern over the whole would try each place anew, and a caller could keep us busy.
+  const parts = word.split('.');
+  return parts.some((part, place) => {
+    const last = place === 0 || !ENDS_NAME.test(parts[place - 1] ?? '') ? undefined : TOP.exec(part.slice(0, MOST_TOP))?.[1];
+    return last !== undefined && (TOP_LEVEL.has(last.toLowerCase()) || /^xn--/i.test(last));
+  });
 }
+
+/** Longer than any label of a name may be (RFC 1035, section 2.3.4). */
+const MOST_TOP = 64;
 
 /** Calls `shown` for each mark that makes a link of a word: its dots and @, and the colon before `//`. The rest goes through `plain`. */
 export function withoutLinks(text: string, plain: (text: string) => string, shown: (mark: string) => string): string {
