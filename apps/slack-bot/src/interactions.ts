@@ -351,7 +351,7 @@ export function listen(app: App, deps: InteractionDeps): Interactions {
       onStage({ trigger }, null, presser.user, async (view) => {
         const posted = await deps.cards.postedByRef('slack', refOf(channel, ts));
         if (posted !== null && posted.tenant === deps.tenant)
-          return page(view, presser, { request_id: posted.request_id, page: 0, decide: true, vouched: true });
+          return page(view, presser, { request_id: posted.request_id, page: 0, decide: true, vouched: true, from: { channel, ts } });
         if (request_id === null || bot !== (await deps.workspace.self()).botId) return { text: 'This message is not about a request of Countersign.' };
         return page(view, presser, { request_id, page: 0, decide: true, vouched: false, from: null });
       }),

@@ -96,7 +96,7 @@ describe('messages that are no cards', () => {
     });
     fc.assert(
       fc.property(any, (given) => {
-        const { text, blocks } = renderMessage(given as ChatMessage);
+        const { text, blocks } = renderMessage(given);
         expect(blockComplaints(blocks, 'message')).toEqual([]);
         expect(messageWeight(blocks)).toBeLessThan(MESSAGE_LIMIT);
         expect(text.length).toBeLessThanOrEqual(3_000);

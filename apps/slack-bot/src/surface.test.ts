@@ -1,6 +1,8 @@
+import { createHash } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { visibleText } from '@countersign/dev-env/slack';
 import { ACTIONS, actOf, MORE_ACTION, OPEN_WHOLE } from './buttons.js';
+import { FILE_ACTION } from './modals.js';
 import { createSlackWorld, MALLORY, type SlackWorld } from './testing/slack-world.js';
 
 /* App Home, shortcuts, commands and actions at Slack. What each action does is shown by packages/chat. */
@@ -189,6 +191,57 @@ describe('actions on a card', () => {
     release();
     await slack.wire.until(() => slack.wire.traffic.some(({ request }) => request.name === 'views.update'), 'the form that comes too late');
     expect([slack.ephemeral('U0ALICE'), made.warnings]).toEqual([[], []]);
+  });
+});
+
+describe('a very large request', () => {
+  const LARGE = { parameters: { statements: Array.from({ length: 90 }, (_, index) => `${String(index)} <!channel> 😀 ${'x'.repeat(900)}`) } };
+  /** Turns all pages, and answers what they hold together. */
+  async function readAll(user: string): Promise<string> {
+    for (let read = '', page = 1; ; page++) {
+      const view = await viewWith(user, `Page ${String(page)} of`);
+      for (const block of view.blocks.slice(1)) if (block['type'] === 'rich_text') read += visibleText([block]);
+      if (!JSON.stringify(view.blocks).includes('Next page')) return read;
+      await slack.client.press({ user, viewId: view.id, actionId: 'countersign_page_next' });
+    }
+  }
+
+  test('9.2.2: is put into the thread of its card as a file on demand, once, and its bytes are those of the pages', async () => {
+    const { id, ts } = await posted(LARGE);
+    await slack.client.press({ user: 'U0CAROL', channel: 'approvals', ts, actionId: ACTIONS.everything });
+    const whole = await readAll('U0CAROL');
+    const [view] = slack.views('U0CAROL');
+    expect(JSON.stringify(view?.blocks)).toContain(`"url":"http://localhost:8080/requests/${id}"`);
+    await slack.client.press({ user: 'U0CAROL', viewId: view?.id ?? '', actionId: FILE_ACTION });
+    const said = await made.saidIn('U0CAROL');
+    const [file] = slack.files();
+    expect(file?.content?.toString('utf8')).toBe(whole);
+    const digest = `sha256:${createHash('sha256').update(whole, 'utf8').digest('hex')}`;
+    expect(said).toContain(digest);
+    const message = slack.messages('approvals').find(({ files }) => files !== undefined);
+    expect([message?.thread_ts, message?.text.includes(digest)]).toEqual([ts, true]);
+    await slack.client.press({ user: 'U0BOB', channel: 'approvals', ts, actionId: ACTIONS.everything });
+    const again = await viewWith('U0BOB', 'Page 1 of');
+    await slack.client.press({ user: 'U0BOB', viewId: again.id, actionId: FILE_ACTION });
+    expect(await made.saidIn('U0BOB')).toContain('already');
+    expect(slack.messages('approvals').filter(({ files }) => files !== undefined)).toHaveLength(1);
+  });
+
+  test('a file is put into no thread but that of its own card, and no app without the right to is told otherwise', async () => {
+    const { ts } = await posted(LARGE);
+    const other = await posted();
+    await slack.client.press({ user: 'U0CAROL', channel: 'approvals', ts, actionId: ACTIONS.everything });
+    const view = await viewWith('U0CAROL', 'Page 1 of');
+    const { request_digest } = (await world.state(other.id)).request;
+    const value = JSON.stringify({ request_id: other.id, request_digest });
+    await slack.client.press({ user: 'U0CAROL', viewId: view.id, actionId: FILE_ACTION, value });
+    expect(await made.saidIn('U0CAROL')).toContain('does not belong');
+    slack.refuse('files.getUploadURLExternal', { error: 'missing_scope', needed: 'files:write' });
+    await slack.client.press({ user: 'U0CAROL', channel: 'approvals', ts, actionId: ACTIONS.everything });
+    const next = await viewWith('U0CAROL', 'Page 1 of');
+    await slack.client.press({ user: 'U0CAROL', viewId: next.id, actionId: FILE_ACTION });
+    expect(await made.saidIn('U0CAROL')).toContain('files:write');
+    expect(slack.messages('approvals').filter(({ files }) => files !== undefined)).toEqual([]);
   });
 });
 

@@ -13,6 +13,7 @@ export interface SlackScope {
 /** Exactly what the bot's calls and events ask for; one more would be a right that nobody uses. */
 export const SLACK_SCOPES: readonly SlackScope[] = [
   { name: 'chat:write', why: 'post cards and bring them up to date, remind in their threads, answer one person in private' },
+  { name: 'files:write', why: 'put a very large request into the thread of its card as a file, where somebody asks for it' },
   { name: 'commands', why: 'take /countersign and the shortcuts' },
   { name: 'im:write', why: 'write to a person directly' },
   { name: 'im:history', why: 'find a direct message again whose answer was lost, so that it is not sent twice' },
