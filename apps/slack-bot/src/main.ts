@@ -46,7 +46,7 @@ const MOST_SKEW_SECONDS = 300;
 /** The Slack bot: cards, presses, private answers. */
 export function createSlackBot(deps: SlackBotDeps): SlackBot {
   const { world } = deps;
-  const { tenant, card, log, store, requests, links } = world;
+  const { tenant, log, store, links } = world;
   const { clock } = world.flow;
   // The SDK joins the method's name to the URL as it stands.
   const config = { ...deps.config, apiUrl: deps.config.apiUrl.replace(/\/?$/, '/') };
