@@ -109,3 +109,25 @@ test('a million settled requests cost the sweeps nothing: every sweep reads inde
     expect(plan).not.toMatch(/Seq Scan|Sort/);
   }
 });
+
+test('a message that listed requests is forgotten after 90 days once it is closed, with what it listed', async () => {
+  const { store, sql } = fixture;
+  for (const [id, state, days] of [
+    ['old', 'closed', 91],
+    ['young', 'closed', 89],
+    ['open', 'posted', 91],
+  ] as const) {
+    await sql(
+      `INSERT INTO batches (tenant, id, platform, place, alike, state, first_at, created_at) VALUES ('${TENANT}', '${id}', 'slack', 'p', 'a', '${state}', now(), now() - interval '${String(days)} days')`,
+    );
+    await sql(`INSERT INTO batch_requests (tenant, platform, place, request_id, batch_id) VALUES ('${TENANT}', 'slack', 'p', 'ar_${id}', '${id}')`);
+  }
+  await store.sweep.clean();
+  const left = await sql<{ id: string; request_id: string }>(
+    `SELECT b.id, r.request_id FROM batches b FULL JOIN batch_requests r ON r.batch_id = b.id ORDER BY b.id`,
+  );
+  expect(left).toEqual([
+    { id: 'open', request_id: 'ar_open' },
+    { id: 'young', request_id: 'ar_young' },
+  ]);
+});

@@ -33,6 +33,13 @@ const CLEANING = [
       gone AS (DELETE FROM notices n USING old WHERE n.tenant = old.tenant AND n.id = old.id RETURNING 1)
       SELECT count(*)::int AS removed FROM gone`,
   },
+  {
+    name: 'clean-batches',
+    text: `WITH old AS (SELECT b.tenant, b.id FROM batches b WHERE ${OLD('b.created_at')} AND b.state IN ('closed', 'failed', 'lost') LIMIT $2),
+      listed AS (DELETE FROM batch_requests r USING old WHERE r.tenant = old.tenant AND r.batch_id = old.id),
+      gone AS (DELETE FROM batches b USING old WHERE b.tenant = old.tenant AND b.id = old.id RETURNING 1)
+      SELECT count(*)::int AS removed FROM gone`,
+  },
   { name: 'clean-digests', text: removing('digests', OLD('x.made_at')) },
   { name: 'clean-openings', text: removing('card_openings', `${OLD('x.opened_at')} AND ${SETTLED('x')}`) },
   { name: 'clean-mails', text: removing('mails', `${OLD('x.created_at')} AND (x.request_id IS NULL OR ${SETTLED('x')})`) },
