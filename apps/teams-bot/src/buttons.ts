@@ -37,15 +37,14 @@ export function dataOf(card: Card): ActionData {
  * own menu.
  *
  * @param partial the card does not show all of the action: Approve opens the whole first
- * @param decides false: for somebody who may not, and gets no button of those who may
+ * @param how.decides false: for somebody who may not, and gets no button of those who may
+ * @param how.dialogs false: for a client that shows none: forms stand in place of the card
  */
-export function buttonsOf(card: Card, partial: boolean, decides = true): Action[] {
+export function buttonsOf(card: Card, partial: boolean, { decides, dialogs }: { decides: boolean; dialogs: boolean }): Action[] {
   const data = dataOf(card);
   const offers = actionsOf(card)
     .filter(({ action }) => decides || !OF_APPROVERS.has(action))
-    .map(({ label, action, subject }) =>
-      dialogButton(label, VERBS.dialog, { ...data, open: action, ...(subject === undefined ? {} : { subject }) }, 'secondary'),
-    );
+    .map(({ label, action, subject }) => opener(label, { ...data, open: action, ...(subject === undefined ? {} : { subject }) }, dialogs, 'secondary'));
   if (!card.open) return offers;
   const first = card.open_first === true;
   const everything = button('Show everything', VERBS.everything, data, { inputs: false, ...(first ? { style: 'positive' as const } : {}) });
@@ -54,8 +53,8 @@ export function buttonsOf(card: Card, partial: boolean, decides = true): Action[
     // What may mislead is opened first: Approve stands beside the whole.
     ...(decides ? decidingButtons(card, partial).filter(({ title }) => !first || title !== 'Approve') : []),
     ...(first ? [] : [everything]),
-    ...(decides ? [dialogButton('Deny with a reason', VERBS.dialog, { ...data, open: 'deny' }, 'secondary')] : []),
-    dialogButton('Show all in a window', VERBS.dialog, { ...data, open: WHOLE }, 'secondary'),
+    ...(decides ? [opener('Deny with a reason', { ...data, open: 'deny' }, dialogs, 'secondary')] : []),
+    ...(dialogs ? [dialogButton('Show all in a window', VERBS.dialog, { ...data, open: WHOLE }, 'secondary')] : []),
     ...offers,
   ];
 }
@@ -122,9 +121,15 @@ export function inputsOf(card: Card): Element[] {
 }
 
 /** The button of a message about a request. `card`: the posted card, in the same conversation, that the message is a reply to. */
-export function messageButton({ label, action, request_id, request_digest, subject }: MessageAction, card: string | null): Action {
+export function messageButton({ label, action, request_id, request_digest, subject }: MessageAction, card: string | null, dialogs: boolean): Action {
   const data = { request_id, request_digest, open: action, ...(subject === undefined ? {} : { subject }), ...(card === null ? {} : { card }) };
-  return dialogButton(cut(label, MOST_TITLE), VERBS.dialog, data);
+  return opener(cut(label, MOST_TITLE), data, dialogs);
+}
+
+/** A button that asks for more: in a dialog, or in place of its message for the presser alone. */
+function opener(title: string, data: ActionData, dialogs: boolean, mode?: 'secondary'): Action {
+  if (dialogs) return dialogButton(title, VERBS.dialog, data, mode);
+  return { ...button(title, VERBS.form, data, { inputs: false }), ...(mode === undefined ? {} : { mode }) };
 }
 
 /** Longer titles are cut by clients, each in its own way. */

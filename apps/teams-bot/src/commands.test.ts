@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { openStoreWithoutServer } from '@countersign/dev-env/approval-world';
+import { cardText } from '@countersign/dev-env/teams';
 import { randomUUID } from 'node:crypto';
 import { GROUP, PEOPLE, startTeamsRig, type TeamsName, type TeamsRig } from './testing/teams-rig.js';
 
@@ -121,7 +122,9 @@ test('C6: what waits is told to whom it waits for, alone', async () => {
   const own = await personal('alice');
   const { id } = await rig.world.open();
   expect(await say(GROUP, 'alice', 'waiting')).toBe('I answered you in our personal chat.');
-  expect(textsIn(own).at(-1)).toContain(id);
+  const card = rig.teams.activities(own).at(-1)?.id ?? '';
+  expect(cardText(rig.teams.card(card))).toMatch(new RegExp(`One request waits for you[^]*${id}`));
+  expect(JSON.stringify(rig.teams.card(card))).toContain(`/requests/${id}"`);
   expect(await say(GROUP, 'bob', 'waiting')).toContain('Write to me in a personal chat');
 });
 

@@ -1,10 +1,15 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { wholeText } from '@countersign/chat';
+import { cut, type Form, wholeText } from '@countersign/chat';
 import { cardOf } from '@countersign/core/card';
 import { demandPasskey, offerEverything } from '@countersign/dev-env/approval-world';
-import { type CardPress, cardText, type DialogShown, findAction } from '@countersign/dev-env/teams';
+import { cardComplaints, type CardPress, cardText, type DialogShown, findAction } from '@countersign/dev-env/teams';
 import { randomUUID } from 'node:crypto';
+import fc from 'fast-check';
+import type { AdaptiveCard } from './adaptive-card.js';
 import { VERBS } from './buttons.js';
+import { formCard, wordsCard } from './dialogs.js';
+import { messageCard } from './message-card.js';
+import { MOST_BYTES } from './render.js';
 import { CHANNEL, GROUP, PEOPLE, startTeamsRig, TENANT_ID, type TeamsName, type TeamsRig } from './testing/teams-rig.js';
 
 /* What people see and press in Teams besides the two buttons of a card: dialogs, their own view, the message extension. */
@@ -134,6 +139,77 @@ describe('dialogs', () => {
 });
 
 const titleOfSend = (card: unknown): string => String(findAction(card, VERBS.send)?.['title'] ?? '');
+
+describe('forms and messages', () => {
+  const text = fc.oneof(
+    fc.constantFrom(
+      '',
+      'x'.repeat(41_220),
+      '😀'.repeat(3_001),
+      '\\n\\n'.repeat(400),
+      '**b** [x](https://evil.example) <at>A</at> {{DATE(2026-01-01T00:00:00Z)}}',
+      '\"'.repeat(9_000),
+    ),
+    fc.string({ unit: 'grapheme', maxLength: 300 }),
+  );
+  const within = (card: AdaptiveCard): void => {
+    expect(cardComplaints(JSON.parse(JSON.stringify(card)))).toEqual([]);
+    expect(Buffer.byteLength(JSON.stringify(card))).toBeLessThanOrEqual(MOST_BYTES);
+  };
+
+  test('Teams takes them whatever they hold: known elements, below 25 KB, in place and in a dialog', () => {
+    const field = { required: true, label: 'A label' };
+    fc.assert(
+      fc.property(text, text, fc.nat(40), (one, other, many) => {
+        const form: Form = {
+          action: 'ask',
+          title: 'Ask a question',
+          intro: [one, other],
+          submit: 'Ask',
+          subject: 'q_1',
+          fields: [
+            { ...field, kind: 'text', id: 'a', multiline: true, max: 2_000, hint: 'A hint' },
+            {
+              ...field,
+              kind: 'choice',
+              id: 'b',
+              many: true,
+              options: Array.from({ length: many + 1 }, (_, nth) => ({ value: String(nth), label: `${String(nth)} ${one}` })),
+            },
+            { ...field, kind: 'confirm', id: 'c', text: cut(other, 500) },
+          ],
+        };
+        const about = { request_id: 'ar_1', request_digest: 'sha256:1', card: '1' };
+        for (const drawn of ['card', 'dialog'] as const) within(formCard(form, about, drawn, one, { a: other, b: ['1', '2'] }));
+        const button = { label: one, action: 'ask' as const, request_id: 'ar_1', request_digest: 'sha256:1' };
+        const message = {
+          title: one,
+          lines: [one, other],
+          links: [{ label: 'Open', url: 'https://a.example/' }],
+          actions: Array.from({ length: many }, () => button),
+        };
+        within(messageCard(message, { about: { request_id: 'ar_1', url: 'https://a.example/1' }, card: '1' }));
+        within(wordsCard(one, { label: 'Open', url: 'https://a.example/' }, null));
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  test('C2: nothing of others is read as markup in a form: a choice that could be stands above it by number', () => {
+    const attack = '[Ticket](https://evil.example) **b** <at>Alice</at>';
+    const form: Form = {
+      action: 'reveal',
+      title: 'Reveal',
+      intro: [attack],
+      submit: 'Reveal',
+      subject: null,
+      fields: [{ kind: 'choice', id: 'p', label: 'Which', required: true, many: false, options: [{ value: '/a', label: attack }] }],
+    };
+    const card = formCard(form, { request_id: 'ar_1', request_digest: null, card: null }, 'dialog');
+    expect(cardText(card)).toContain(`1: ${attack}`);
+    expect(JSON.stringify(card, (key, value: unknown) => (key === 'inlines' ? [] : value))).not.toContain('evil.example');
+  });
+});
 
 describe('attacks on dialogs', () => {
   test('A4: another request, another digest, another card or a made-up one behind a dialog decides nothing', async () => {

@@ -125,6 +125,8 @@ function elementsOf(field: FormField, values: FormValues): Element[] {
         {
           type: 'Input.Toggle',
           id: `${ONE}${field.id}`,
+          // Clients and screen readers want a name for what is required besides what stands beside the box.
+          label: field.required ? 'Needed' : 'If you want',
           title: cut(field.label, 300),
           valueOn: 'yes',
           valueOff: '',

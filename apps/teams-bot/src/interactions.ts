@@ -5,6 +5,7 @@ import {
   commandDepsOf,
   createOnce,
   createStoredOnce,
+  cut,
   FAULT_TEXT,
   handleCommand,
   personOf,
@@ -18,11 +19,12 @@ import type { AdaptiveCard } from './adaptive-card.js';
 import { VERBS } from './buttons.js';
 import { dialogWords, type TaskAnswer } from './dialogs.js';
 import { type IncomingActivity, object } from './incoming-activity.js';
+import { homeCard } from './home-card.js';
 import type { Members } from './members.js';
 import { type ExtensionAnswer, extensionWords, type MessageExtension } from './message-extension.js';
 import type { Places } from './places.js';
 import { type createPresses, type Ours, type Pressed, pressedOf, type Reply, taskDataOf, withLink } from './presses.js';
-import type { TeamsCalls } from './teams-calls.js';
+import type { TeamsCalls, TeamsReference } from './teams-calls.js';
 
 export interface InteractionDeps {
   press: PressDeps;
@@ -135,11 +137,8 @@ export function createInteractions(deps: InteractionDeps) {
       return;
     }
     // Dialogs are missing, cards are not: the form stands in a message of its own.
-    if (reply.kind === 'card' && pressed.verb === VERBS.dialog) {
-      await deps.calls.post(personal, reply.card, reply.text).catch((error: unknown) => {
-        deps.log.warn({ err: error }, 'a form could not be sent');
-      });
-    } else await deps.calls.say(personal, reply.text);
+    if (reply.kind === 'card' && pressed.verb === VERBS.dialog) await post(personal, reply.card, reply.text);
+    else await deps.calls.say(personal, reply.text);
   }
 
   /** Commands do not wait for our memory of the conversation, and the same message is obeyed once. */
@@ -163,15 +162,17 @@ export function createInteractions(deps: InteractionDeps) {
   }
 
   /** What is for one reader goes into their personal chat, wherever they asked: a one-time link, and what waits for them. */
-  async function tell(activity: Ours, command: ChatCommand, { text: words, link }: CommandAnswer): Promise<void> {
+  async function tell(activity: Ours, command: ChatCommand, { text: words, link, home }: CommandAnswer): Promise<void> {
     const whole = link === undefined ? words : `${words} ${link.url}`;
     const alone = link !== undefined || FOR_ONE.has(command.kind);
+    const card = home !== undefined && (command.kind === 'waiting' || command.kind === 'decided') ? homeCard(home, command.kind) : null;
+    if (activity.kind === 'personal' && card !== null) return post(activity.reference, card, words);
     if (!alone || activity.kind === 'personal') return say(activity, whole);
     const user = activity.from.aadObjectId;
     const personal = user === null ? null : await deps.places.openPersonal({ workspace: activity.tenantId, user }).catch(() => null);
     if (personal === null)
       return say(activity, `${link === undefined ? '' : `${words} `}Write to me in a personal chat to get the ${link === undefined ? 'answer' : 'link'}.`);
-    await deps.calls.say(personal, whole);
+    await (card === null ? deps.calls.say(personal, whole) : post(personal, card, words));
     await say(activity, 'I answered you in our personal chat.');
   }
 
@@ -194,6 +195,12 @@ export function createInteractions(deps: InteractionDeps) {
     const { tenant, platform, linkMode: mode } = deps.press;
     const found = await personOf(deps.press, { tenant, platform, mode }, await deps.members.account(context, activity, user));
     return found.kind === 'person' ? 'This is Countersign. Requests that you may decide are shown here.' : withLink(found);
+  }
+
+  async function post(to: TeamsReference, card: AdaptiveCard, summary: string): Promise<void> {
+    await deps.calls.post(to, card, cut(summary, 200)).catch((error: unknown) => {
+      deps.log.warn({ err: error }, 'a person could not be answered');
+    });
   }
 
   async function say(activity: IncomingActivity, words: string): Promise<void> {

@@ -62,13 +62,15 @@ export function createTeamsBot(deps: TeamsBotDeps): TeamsBot {
   const { tenant, card, log, requests, links } = world;
   const { cards, directory } = world.store;
   const { clock, entropy } = world.flow;
+  // The local playground, which is what authentication is off for, shows none.
+  const dialogs = config.auth === 'on';
   const authentication = createAuthentication(config, deps.credentials);
   const paced = createPacedCalls(createTeamsCalls(authentication, config.auth === 'on' ? (config.appId ?? '') : ''));
   // What somebody waits for; cards, their updates and notices come after it.
   const calls = paced('answer');
-  const places = createPlaces({ tenant, config, calls, cards, directory, clock, entropy, log });
-  const messenger = createMessenger({ tenant, publicUrl: world.publicUrl, calls: paced('notice'), places, cards });
-  const views = createViews({ tenant, card, calls, directory, requests, clock, log });
+  const places = createPlaces({ tenant, config, calls, cards, routing: world.store.routing, clock, entropy, log });
+  const messenger = createMessenger({ tenant, publicUrl: world.publicUrl, dialogs, calls: paced('notice'), places, cards });
+  const views = createViews({ tenant, dialogs, card, calls, directory, requests, clock, log });
   const worker = createCardWorker({
     platform: createPlatform({ post: paced('card').post, update: paced('outcome').update }, places, views),
     messenger,

@@ -18,7 +18,10 @@ export interface About {
  *
  * @param card the activity of the posted card that it is a reply to, in the same conversation; null where it replies to none
  */
-export function messageCard(message: ChatMessage, { about, card }: { about: About | null; card: string | null }): AdaptiveCard {
+export function messageCard(
+  message: ChatMessage,
+  { about, card, dialogs = true }: { about: About | null; card: string | null; dialogs?: boolean },
+): AdaptiveCard {
   const whole = message.lines.join('\n\n');
   const by = (limit: number): AdaptiveCard => {
     const shown = cut(whole, limit);
@@ -26,7 +29,7 @@ export function messageCard(message: ChatMessage, { about, card }: { about: Abou
     if (shown !== '') body.push(...shown.split('\n\n').map((paragraph) => line(runs(paragraph))));
     if (shown.length < whole.length) body.push(note(`[continues: shown ${count(shown.length)} of ${count(whole.length)} characters]`));
     const buttons: Action[] = [
-      ...message.actions.map((action) => messageButton(action, card)),
+      ...message.actions.map((action) => messageButton(action, card, dialogs)),
       ...message.links.map(({ label, url }) => openButton(cut(label, 40), url)),
     ];
     if (about !== null) {

@@ -9,6 +9,8 @@ export interface MessengerDeps {
   tenant: string;
   /** Without a slash at its end. */
   publicUrl: string;
+  /** Whether clients show dialogs. */
+  dialogs: boolean;
   calls: Pick<TeamsCalls, 'post'>;
   places: Pick<Places, 'named' | 'reference' | 'openPersonal' | 'at'>;
   cards: Pick<CardStore, 'postedByRef'>;
@@ -18,7 +20,7 @@ export interface MessengerDeps {
  * Messages that are no cards, in Teams. Each is an Adaptive Card all the same: the text of a message is read as Markdown, the runs of a
  * RichTextBlock are not. The Connector takes no key, and a bot cannot read what it wrote: a message whose answer was lost is said again.
  */
-export function createMessenger({ tenant, publicUrl, calls, places, cards }: MessengerDeps): Messenger {
+export function createMessenger({ tenant, publicUrl, dialogs, calls, places, cards }: MessengerDeps): Messenger {
   async function referenceOf(place: string): Promise<TeamsReference> {
     const reference = await places.reference(place);
     if (reference === null) throw new PlatformError('gone', 'The bot does not know the conversation any more');
@@ -38,7 +40,7 @@ export function createMessenger({ tenant, publicUrl, calls, places, cards }: Mes
     say: (place, message) =>
       asPlatform(async () => {
         const reference = await referenceOf(place);
-        return refOf(place, await places.at(place, () => calls.post(reference, messageCard(message, { about: null, card: null }), message.title)));
+        return refOf(place, await places.at(place, () => calls.post(reference, messageCard(message, { about: null, card: null, dialogs }), message.title)));
       }),
 
     reply: (ref, message) =>
@@ -52,7 +54,7 @@ export function createMessenger({ tenant, publicUrl, calls, places, cards }: Mes
         const threaded = reference.conversation.conversationType === 'channel';
         const about = threaded || !ours ? null : { request_id: posted.request_id, url: `${publicUrl}/requests/${posted.request_id}` };
         const target = threaded ? { ...reference, conversation: { ...reference.conversation, id: `${conversation};messageid=${activity}` } } : reference;
-        const card = messageCard(message, { about, card: ours ? activity : null });
+        const card = messageCard(message, { about, card: ours ? activity : null, dialogs });
         return refOf(conversation, await places.at(conversation, () => calls.post(target, card, message.title)));
       }),
   };

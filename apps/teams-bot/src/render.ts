@@ -13,20 +13,22 @@ export const MOST_BYTES = 25_000;
  * The card as an Adaptive Card that Teams takes, whatever the request holds. What does not fit is cut with a note that says how much is
  * shown; a card that does not show the whole action says so. `told`: words for the one person who gets this copy.
  */
-export function renderCard(card: Card, told: string | null = null, { decides = true, refresh }: View = {}): AdaptiveCard {
+export function renderCard(card: Card, told: string | null = null, { decides = true, dialogs = true, refresh }: View = {}): AdaptiveCard {
   const more = refresh === undefined ? {} : { refresh };
   for (const measure of MEASURES) {
-    const rendered = { ...cardBy(card, measure, told, decides), ...more };
+    const rendered = { ...cardBy(card, measure, told, { decides, dialogs }), ...more };
     if (bytesOf(rendered) <= MOST_BYTES) return rendered;
   }
   // The last measure shows neither parameters nor texts of any length, so that it always fits.
-  return { ...cardBy(card, { value: 0, values: 0, entries: 0 }, told, decides), ...more };
+  return { ...cardBy(card, { value: 0, values: 0, entries: 0 }, told, { decides, dialogs }), ...more };
 }
 
 /** For whom a card is drawn. */
 export interface View {
   /** False: for somebody who may not decide. */
   decides?: boolean;
+  /** False: for a client without dialogs. */
+  dialogs?: boolean;
   refresh?: NonNullable<AdaptiveCard['refresh']>;
 }
 
@@ -56,7 +58,7 @@ const MEASURES: readonly Measure[] = [
   { value: 40, values: 5, entries: 3 },
 ];
 
-function cardBy(card: Card, measure: Measure, told: string | null, decides: boolean): AdaptiveCard {
+function cardBy(card: Card, measure: Measure, told: string | null, { decides, dialogs }: { decides: boolean; dialogs: boolean }): AdaptiveCard {
   /** Set once anything of the action was left out. */
   let partial = false;
   const shorten = (text: string): string => {
@@ -126,7 +128,7 @@ function cardBy(card: Card, measure: Measure, told: string | null, decides: bool
   body.push(line(link('Open in browser', card.url)), note(`${card.request_id} · asked ${time(card.created_at)} · request ${card.request_digest}`));
 
   const rendered = frame(card, [...body, ...(decides ? inputsOf(card) : [])]);
-  const actions = buttonsOf(card, partial, decides);
+  const actions = buttonsOf(card, partial, { decides, dialogs });
   return actions.length === 0 ? rendered : { ...rendered, actions };
 }
 

@@ -12,6 +12,8 @@ import type { RosterEntry, TeamsCalls, TeamsReference } from './teams-calls.js';
 
 export interface ViewsDeps {
   tenant: string;
+  /** Whether clients show dialogs. */
+  dialogs: boolean;
   card: CardOptions;
   calls: Pick<TeamsCalls, 'roster'>;
   directory: Pick<DirectoryStore, 'personByAccount'>;
@@ -45,18 +47,18 @@ interface Roster {
  * What each person sees of a card. The card that is posted has the buttons for everybody, so that a client that never asks for a view can decide;
  * where Teams asks, who may not decide gets the card without Approve and Deny. It is a courtesy: what counts is judged at the press.
  */
-export function createViews({ tenant, card: options, calls, directory, requests, clock, log }: ViewsDeps) {
+export function createViews({ tenant, dialogs, card: options, calls, directory, requests, clock, log }: ViewsDeps) {
   const rosters = new Map<string, Roster>();
   const now = (): number => epochMs(clock.now());
 
   /** The card for everybody, in a place. */
   async function posted(reference: TeamsReference, card: Card): Promise<AdaptiveCard> {
-    if (!card.open || reference.conversation.conversationType === 'personal') return renderCard(card);
+    if (!card.open || reference.conversation.conversationType === 'personal') return renderCard(card, null, { dialogs });
     const roster = await rosterOf(reference);
-    if (roster === null) return renderCard(card);
-    if (roster.members.length <= MOST_USERS) return renderCard(card, null, { refresh: refreshOf(card) });
+    if (roster === null) return renderCard(card, null, { dialogs });
+    if (roster.members.length <= MOST_USERS) return renderCard(card, null, { dialogs, refresh: refreshOf(card) });
     const userIds = await askedIn(roster, reference, card);
-    return renderCard(card, null, userIds.length === 0 ? {} : { refresh: refreshOf(card, userIds) });
+    return renderCard(card, null, { dialogs, ...(userIds.length === 0 ? {} : { refresh: refreshOf(card, userIds) }) });
   }
 
   /** The card for the one who looks at it, or has pressed; `told`: words for them. */
@@ -65,7 +67,7 @@ export function createViews({ tenant, card: options, calls, directory, requests,
     const view = await viewOf(activity, state);
     const again = card.open && activity.kind !== 'personal';
     const refresh = again ? { refresh: refreshOf(card, activity.from.id.startsWith('29:') ? [activity.from.id] : undefined) } : {};
-    return renderCard(card, told ?? view.told, { decides: view.decides, ...refresh });
+    return renderCard(card, told ?? view.told, { decides: view.decides, dialogs, ...refresh });
   }
 
   async function viewOf(activity: IncomingActivity & { tenantId: string }, state: RequestState): Promise<{ decides: boolean; told: string | null }> {
