@@ -14,11 +14,11 @@ beforeEach(async () => {
   rig = await startTeamsRig();
   const { world, teams, config, warnings } = rig;
   const calls = createTeamsCalls(createAuthentication(config, teams.credentialsFactory), teams.appId);
-  const { cards, directory } = world.store;
+  const { cards, routing } = world.store;
   const note = (fields: object, message: string): void =>
     void warnings.push(`${message}: ${'err' in fields && fields.err instanceof Error ? fields.err.message : ''}`);
   const log = { info: note, warn: note };
-  places = createPlaces({ tenant: world.tenant, config, calls, cards, directory, clock: world.flow.clock, entropy: world.flow.entropy, log });
+  places = createPlaces({ tenant: world.tenant, config, calls, cards, routing, clock: world.flow.clock, entropy: world.flow.entropy, log });
 });
 afterEach(async () => {
   jest.restoreAllMocks();

@@ -1,5 +1,6 @@
 import { isAskedOf, PlatformError } from '@countersign/chat';
-import type { ActionRequestRecord, CardStore, ChatPlace, Clock, DirectoryStore, Entropy } from '@countersign/core/ports';
+import { namedGroups } from '@countersign/core/policy';
+import type { ActionRequestRecord, CardStore, ChatPlace, Clock, Entropy, RoutingStore } from '@countersign/core/ports';
 import { epochMs, newId } from '@countersign/core/request';
 import type { TurnContext } from 'botbuilder';
 import type { TeamsBotConfig } from './config.js';
@@ -14,7 +15,7 @@ export interface PlacesDeps {
   config: TeamsBotConfig;
   calls: Pick<TeamsCalls, 'createPersonal' | 'nameOf'>;
   cards: Pick<CardStore, 'rememberPlace' | 'places'>;
-  directory: Pick<DirectoryStore, 'personByAccount'>;
+  routing: Pick<RoutingStore, 'reachable'>;
   clock: Clock;
   entropy: Entropy;
   log: { info(fields: object, message: string): void; warn(fields: object, message: string): void };
@@ -26,7 +27,7 @@ const MOST_CLOSED = 10_000;
 
 /** Conversations that the bot was installed or addressed in, and which of them get the card of a request. */
 export function createPlaces(deps: PlacesDeps) {
-  const { tenant, config, cards, directory } = deps;
+  const { tenant, config, cards, routing } = deps;
   const tenants = new Set(config.tenantIds.map((id) => id.toLowerCase()));
   const now = (): number => epochMs(deps.clock.now());
   /** Accounts with which no conversation could be opened, and when. */
@@ -86,18 +87,19 @@ export function createPlaces(deps: PlacesDeps) {
 
   /** Where the card of a request goes: a personal chat, where its person may decide it; groups and channels that an administrator allowed. */
   async function of(request: ActionRequestRecord): Promise<string[]> {
-    const known = await all();
-    const wanted = await Promise.all(known.map((place) => wants(place, request)));
-    return known.filter((_, index) => wanted[index] === true).map(({ place }) => place);
+    const open = (await all()).filter(isOpen);
+    // Of many personal chats few are asked: those are looked for, not each of them.
+    const asked = open.every(({ kind }) => kind !== 'personal') ? new Set<string>() : await accountsAsked(request);
+    const isAsked = (place: ChatPlace): boolean => place.user !== null && asked.has(accountKey(readReference(place).tenantId, place.user));
+    return open.filter((place) => mayShow(place) || (place.kind === 'personal' && isAsked(place))).map(({ place }) => place);
   }
 
-  async function wants(place: ChatPlace, request: ActionRequestRecord): Promise<boolean> {
-    if (!isOpen(place)) return false;
-    if (place.kind !== 'personal') return mayShow(place);
-    if (mayShow(place)) return true;
-    if (place.user === null) return false;
-    const person = await directory.personByAccount({ tenant, platform: 'teams', workspace: readReference(place).tenantId, user: place.user });
-    return person !== null && isAskedOf(request, person);
+  /** The accounts of everybody whom the request asks. */
+  async function accountsAsked(request: ActionRequestRecord): Promise<Set<string>> {
+    const { requirement } = request;
+    const named = requirement === null ? [] : await routing.reachable(tenant, { groups: namedGroups(requirement), people: [] });
+    const accounts = named.filter(({ person }) => isAskedOf(request, person)).flatMap((one) => one.accounts);
+    return new Set(accounts.flatMap(({ platform, workspace, user }) => (platform === 'teams' ? [accountKey(workspace, user)] : [])));
   }
 
   /** Whether the bot may write there at all: it is there still, in a tenant of ours, at an address of Teams'. */
@@ -180,6 +182,8 @@ export function createPlaces(deps: PlacesDeps) {
 }
 
 export type Places = ReturnType<typeof createPlaces>;
+
+const accountKey = (tenantId: string, user: string): string => `${tenantId.toLowerCase()}|${user}`;
 
 /** What others wrote: one line, and no more than a list shows. */
 function nameIn(called: string | null): string | null {
