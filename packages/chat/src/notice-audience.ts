@@ -2,6 +2,7 @@ import type { Channel, NoticeKind } from '@countersign/contracts';
 import { entriesOf, linkOf } from '@countersign/core/decision';
 import { hasDecided, isNeeded } from '@countersign/core/flow';
 import type { NoticeTask, Person, PlatformName, ReachablePerson, RequestState } from '@countersign/core/ports';
+import { isAskedOf } from './audience.js';
 import type { ChatWorld } from './world.js';
 
 /** Who is told directly, and what is said to them alone besides. */
@@ -12,7 +13,7 @@ export interface Audience {
 }
 
 /** What is told to those who are asked to decide, while they are. */
-export const ASKING: ReadonlySet<NoticeKind> = new Set(['reminder', 'escalated', 'deadline', 'not_me']);
+export const ASKING: ReadonlySet<NoticeKind> = new Set(['reminder', 'escalated', 'turn', 'deadline', 'not_me']);
 /** What concerns a request that waits, and nobody once it is settled. */
 const WHILE_PENDING: ReadonlySet<NoticeKind> = new Set([...ASKING, 'question_asked', 'question_answered', 'proposal_made']);
 const REVIEWING: ReadonlySet<NoticeKind> = new Set(['break_glass', 'review_overdue']);
@@ -79,7 +80,7 @@ export async function audienceOf(world: ChatWorld, task: NoticeTask, state: Requ
     const own = ({ person }: ReachablePerson): boolean => linkOf(state.request.chain, person) !== null;
     for (const one of reached.filter(isNamed)) {
       // Who stands behind a request cannot have it sleep; whoever asked something, or asked to be told again, can.
-      if (ASKING.has(notice.kind) ? wants(one) && isNeeded(state, one.person) : own(one) || wants(one)) add(one);
+      if (ASKING.has(notice.kind) ? wants(one) && isAsked(state, one.person) : own(one) || wants(one)) add(one);
     }
     const members = reached.filter((one) => groups.length > 0 && !isNamed(one));
     for (const one of await withStandIns(world, state, members, hints)) if (isConcerned(notice.kind, state, one.person) && wants(one)) add(one);
@@ -89,9 +90,18 @@ export async function audienceOf(world: ChatWorld, task: NoticeTask, state: Requ
 
 /** Whether a member of a group is told. */
 function isConcerned(kind: NoticeKind, state: RequestState, person: Person): boolean {
+  // Whose turn comes later is told of an escalation all the same.
+  if (kind === 'escalated') return isAsked(state, person);
   if (ASKING.has(kind)) return isNeeded(state, person);
   if (REVIEWING.has(kind)) return linkOf(state.request.chain, person) === null && !hasDecided(state, person);
   return linkOf(state.request.chain, person) === null;
+}
+
+/** Whether any stage asks the person, now or once its turn comes. */
+function isAsked(state: RequestState, person: Person): boolean {
+  const { request, read_at } = state;
+  const groups = request.requirement?.delegation === undefined ? person.groups : [...person.groups, ...(person.lent ?? [])];
+  return request.status === 'pending' && !hasDecided(state, person) && isAskedOf(request, { ...person, groups }, Date.parse(read_at));
 }
 
 /** Who is absent is told nothing where a stand-in may decide instead, who is told why. */

@@ -10,6 +10,7 @@ export type Telling = { to: 'person'; hints: readonly string[] } | { to: 'thread
 const TITLES: Readonly<Record<NoticeKind, string>> = {
   reminder: 'Still waiting',
   escalated: 'You may decide now',
+  turn: 'It is your turn',
   deadline: 'The time is nearly over',
   break_glass: 'Somebody broke the glass',
   review_overdue: 'A review is overdue',
@@ -27,12 +28,19 @@ const TITLES: Readonly<Record<NoticeKind, string>> = {
   passkey_removed: 'A passkey was removed',
 };
 
+/** Where several people read. */
+const SHARED_TITLES: Readonly<Partial<Record<NoticeKind, string>>> = {
+  escalated: 'More people may decide now',
+  turn: 'The next stage is asked',
+  digest: 'What waits here',
+};
+
 /** The outcome itself is the card's: in its thread it would stand twice. */
 export const goesIntoThread = (kind: NoticeKind): boolean => kind !== 'settled' && kind !== 'digest';
 
 /** A notice as a message: its sentence, what else the person should know, and what can be done about it at once. Null: nothing is said there. */
 export function messageOf(world: Pick<ChatWorld, 'publicUrl'>, { notice }: NoticeTask, state: RequestState | null, telling: Telling): ChatMessage | null {
-  const title = notice.kind === 'escalated' && telling.to !== 'person' ? 'More people may decide now' : TITLES[notice.kind];
+  const title = telling.to === 'person' ? TITLES[notice.kind] : (SHARED_TITLES[notice.kind] ?? TITLES[notice.kind]);
   const links =
     notice.request_id === null
       ? [{ label: 'Open Countersign', url: world.publicUrl }]
@@ -52,6 +60,7 @@ function actionsOf({ kind, at }: NoticeTask['notice'], state: RequestState, tell
     case 'reminder':
     case 'deadline':
     case 'escalated':
+    case 'turn':
       return status === 'pending' && telling.to === 'person' ? [{ label: 'Snooze', action: 'snooze', ...about }] : [];
     case 'question_asked': {
       const question = state.questions.find(({ asked_at, answer }) => asked_at === at && answer === null);

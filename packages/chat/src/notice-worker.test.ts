@@ -127,6 +127,30 @@ test('C6: of two groups the one that is still needed is reminded, and nobody of 
   expect(platform.direct()).toEqual([expect.stringMatching(/^(alice|carol): Still waiting$/)]);
 });
 
+test('C6: when an earlier stage is met, those of the next one are told that it is their turn, and nobody else', async () => {
+  await world.policy((text) =>
+    REMINDED(text).replace(
+      '        - all: [{ group: data-owners, quorum: 1 }, { group: security, quorum: 1 }]\n          distinct_humans: 2\n',
+      '        - all: [{ group: data-owners, quorum: 1 }]\n        - all: [{ group: security, quorum: 1 }]\n',
+    ),
+  );
+  const id = await opened(700, ROLE);
+  await fire();
+  await worker().run();
+  expect(platform.direct()).toEqual(['alice: Still waiting', 'bob: Still waiting']);
+  platform.said = [];
+  expect(await world.decide('alice', id, 'approve')).toMatchObject({ kind: 'decided' });
+  await worker().run();
+  expect(platform.direct()).toEqual(['bob: It is your turn', 'carol: It is your turn']);
+  expect(platform.threads()).toEqual(['The next stage is asked']);
+  expect(platform.said[0]?.message.lines[0]).toMatch(/^Waiting for 1 of security now, after others approved: iam\.grant on role admin\. The time is over at /);
+  platform.said = [];
+  expect(await world.decide('carol', id, 'approve')).toMatchObject({ kind: 'decided' });
+  await worker().run();
+  expect(platform.direct()).toEqual(['dana: A request was decided']);
+  await world.policy(REMINDED);
+});
+
 test('C6: a broken glass is loud: in the channels that policy names, to those who review it, and at night; the rest of its channels fails alone', async () => {
   await world.policy((text) => REMINDED(text).replace('rules:', 'quiet_hours:\n  - { tz: UTC, from: "20:00", to: "07:00" }\nrules:'));
   const id = await opened(0, ROLE);

@@ -5,6 +5,8 @@ import { idSchema, instantSchema } from './primitives.js';
 export const noticeKinds = [
   'reminder',
   'escalated',
+  /** An earlier stage is met: the next one is asked. */
+  'turn',
   'deadline',
   'break_glass',
   'review_overdue',

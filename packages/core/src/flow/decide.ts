@@ -14,6 +14,7 @@ import { patternOf } from './patterns.js';
 import { leafMaker, type OpenPayload, openPayload } from './record-key.js';
 import { requirementNow } from './requirement-now.js';
 import { reviewParts } from './reviews.js';
+import { turnNotice } from './turn-notice.js';
 import { announceSettled, expire, settlementParts, stateAfter, tooLate, useUntil } from './settle.js';
 
 /** A verified person at a channel, and whether the credential may decide at all. */
@@ -171,7 +172,7 @@ async function planDecide(deps: FlowDeps, { input, context, payload, bundle, beh
     ...(passkey === null ? {} : { passkey }),
     ...(input.alike === undefined || verdict === 'deny' ? {} : { alike: input.alike }),
   };
-  const { after, status, byGlass } = settles(requirement, allowed, context, verdict, elapsed);
+  const { after, status, turned, byGlass } = settles(requirement, allowed, context, verdict, elapsed);
   const leaf = leafMaker(deps, { tenant: request.tenant, subject: request.id, recordKey: payload.recordKey });
   const recorded = leaf(
     'decision.recorded',
@@ -197,6 +198,7 @@ async function planDecide(deps: FlowDeps, { input, context, payload, bundle, beh
         });
   const pattern = status === 'approved' ? await patternOf(deps, { context, submission: payload.submission, decision, requirement, at, leaf }) : null;
   const review = byGlass ? reviewParts(deps, { request, requirement, decision, leaf, at }) : null;
+  const notices = [...(review?.parts.notices ?? []), ...(settled?.notices ?? []), ...(turned ? [turnNotice(deps, request, after, at)] : [])];
   const escalated = road === 'solo' ? (requirement.solo?.after_seconds ?? 0) : lastEscalation(requirement, elapsed);
   return {
     kind: 'planned',
@@ -215,9 +217,7 @@ async function planDecide(deps: FlowDeps, { input, context, payload, bundle, beh
       cards: true,
       ...settled,
       ...review?.parts,
-      ...(settled?.notices === undefined && review?.parts.notices === undefined
-        ? {}
-        : { notices: [...(review?.parts.notices ?? []), ...(settled?.notices ?? [])] }),
+      ...(notices.length === 0 ? {} : { notices }),
       ...(pattern === null ? {} : { pattern: pattern.record }),
       deliveries: [...(told === null ? [] : [told]), ...(settled?.deliveries ?? [])],
       leaves: [recorded, ...(settled?.leaves ?? []), ...(review?.leaves ?? []), ...(pattern === null ? [] : [pattern.leaf])],

@@ -1,7 +1,7 @@
 import type { Requirement } from '@countersign/contracts';
 import { outcomeText, waitingFor } from '../card/index.js';
 import { alikeRefusal, brokenBy, countedApprovals, entriesOf, humanOf, linkNow, loanOf, type Refusal, refusals, unmetObligation } from '../decision/index.js';
-import { type CountedApproval, isApprover, maySince, mayDecide, mayVeto, progress } from '../policy/quorum.js';
+import { type CountedApproval, isApprover, maySince, mayDecide, mayVeto, progress, type Progress } from '../policy/quorum.js';
 import type { DecidingContext, Person } from '../ports.js';
 import { addSeconds, type Instant } from '../request/index.js';
 import type { DecideInput } from './decide.js';
@@ -181,7 +181,10 @@ export function settles(requirement: Requirement, allowed: Allowed, context: Dec
     : verdict === 'approve' && (road === 'solo' || byGlass || (after.satisfied && requirement.break_glass?.only !== true))
       ? ('approved' as const)
       : undefined;
-  return { after, status, byGlass: byGlass && status === 'approved' };
+  // The turn of a later stage has come by it.
+  const stageOf = (current: Progress): number => current.stages.findIndex(({ open }) => open);
+  const turned = status === undefined && stageOf(after) !== stageOf(progress(requirement, approvals, elapsed));
+  return { after, status, turned, byGlass: byGlass && status === 'approved' };
 }
 
 function digestsMatch(input: DecideInput, request: { action_digest: string; request_digest: string; view_digest: string }): boolean {

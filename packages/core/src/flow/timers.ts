@@ -1,6 +1,7 @@
 import type { JsonObject, Requirement } from '@countersign/contracts';
 import { progressOf, waitingFor } from '../card/index.js';
 import { CoreError } from '../errors.js';
+import { neededGroups } from '../policy/quorum.js';
 import type { ActionRequestRecord, NoticeRecord, RequestState, TimerRecord, TimerStore } from '../ports.js';
 import { addSeconds, epochMs, type Instant } from '../request/index.js';
 import type { FlowDeps } from './deps.js';
@@ -102,8 +103,7 @@ function tellingOf(deps: TimerDeps, timer: TimerRecord, state: RequestState): Te
     const text = `You asked to be told again: still waiting for ${waiting}: ${what}. The time is over at ${request.expires_at}.`;
     return { event: 'reminder.sent', facts: { snoozed: true }, notice: noticeOf(deps, request, 'reminder', at, { people: [person], text }) };
   }
-  const needed = open.filled.filter(({ quorum, filled }) => filled < quorum);
-  const groups = [...new Set((needed.length === 0 ? open.filled : needed).flatMap(({ group, escalated }) => [group, ...escalated]))];
+  const groups = neededGroups(current);
   switch (timer.kind) {
     case 'reminder':
       return {

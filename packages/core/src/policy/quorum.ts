@@ -66,6 +66,14 @@ export function mayDecide(current: Progress, groups: readonly string[]): boolean
   return open !== undefined && open.filled.some(({ group, escalated }) => [group, ...escalated].some((name) => groups.includes(name)));
 }
 
+/** The groups whose members the open stage waits for now, with those that may fill their places; empty where it waits for nobody. */
+export function neededGroups(current: Progress): string[] {
+  const open = current.stages.find((stage) => stage.open);
+  if (open === undefined) return [];
+  const needed = open.filled.filter(({ quorum, filled }) => filled < quorum);
+  return [...new Set((needed.length === 0 ? open.filled : needed).flatMap(({ group, escalated }) => [group, ...escalated]))];
+}
+
 /** Whether a member of these groups is an approver in any stage, open or not, by what has escalated so many seconds after opening; by default by all that may. */
 export function isApprover(requirement: Requirement, groups: readonly string[], elapsedSeconds = Number.POSITIVE_INFINITY): boolean {
   return requirement.stages.some((stage) => stage.all.some((part) => takenBy(part, elapsedSeconds).some((name) => groups.includes(name))));
