@@ -148,7 +148,7 @@ describe('forms and messages', () => {
       '😀'.repeat(3_001),
       '\\n\\n'.repeat(400),
       '**b** [x](https://evil.example) <at>A</at> {{DATE(2026-01-01T00:00:00Z)}}',
-      '\"'.repeat(9_000),
+      '"'.repeat(9_000),
     ),
     fc.string({ unit: 'grapheme', maxLength: 300 }),
   );
