@@ -105,9 +105,9 @@ function policyText(): string {
     await page.goto(asked.url);
     await page.getByRole('button', { name: 'Approve others like it too…' }).click();
     // What policy pins cannot be let go; the rest begins pinned.
-    expect(await page.getByLabel(/^parameters.format is as here/).isDisabled()).toBe(true);
-    expect(await page.getByLabel(/^parameters.rows is as here/).isChecked()).toBe(true);
-    await page.getByLabel(/^parameters.rows is as here/).uncheck();
+    expect(await page.getByLabel(/parameters.format is as here/).isDisabled()).toBe(true);
+    expect(await page.getByLabel(/parameters.rows is as here/).isChecked()).toBe(true);
+    await page.getByLabel(/parameters.rows is as here/).uncheck();
     await page.getByLabel(/^So many/).fill('2');
     await page.getByRole('button', { name: 'Approve', exact: true }).click();
     await page.getByText('You approved it.').waitFor();

@@ -27,6 +27,12 @@ const SPANS: readonly [number, string][] = [
   [30 * 24 * 3_600, '30 days'],
 ];
 
+/** `90 minutes`, `2 hours`, `3 days`. */
+function spanWords(seconds: number): string {
+  if (seconds % 86_400 === 0 && seconds > 86_400) return `${String(seconds / 86_400)} days`;
+  return seconds % 3_600 === 0 && seconds > 3_600 ? `${String(seconds / 3_600)} hours` : `${String(Math.ceil(seconds / 60))} minutes`;
+}
+
 /** What others may pass without asking: never wider than this request, and what policy pins stays pinned. */
 export function AlikeFields({ card, alike, onChange }: { card: Card; alike: Alike; onChange: (alike: Alike) => void }) {
   const bounds = card.alike;
@@ -67,7 +73,7 @@ export function AlikeFields({ card, alike, onChange }: { card: Card; alike: Alik
               {words}
             </option>
           ))}
-          <option value={longest}>{longest} seconds, the most that policy allows</option>
+          <option value={longest}>{spanWords(longest)}, the most that policy allows</option>
         </select>
       </label>
       <p className="quiet">Each use is recorded. It is listed under Control, and whoever may approve takes it back there.</p>
