@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { fireTimer } from '@countersign/core/flow';
 import type { ReceivedMail } from '@countersign/dev-env/mail';
 import { createMailWorld, linksOf, mailTheOwners, type MailWorld, shownText, tokenOf } from './support/mail-harness.js';
 
@@ -249,6 +250,89 @@ describe('what people are told besides', () => {
     const told = about(DANA);
     expect(told.length).toBeLessThanOrEqual(1);
     for (const mail of told) expect(linksOf(mail).map(({ url }) => url)).toEqual([`${world.api.url}/requests/${request.id}`]);
+  });
+});
+
+describe('what comes by itself, and what is loud', () => {
+  const RULES = `
+  - id: restart
+    effect: require
+    actions: [ops.restart]
+    break_glass: { group: security, review_by: data-owners, review_within: 1h }
+    require:
+      channels: [{ email: data-owners }]
+      stages:
+        - all: [{ group: data-owners, quorum: 1, escalate: [{ after: 30m, to: security }] }]
+      timeout: { after: 4h, reminders: [15m] }
+      delegation: { within: anyone, max_duration: 14d }
+`;
+  beforeEach(async () => {
+    world = await createMailWorld((text) => text.replace('\nrules:\n', `\nrules:${RULES}\n`));
+  });
+  const ask = async () => (await world.api.submit({ action: 'ops.restart', resource: { type: 'service', id: 'billing' } })).json;
+  /** The time comes for what waits until then. */
+  async function elapse(kind: string): Promise<void> {
+    const { api } = world;
+    await api.sql(
+      `UPDATE action_requests SET created_at = created_at - interval '31 minutes'; UPDATE timers SET due_at = now() - interval '1 second' WHERE kind = '${kind}'`,
+    );
+    for (const timer of await api.store.timers.due(50)) await fireTimer({ ...api.flow, timers: api.store.timers }, timer);
+    await later();
+  }
+  const titles = (address: string) => about(address).map(({ parsed }) => (parsed.subject ?? '').split(':')[0]);
+
+  test('C6: a reminder comes in the thread of the first mail, with a link of its own; nobody else gets it', async () => {
+    const { id } = await ask();
+    await world.bot.work();
+    await elapse('reminder');
+    const [first, reminder, ...rest] = about(ALICE);
+    expect(rest).toEqual([]);
+    expect(reminder?.parsed).toMatchObject({ inReplyTo: first?.parsed.messageId, subject: expect.stringMatching(/^Still waiting/) });
+    const [one, two] = [first, reminder].map((mail) => (mail === undefined ? null : tokenOf(mail)));
+    expect(two).not.toBe(one);
+    const open = (token: string | null | undefined) =>
+      world.api.call('POST', '/v1/mail-links/open', { body: { token }, headers: { cookie: world.sessions.get('alice') ?? '', origin: world.api.url } });
+    // Whichever of them is pressed first, and the other one after it.
+    expect([(await open(two)).json.action_request, (await open(one)).json.action_request]).toEqual([id, id]);
+    expect(about(DANA)).toEqual([]);
+  });
+
+  test('C6: an escalation mails those who may decide from then on', async () => {
+    await ask();
+    await world.bot.work();
+    expect(about('carol@example.com')).toEqual([]);
+    await elapse('escalation');
+    expect(titles('carol@example.com')).toContain('Approval needed');
+  });
+
+  test('C6: a broken glass is told loudly, and its review is asked for, by mail', async () => {
+    const { id, request_digest } = await ask();
+    await world.bot.work();
+    const broken = await world.api.call('POST', `/v1/action-requests/${id}/decisions`, {
+      as: world.api.tokens.carol,
+      body: { verdict: 'approve', request_digest, break_glass: true, reason: 'It burns' },
+    });
+    expect(broken.status).toBe(201);
+    await later();
+    const told = about(ALICE).find(({ parsed }) => parsed.subject?.startsWith('Somebody broke the glass') === true);
+    expect(told === undefined ? '' : shownText(told)).toContain('It burns');
+    // There is nothing to decide any more: the page's own address.
+    expect(told === undefined ? [] : linksOf(told).map(({ url }) => url)).toEqual([`${world.api.url}/requests/${id}`]);
+    await elapse('review_overdue');
+    expect(titles(ALICE)).toContain('A review is overdue');
+  });
+
+  test('C6: who stands in for somebody is told by mail, and is mailed what the absent one would be', async () => {
+    const named = await world.api.call('POST', '/v1/delegations', {
+      as: world.api.tokens.alice,
+      body: { delegate: 'carol@example.com', until: new Date(Date.now() + 86_400_000).toISOString() },
+    });
+    expect(named.status).toBe(201);
+    await later();
+    expect(shownText(only(about('carol@example.com')))).toMatch(/Alice Example/);
+    await ask();
+    await world.bot.work();
+    expect(titles('carol@example.com')).toContain('Approval needed');
   });
 });
 
