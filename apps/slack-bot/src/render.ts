@@ -1,4 +1,4 @@
-import { count, cut, decisionText, oneLine, parameterBoxes, ruleText, stageText, time, titleOf } from '@countersign/chat';
+import { count, cut, decisionText, oneLine, OPEN_FIRST, parameterBoxes, ruleText, stageText, time, titleOf } from '@countersign/chat';
 import type { Card, JsonObject } from '@countersign/contracts';
 import type { types } from '@slack/bolt';
 import { buttonsOf } from './buttons.js';
@@ -144,6 +144,7 @@ function blocksOf(card: Card, measure: Measure): Block[] {
         ),
       ),
     );
+  if (card.open && card.open_first === true) blocks.push(richText(line(bold(OPEN_FIRST))));
   blocks.push(...buttonsOf(card, partial));
   return blocks;
 }

@@ -1,4 +1,4 @@
-import { count, cut, decisionText, oneLine, parameterBoxes, ruleText, stageText, time, titleOf } from '@countersign/chat';
+import { count, cut, decisionText, oneLine, OPEN_FIRST, parameterBoxes, ruleText, stageText, time, titleOf } from '@countersign/chat';
 import type { Card, JsonObject } from '@countersign/contracts';
 import { type AdaptiveCard, bold, box, bytesOf, type Element, heading, inOwnTime, line, link, note, runs, type TextRun } from './adaptive-card.js';
 import { buttonsOf, inputsOf } from './buttons.js';
@@ -125,6 +125,7 @@ function cardBy(card: Card, measure: Measure, told: string | null, { decides, di
         ),
       ),
     );
+  if (decides && card.open && card.open_first === true) body.push(line(bold(OPEN_FIRST)));
   body.push(line(link('Open in browser', card.url)), note(`${card.request_id} · asked ${time(card.created_at)} · request ${card.request_digest}`));
 
   const rendered = frame(card, [...body, ...(decides ? inputsOf(card) : [])]);

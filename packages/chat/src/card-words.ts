@@ -52,6 +52,9 @@ export function wholeText(card: Card): string {
   return parts.join('\n\n');
 }
 
+/** Beside the buttons of a card that leaves Approve to the whole. */
+export const OPEN_FIRST = 'Something in this request may mislead. Press Show everything: you approve at its end.';
+
 /** One box of parameters: several short ones, a line each, or one under its path. */
 export type ParameterBox = { path: null; text: string } | { path: string; text: string };
 

@@ -1,7 +1,7 @@
 export { type AccountLinks, type AccountLinksWorld, createAccountLinks } from './account-links.js';
 export { type LinkMode, personOf } from './account.js';
 export { isAskedOf } from './audience.js';
-export { count, cut, decisionText, oneLine, parameterBoxes, ruleText, stageText, time, titleOf, wholeText } from './card-words.js';
+export { count, cut, decisionText, oneLine, OPEN_FIRST, parameterBoxes, ruleText, stageText, time, titleOf, wholeText } from './card-words.js';
 export { type CardWorkerDeps, createCardWorker } from './card-worker.js';
 export { type ChatCommand, type CommandAnswer, type CommandDeps, commandDepsOf, handleCommand, readCommand } from './commands.js';
 export { type Home, type HomeAbsence, type HomeDecision, homeOf, type HomeQuestion, type HomeRequest, type HomeReview } from './home.js';
