@@ -1,10 +1,11 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { type DeliveryOptions, type FakeBotFramework, startFakeBotFramework, type TokenForgery } from '@countersign/dev-env/teams';
+import { randomUUID } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createAuthentication, registeredCredentials } from './authentication.js';
 import { createTeamsCalls } from './teams-calls.js';
-import { GROUP, startTeamsRig, type TeamsRig } from './testing/teams-rig.js';
+import { GROUP, startTeamsRig, TENANT_ID, type TeamsRig } from './testing/teams-rig.js';
 
 /* Who may speak to the bot, and as whom it speaks. */
 
@@ -77,6 +78,15 @@ describe('the attacks on what Teams signs', () => {
   ])('C5: %s under a good token is answered with words, and decides nothing', async (_what, activity) => {
     const { status, shown } = await press({ activity: activity ?? {} });
     expect([status, shown.kind]).toEqual([200, 'message']);
+    await untouched();
+  });
+
+  test('C5: a bot of many tenants counts the people of those that are listed, and of no other', async () => {
+    await rig.restart({ appType: 'MultiTenant', tenantIds: [randomUUID(), randomUUID()] });
+    expect((await press({})).shown).toMatchObject({ kind: 'message', text: expect.stringContaining('nothing was decided') });
+    await untouched();
+    await rig.restart({ appType: 'MultiTenant', tenantIds: [randomUUID(), TENANT_ID.toUpperCase()] });
+    expect((await press({ activity: { channelData: { tenant: { id: randomUUID() } } } })).shown.kind).toBe('message');
     await untouched();
   });
 
