@@ -139,7 +139,7 @@ function allowedNow({ uses, document }: PatternRecord, now: Requirement): boolea
 /** What a requirement demands of an approval; how long its grant lives is the new request's own business. */
 function demands(requirement: Requirement): JsonValue {
   const { alike: _alike, timeout_seconds: _timeout, grant_ttl_seconds: _ttl, use_within_seconds: _use, ...rest } = requirement;
-  const { channels: _channels, reminders_seconds: _reminders, counter: _counter, bulk: _bulk, on_timeout: _end, ...asked } = rest;
+  const { channels: _channels, reminders_seconds: _reminders, counter: _counter, bulk: _bulk, batch: _batch, on_timeout: _end, ...asked } = rest;
   return asked as object as JsonValue;
 }
 
