@@ -10,7 +10,7 @@ import { until } from './support/until.js';
 
 /*
  * The running product in the Microsoft 365 Agents Playground: the real botbuilder, cards drawn and pressed in Microsoft's own page.
- * It knows neither authentication offline nor refresh, guests and limits: what it does not model, the fakes of dev-env do (apps/teams-bot).
+ * It knows neither authentication offline nor refresh, dialogs, guests and limits: what it does not model, the fakes of dev-env do (apps/teams-bot).
  */
 const program = rig(PLAYGROUND, 'Teams, played by the Microsoft 365 Agents Playground');
 const chromium = needs('chromium', 'Teams, played by the Microsoft 365 Agents Playground');
@@ -105,6 +105,44 @@ const PEOPLE = JSON.stringify({
     await until(async () => (await status(id)) === 'denied', 'the denial');
     const { json } = await server.call('GET', `/v1/action-requests/${id}`, { as: server.quickstart().api_key });
     expect(json.decisions).toEqual([expect.objectContaining({ verdict: 'deny', reason: 'Not this week', via: 'teams' })]);
+  });
+
+  test('C2: Show everything shows the whole of what one card cannot hold, page by page, and it is approved there', async () => {
+    const { id } = await ask({ reason: 'A long one', parameters: { sql: `BEGIN ${'x'.repeat(41_220)} END` } });
+    const card = await cardWith('A long one');
+    await card.getByRole('button', { name: 'Approve' }).click();
+    for (let number = 1; number < 9; number++) {
+      const whole = await cardWith(`Page ${String(number)} of`);
+      if ((await whole.getByRole('button', { name: 'Next page' }).count()) === 0) break;
+      expect(await status(id)).toBe('pending');
+      await whole.getByRole('button', { name: 'Next page' }).click();
+    }
+    const last = page.locator('.ac-adaptiveCard').filter({ hasText: 'Everything' }).filter({ hasText: id }).last();
+    await last.getByRole('button', { name: 'Approve' }).click();
+    await until(async () => (await status(id)) === 'approved', 'the approval');
+  });
+
+  test('C3: a question is asked from the card’s menu, where no dialogs are known by a form of its own', async () => {
+    const { id } = await ask({ reason: 'To be asked about' });
+    const card = await cardWith('To be asked about');
+    await card.getByRole('button').last().click();
+    await page.getByText('Ask a question').last().click();
+    const form = await cardWith('Your question');
+    await form.locator('textarea').fill('Which *tables*?');
+    await form.getByRole('button', { name: 'Ask' }).click();
+    const asked = async (): Promise<boolean> =>
+      JSON.stringify((await server.call('GET', `/v1/action-requests/${id}`, { as: server.quickstart().api_key })).json).includes('Which *tables*?');
+    await until(asked, 'the question');
+  });
+
+  test('C6: what waits is told to whom it waits for', async () => {
+    const { id } = await ask({ reason: 'Waiting for you' });
+    await cardWith('Waiting for you');
+    await page.getByRole('textbox').last().click();
+    await page.keyboard.type('waiting');
+    await page.keyboard.press('Enter');
+    await cardWith('wait for you');
+    await page.getByText(id).last().waitFor({ timeout: 30_000 });
   });
 
   test('C1: what was decided elsewhere closes here too', async () => {

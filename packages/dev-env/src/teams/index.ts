@@ -9,5 +9,6 @@ export {
 export { cardComplaints, cardText, findAction } from './adaptive-card.js';
 export type { TokenForgery } from './channel-tokens.js';
 export { CARD_BYTES_ADVISED, MESSAGE_BYTES } from './connector.js';
-export type { CardPress, CardPressed, DeliveryOptions, DialogPress, DialogShown, ExtensionShown, Shown, TeamsClient, TeamsDelivery } from './teams-client.js';
+export type { CardPress, CardPressed, DeliveryOptions, DialogPress, DialogShown, ExtensionShown, TeamsClient } from './teams-client.js';
+export type { Shown, TeamsDelivery } from './invoke-answers.js';
 export type { NewTeamsConversation, NewTeamsPerson, StoredActivity, TeamsConversation, TeamsPerson } from './tenancy.js';

@@ -1,7 +1,17 @@
 import { randomUUID } from 'node:crypto';
 import { array, isObject, object, parseJson, text, type JsonObject } from '../wire/json.js';
-import { cardComplaints, findAction, findInputs } from './adaptive-card.js';
+import { findAction, findInputs } from './adaptive-card.js';
 import type { ChannelTokens, TokenForgery } from './channel-tokens.js';
+import {
+  readExtensionAnswer,
+  readInvokeAnswer,
+  readTaskAnswer,
+  type Shown,
+  type ShownDialog,
+  type ShownList,
+  type TeamsDelivery,
+  type TeamsRequest,
+} from './invoke-answers.js';
 import type { StoredActivity, Tenancy, TeamsConversation, TeamsPerson } from './tenancy.js';
 
 /**
@@ -313,42 +323,14 @@ export interface DialogPress extends DeliveryOptions {
 
 /** What a dialog shows. `trouble`: Teams says that something went wrong. */
 export interface DialogShown extends TeamsDelivery {
-  readonly shown:
-    | { readonly kind: 'dialog'; readonly title: string; readonly card: JsonObject }
-    | { readonly kind: 'message'; readonly text: string }
-    | { readonly kind: 'trouble'; readonly why: string };
+  readonly shown: ShownDialog;
   readonly from: { readonly user: string; readonly conversation: string; readonly activityId: string };
 }
 
 /** What a message extension lists: what stands in the list, and the card that is put into the conversation. */
 export interface ExtensionShown extends TeamsDelivery {
-  readonly shown:
-    | { readonly kind: 'list'; readonly entries: readonly { readonly title: string; readonly text: string; readonly card: JsonObject }[] }
-    | { readonly kind: 'message'; readonly text: string }
-    | { readonly kind: 'trouble'; readonly why: string };
+  readonly shown: ShownList;
 }
-
-export interface TeamsRequest {
-  readonly url: string;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: string;
-}
-
-/** What the bot answered. `status` is null where no answer came in time or the connection failed; then `cause` says why. */
-export interface TeamsDelivery {
-  readonly request: TeamsRequest;
-  readonly status: number | null;
-  readonly body: string;
-  readonly json: unknown;
-  readonly cause?: unknown;
-}
-
-/** What the presser sees. `trouble` is "Unable to reach app" or "Something went wrong"; `why` is for the reader of a test. */
-export type Shown =
-  | { readonly kind: 'card'; readonly card: JsonObject }
-  | { readonly kind: 'message'; readonly text: string }
-  | { readonly kind: 'error'; readonly code: string; readonly text: string }
-  | { readonly kind: 'trouble'; readonly why: string };
 
 export interface CardPressed extends TeamsDelivery {
   readonly shown: Shown;
@@ -370,28 +352,6 @@ async function post(request: TeamsRequest, patienceMs: number): Promise<TeamsDel
   }
 }
 
-/** The forms that Teams takes from an invoke: AdaptiveCardInvokeResponse. An empty or another body is trouble, and Teams asks again. */
-function readInvokeAnswer(delivery: TeamsDelivery): Shown {
-  if (delivery.status !== 200) return { kind: 'trouble', why: `status ${String(delivery.status)}: ${delivery.body}` };
-  if (!isObject(delivery.json)) return { kind: 'trouble', why: 'the body is empty or no object' };
-  const { statusCode, type, value } = delivery.json;
-  switch (type) {
-    case 'application/vnd.microsoft.card.adaptive': {
-      if (statusCode !== 200) return { kind: 'trouble', why: `a card with statusCode ${String(statusCode)}` };
-      const complaints = cardComplaints(value);
-      return complaints.length > 0 || !isObject(value) ? { kind: 'trouble', why: complaints.join('; ') } : { kind: 'card', card: value };
-    }
-    case 'application/vnd.microsoft.activity.message':
-      return statusCode === 200 && typeof value === 'string' && value !== ''
-        ? { kind: 'message', text: value }
-        : { kind: 'trouble', why: 'a message without text' };
-    case 'application/vnd.microsoft.error':
-      return { kind: 'error', code: text(object(value)['code']) ?? '', text: text(object(value)['message']) ?? '' };
-    default:
-      return { kind: 'trouble', why: `unknown type ${String(type)}` };
-  }
-}
-
 /** In how large a conversation Teams asks for everybody's view. Source: Microsoft Teams documentation, "User Specific Views". */
 const REFRESH_USERS = 60;
 
@@ -410,46 +370,6 @@ function findByTitle(card: unknown, title: string): JsonObject | undefined {
   if (!isObject(card)) return undefined;
   if (text(card['type'])?.startsWith('Action.') === true && card['title'] === title) return card;
   return findByTitle(Object.values(card), title);
-}
-
-/** The forms that Teams takes from task/fetch and task/submit. Source: Microsoft Teams documentation, "Dialogs in bots". */
-function readTaskAnswer({ status, body, json }: TeamsDelivery): DialogShown['shown'] {
-  if (status !== 200) return { kind: 'trouble', why: `status ${String(status)}: ${body}` };
-  const task = object(object(json)['task']);
-  const value = task['value'];
-  if (task['type'] === 'message')
-    return typeof value === 'string' && value !== '' ? { kind: 'message', text: value } : { kind: 'trouble', why: 'a message without text' };
-  if (task['type'] !== 'continue') return { kind: 'trouble', why: `unknown task ${String(task['type'])}` };
-  const { title, height, width, card } = object(value);
-  const content = object(card)['content'];
-  const complaints = cardComplaints(content);
-  if (text(title) === undefined) complaints.push('the dialog has no title');
-  for (const size of [height, width])
-    if (typeof size !== 'number' && !['small', 'medium', 'large'].includes(text(size) ?? '')) complaints.push(`the size ${String(size)}`);
-  if (object(card)['contentType'] !== 'application/vnd.microsoft.card.adaptive') complaints.push('the dialog shows no Adaptive Card');
-  if (JSON.stringify(content).includes('"Action.Execute"')) complaints.push('a dialog sends by Action.Submit');
-  return complaints.length > 0 || !isObject(content)
-    ? { kind: 'trouble', why: complaints.join('; ') }
-    : { kind: 'dialog', title: text(title) ?? '', card: content };
-}
-
-/** The forms that Teams takes from composeExtension/query. Source: Microsoft Teams documentation, "Respond to the search command". */
-function readExtensionAnswer({ status, body, json }: TeamsDelivery): ExtensionShown['shown'] {
-  if (status !== 200) return { kind: 'trouble', why: `status ${String(status)}: ${body}` };
-  const { type, text: words, attachmentLayout, attachments } = object(object(json)['composeExtension']);
-  if (type === 'message') return text(words) === undefined ? { kind: 'trouble', why: 'a message without text' } : { kind: 'message', text: text(words) ?? '' };
-  if (type !== 'result' || !['list', 'grid'].includes(text(attachmentLayout) ?? '')) return { kind: 'trouble', why: `unknown answer ${String(type)}` };
-  const entries = array(attachments).map((attachment) => {
-    const { contentType, content, preview } = object(attachment);
-    const shown = object(object(preview)['content']);
-    const complaints = contentType === 'application/vnd.microsoft.card.adaptive' ? cardComplaints(content) : [`an attachment ${String(contentType)}`];
-    if (!/thumbnail|hero/.test(text(object(preview)['contentType']) ?? '')) complaints.push('a preview is a thumbnail or a hero card');
-    if (text(shown['title']) === undefined) complaints.push('a preview without a title');
-    return { complaints, title: text(shown['title']) ?? '', text: text(shown['text']) ?? '', card: object(content) };
-  });
-  const complaints = entries.flatMap((entry) => entry.complaints);
-  if (complaints.length > 0 || entries.length === 0) return { kind: 'trouble', why: complaints.join('; ') || 'an empty list' };
-  return { kind: 'list', entries: entries.map(({ title, text: shown, card }) => ({ title, text: shown, card })) };
 }
 
 /** The card that an activity shows to everybody. */
