@@ -90,6 +90,8 @@ const ADMINISTRATORS: Record<string, { body?: object; query?: string; id?: strin
   rotateEndpointSecret: {},
   testEndpoint: {},
   rotateKey: { body: { purpose: 'outcome' } },
+  allowChatPlace: {},
+  disallowChatPlace: {},
   createSlackInstallLink: { body: {} },
   forgetSlackInstallation: {},
   createLink: { body: { person: none, platform: 'slack', workspace: 'T1', user: 'U1' } },
@@ -109,6 +111,7 @@ const SEES_ALL: Record<string, { query?: string }> = {
 const OPERATIONS: Record<string, { id?: () => string }> = {
   listEndpoints: {},
   getEndpoint: { id: () => endpoint },
+  listChatPlaces: {},
   listSlackInstallations: {},
 };
 
