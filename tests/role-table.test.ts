@@ -248,7 +248,7 @@ const BY_WHAT_IT_IS = [
   ...['proposeValues', 'listReviews', 'completeReview', 'nameStandIn', 'listStandIns', 'endStandIn'],
   ...['getReceipt', 'listApiKeys', 'getApiKey', 'me', 'signOut', 'logOut'],
   ...['listSessions', 'endSessions', 'endSession', 'createToken', 'listTokens', 'revokeToken'],
-  ...['openLink', 'proveLink', 'confirmLink', 'listLinks', 'cutLink', 'listIdentities'],
+  ...['openMailLink', 'openLink', 'proveLink', 'confirmLink', 'listLinks', 'cutLink', 'listIdentities'],
   ...['cutIdentity', 'beginPasskey', 'enrolPasskey', 'listPasskeys', 'renamePasskey', 'removePasskey'],
   ...['listPasskeysOf', 'resetPasskeys', 'unmask', 'listMaskedValues', 'getPerson', 'activePolicy'],
   ...['listPolicies', 'policyHistory', 'policyStatus', 'storePolicy', 'rollbackPolicy', 'syncPolicies'],
