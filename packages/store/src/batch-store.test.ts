@@ -71,6 +71,8 @@ describe('a message that lists many', () => {
     expect(await claim()).toEqual([]);
     await world.store.batches.touch(world.tenant, 'slack', ids[0] ?? '');
     await world.store.batches.shown(task, { ...SHOWN, listed: task.requests });
+    // What it lists waits in its place, as a card of its own would.
+    expect((await world.store.digests.waitingAt(world.tenant, 'slack', 'C1')).toSorted()).toEqual(ids.toSorted());
     const again = only(await claim());
     expect([again.state, again.ref, again.unlisted]).toEqual(['posted', SHOWN.ref, []]);
     await world.store.batches.shown(again, { ...SHOWN, closed: true, listed: again.requests });

@@ -28,8 +28,11 @@ export function digestStore(database: Database): DigestStore {
     waitingAt: async (tenant, platform, place) => {
       const rows = await database.run<{ id: string }>({
         name: 'waiting-at',
-        text: `SELECT r.id FROM posted_cards c JOIN action_requests r ON r.tenant = c.tenant AND r.id = c.request_id
-          WHERE c.tenant = $1 AND c.platform = $2 AND c.place = $3 AND c.state = 'posted' AND r.status = 'pending' AND r.expires_at > clock_timestamp()
+        text: `SELECT r.id FROM action_requests r
+          WHERE r.tenant = $1 AND r.status = 'pending' AND r.expires_at > clock_timestamp() AND r.id IN (
+            SELECT c.request_id FROM posted_cards c WHERE c.tenant = $1 AND c.platform = $2 AND c.place = $3 AND c.state = 'posted'
+            UNION SELECT l.request_id FROM batch_requests l JOIN batches b ON b.tenant = l.tenant AND b.id = l.batch_id
+              WHERE l.tenant = $1 AND l.platform = $2 AND l.place = $3 AND b.state = 'posted')
           ORDER BY r.expires_at, r.id LIMIT 1000`,
         values: [tenant, platform, place],
       });
