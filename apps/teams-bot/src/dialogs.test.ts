@@ -211,6 +211,25 @@ describe('forms and messages', () => {
   });
 });
 
+describe('buttons of messages', () => {
+  test.each([GROUP, CHANNEL])('C3: a reply to a card offers what can be done at once, bound to that card (%s)', async (place) => {
+    const [card, other] = [await posted({}, place), await posted({}, place)];
+    const { messenger } = rig.bot;
+    const action = { label: 'Ask about it', action: 'ask' as const, ...(await dataOf(card.id)) };
+    const message = { title: 'A reminder', lines: ['Still needed: 1 of data-owners'], links: [], actions: [action] };
+    const ref = await messenger.reply({ conversation: place, activity: card.activityId }, message, 'key-1');
+    const reply = { ...card, activityId: String(ref['activity']) };
+    expect(rig.teams.activity(reply.activityId)?.conversationId).toBe(place === CHANNEL ? `${CHANNEL};messageid=${card.activityId}` : GROUP);
+    const sent = await rig.teams.client.sendDialog(await open('alice', reply, 'Ask about it'), { title: 'Ask', inputs: { f_text: 'Why?' } });
+    expect([wordsOf(sent), await questions(card.id)]).toEqual([expect.stringContaining('Asked.'), ['Why?']]);
+    // Another request's card behind the same button.
+    const forged = { ...(await dataOf(card.id)), verb: VERBS.dialog, open: 'ask', card: other.activityId };
+    expect(wordsOf(await open('alice', reply, 'Ask about it', { data: forged }))).toContain('does not belong');
+    // Outside of channels it says itself what it is about.
+    expect(cardText(rig.teams.card(reply.activityId)).includes(`About ${card.id}`)).toBe(place === GROUP);
+  });
+});
+
 describe('attacks on dialogs', () => {
   test('A4: another request, another digest, another card or a made-up one behind a dialog decides nothing', async () => {
     const [card, other] = [await posted(), await posted()];

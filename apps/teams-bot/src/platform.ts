@@ -10,7 +10,7 @@ import type { Views } from './views.js';
 export function createPlatform(
   calls: Pick<TeamsCalls, 'post' | 'update'>,
   places: Pick<Places, 'of' | 'reference' | 'at'>,
-  views: Pick<Views, 'posted'>,
+  views: Pick<Views, 'posted' | 'dialogs'>,
 ): ChatPlatform {
   async function referenceOf(place: string): Promise<TeamsReference> {
     const reference = await places.reference(place);
@@ -44,13 +44,18 @@ export function createPlatform(
     batch: {
       async post(place, message) {
         const reference = await referenceOf(place);
-        return refOf(place, await places.at(place, () => calls.post(reference, messageCard(message, { about: null, card: null }), message.title)));
+        return refOf(
+          place,
+          await places.at(place, () => calls.post(reference, messageCard(message, { about: null, card: null, dialogs: views.dialogs }), message.title)),
+        );
       },
       async update(ref, message) {
         const { conversation, activity } = ref;
         if (typeof conversation !== 'string' || typeof activity !== 'string') throw new PlatformError('gone', 'The record names no message of Teams');
         const reference = await referenceOf(conversation);
-        await places.at(conversation, () => calls.update(reference, activity, messageCard(message, { about: null, card: null }), message.title));
+        await places.at(conversation, () =>
+          calls.update(reference, activity, messageCard(message, { about: null, card: null, dialogs: views.dialogs }), message.title),
+        );
       },
     },
   };

@@ -131,7 +131,7 @@ export function createViews({ tenant, dialogs, card: options, calls, directory, 
     }
   }
 
-  return { posted, own };
+  return { posted, own, dialogs };
 }
 
 export type Views = ReturnType<typeof createViews>;
