@@ -189,7 +189,13 @@ export async function createMailHarness(): Promise<PlatformHarness> {
         return { text: letters(html), own: letters(html.replaceAll(/<(pre|td)\b[^>]*class="(?:box|[^"]*\bv\b)[^]*?<\/\1>/g, '')), buttons };
       });
     },
-    messages: () => new Set(server.mails.flatMap(({ parsed, to }) => (parsed.inReplyTo === undefined ? [`${parsed.messageId ?? ''} ${to.join()}`] : []))).size,
+    // What begins a thread with those who are asked; what others are told besides is theirs.
+    messages: () =>
+      new Set(
+        MAILED.flatMap((name) => server.to(`${name}@example.com`).filter(({ parsed }) => parsed.inReplyTo === undefined)).map(
+          ({ parsed, to }) => `${parsed.messageId ?? ''} ${to.join()}`,
+        ),
+      ).size,
     markup: (id) => Promise.resolve(threads(id).flatMap((mails) => mails.flatMap(({ parsed }) => markup(String(parsed.html), api.url)))),
     links: (id) => Promise.resolve(threads(id)[0]?.flatMap(linksOf) ?? []),
     everything: async (person, id) => (await cardOf(id, person)).everything,
