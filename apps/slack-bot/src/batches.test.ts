@@ -73,7 +73,7 @@ describe('one message for many', () => {
     await world.cancel(second);
     await made.bot.work();
     const text = textOf(only(lists()));
-    expect(text).toContain('1 requests that are alike wait');
+    expect(text).toContain('1 request of those that are alike waits');
     expect(text).toMatch(new RegExp(`${first}, Approved: Approved by Alice Example`));
     expect(text).toMatch(new RegExp(`${second}, Cancelled`));
     expect(text).toMatch(new RegExp(`${third}, until`));
@@ -117,7 +117,7 @@ describe('deciding together', () => {
     );
     await slack.client.submit({ user: 'U0ALICE', values: { requests: [first, second], verdict: 'approve' } });
     const statuses = async () => Promise.all(ids.toSorted().map(async (id) => (await world.state(id)).request.status));
-    await slack.wire.until(() => textOf(only(lists())).includes('1 requests that are alike wait'), 'the list of what is left');
+    await slack.wire.until(() => textOf(only(lists())).includes('1 request of those that are alike waits'), 'the list of what is left');
     expect(await statuses()).toEqual(['approved', 'approved', 'pending']);
     await made.bot.work();
   });

@@ -29,7 +29,9 @@ export function batchMessage(world: Pick<ChatWorld, 'card' | 'publicUrl'>, state
     title:
       waiting.length === 0
         ? `${count(cards.length)} requests that were alike are settled: ${what}`
-        : `${count(waiting.length)} requests that are alike wait: ${what}`,
+        : waiting.length === 1
+          ? `1 request of those that are alike waits: ${what}`
+          : `${count(waiting.length)} requests that are alike wait: ${what}`,
     lines: [
       ...listed.map(({ card }, index) => {
         const state = card.status === 'pending' ? `until ${time(card.expires_at)}` : `${titleOf(card)}: ${shown(card.outcome?.text ?? titleOf(card), 120)}`;
