@@ -297,7 +297,7 @@ export function listen(app: App, deps: InteractionDeps): Interactions {
 
   /** Runs what needs a modal: it opens before any other work. Words that `work` gives go into it, or to the person where it was closed meanwhile. */
   async function onStage(stage: Stage, where: Where | null, user: string, work: (view: string) => Promise<Said | null>): Promise<void> {
-    await guarded(where, user, async () => {
+    await faultsTold(where, user, async () => {
       const view = await openedOn(stage);
       let said: Said | null;
       try {
@@ -325,16 +325,22 @@ export function listen(app: App, deps: InteractionDeps): Interactions {
     return opened.view?.id ?? '';
   }
 
-  /** Runs what an interaction asks for; a fault is told to the presser, and decides nothing. What takes long is said to take long. */
+  /** Runs what an interaction asks for where no modal says that it is worked on: what takes long is said to take long, where the person looks. */
   async function guarded(where: Where | null, user: string, work: () => Promise<unknown>): Promise<void> {
-    const timer = Number.isFinite(deps.workingAfterMs) ? setTimeout(() => void deps.tell(where, user, { text: WORKING }), deps.workingAfterMs) : undefined;
+    const waits = where !== null && Number.isFinite(deps.workingAfterMs);
+    const timer = waits ? setTimeout(() => void deps.tell(where, user, { text: WORKING }), deps.workingAfterMs) : undefined;
+    await faultsTold(where, user, work).finally(() => {
+      clearTimeout(timer);
+    });
+  }
+
+  /** A fault is told to the presser, and decides nothing. */
+  async function faultsTold(where: Where | null, user: string, work: () => Promise<unknown>): Promise<void> {
     try {
       await work();
     } catch (error) {
       deps.log.error({ err: error, user }, 'an interaction failed');
       await deps.tell(where, user, { text: FAULT_TEXT });
-    } finally {
-      clearTimeout(timer);
     }
   }
 
