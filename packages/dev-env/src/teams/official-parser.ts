@@ -1,30 +1,19 @@
+import type * as AdaptiveCards from 'adaptivecards';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { runInNewContext } from 'node:vm';
 
-/** The part of Microsoft's own parser and renderer (npm adaptivecards) that is used. */
-interface AdaptiveCards {
-  AdaptiveCard: new () => {
-    hostConfig: object;
-    parse(json: unknown, context: object): void;
-    validateProperties(): { validationEvents: readonly { message: string }[] };
-  };
-  SerializationContext: new (version: unknown) => { readonly eventCount: number; getEventAt(index: number): { readonly message: string } };
-  HostConfig: new (settings: object) => object;
-  Versions: { readonly v1_5: unknown };
-}
-
-let loaded: AdaptiveCards | undefined;
+let loaded: typeof AdaptiveCards | undefined;
 
 /** Its modules are written for browsers alone, its bundle asks for no page while it only parses. */
-function official(): AdaptiveCards {
+function official(): typeof AdaptiveCards {
   if (loaded !== undefined) return loaded;
   const file = createRequire(import.meta.url).resolve('adaptivecards/dist/adaptivecards.js');
   const module = { exports: {} };
   const window = {};
   runInNewContext(readFileSync(file, 'utf8'), { module, exports: module.exports, window, self: window, navigator: {}, console });
   // The bundle exports what its types say.
-  loaded = module.exports as AdaptiveCards;
+  loaded = module.exports as typeof AdaptiveCards;
   return loaded;
 }
 
