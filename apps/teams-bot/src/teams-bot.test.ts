@@ -115,14 +115,17 @@ describe('places', () => {
 describe('cards', () => {
   test.each(['server_error', 'reset', 'throttle'] as const)('Teams in trouble (%s) delays a card and loses none', async (trouble) => {
     await rig.allow(GROUP);
-    if (trouble === 'throttle') teams.throttle('sendToConversation', 30);
+    if (trouble === 'throttle') teams.throttle('sendToConversation', 1);
     else teams.fail('sendToConversation', trouble);
     await world.open();
     await bot.work();
     expect(cardsIn(GROUP)).toEqual([]);
     expect(warnings).toHaveLength(1);
-    await world.hurry();
-    await bot.work();
+    // Where Teams asked for silence, nothing is sent before it is over.
+    while (cardsIn(GROUP).length === 0) {
+      await world.hurry();
+      await bot.work();
+    }
     expect(cardsIn(GROUP)).toHaveLength(1);
   });
 
