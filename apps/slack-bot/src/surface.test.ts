@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { ask } from '@countersign/core/flow';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { visibleText } from '@countersign/dev-env/slack';
 import { ACTIONS, actOf, MORE_ACTION, OPEN_WHOLE } from './buttons.js';
@@ -191,6 +192,39 @@ describe('actions on a card', () => {
     release();
     await slack.wire.until(() => slack.wire.traffic.some(({ request }) => request.name === 'views.update'), 'the form that comes too late');
     expect([slack.ephemeral('U0ALICE'), made.warnings]).toEqual([[], []]);
+  });
+});
+
+describe('buttons of messages that are no cards', () => {
+  test('C3, C4: a question is answered where it was told; with another request’s value, or a second time, it is not', async () => {
+    const { id } = await posted();
+    const other = await posted();
+    await ask(world.flow, { tenant: world.tenant, person_id: world.people.bob }, id, 'Which rows?');
+    for (let run = 0; run < 5 && slack.direct('U0DANA').length === 0; run++) {
+      await world.hurry();
+      await made.bot.work();
+      made.pass(60);
+    }
+    const question = slack.direct('U0DANA').at(-1);
+    const [actionId = ''] = buttonsIn(question?.blocks ?? []);
+    expect(actionId).toContain('countersign_act_answer');
+    const press = { user: 'U0DANA', channel: question?.channel ?? '', ts: question?.ts ?? '', actionId };
+    const { request_digest } = (await world.state(other.id)).request;
+    await slack.client.press({ ...press, value: JSON.stringify({ request_id: other.id, request_digest }) });
+    expect(await made.saidIn('U0DANA')).toContain('does not belong');
+    const answer = async (text: string) => {
+      await slack.client.press(press);
+      const form = await made.form('U0DANA');
+      const field = form.blocks.find(({ type }) => type === 'input');
+      await slack.client.submit({ user: 'U0DANA', values: { [String(field?.['block_id'])]: text } });
+    };
+    await slack.client.closeView('U0DANA');
+    await answer('All of them');
+    await slack.wire.until(() => slack.direct('U0DANA').length + slack.ephemeral('U0DANA').length > 1, 'what came of it');
+    expect((await world.state(id)).questions).toMatchObject([{ text: 'Which rows?', answer: { text: 'All of them' } }]);
+    await slack.client.press(press);
+    await slack.wire.until(() => slack.views('U0DANA').some(({ blocks }) => !visibleText(blocks).includes('Loading')), 'what the old button leads to');
+    expect((await world.state(id)).questions).toHaveLength(1);
   });
 });
 
