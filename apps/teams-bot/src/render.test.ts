@@ -99,6 +99,11 @@ const hostileCard: fc.Arbitrary<Card> = fc
     outcome: outcome === null ? null : { status: 'denied' as const, text: outcome, at: plain.created_at },
   }));
 
+/** Teams names 60 people at most; ids have about 100 characters. */
+const LARGEST_REFRESH = {
+  action: { type: 'Action.Execute' as const, title: 'Refresh', verb: 'refresh', data: { request_id: plain.request_id, request_digest: digest } },
+  userIds: Array.from({ length: 60 }, (_, nth) => `29:${String(nth).padStart(97, 'x')}`),
+};
 const json = (card: object): unknown => JSON.parse(JSON.stringify(card));
 
 describe('a card', () => {
@@ -124,6 +129,7 @@ describe('a card', () => {
         for (const rendered of [
           renderCard(card),
           renderCard(card, told),
+          renderCard(card, told, { decides: false, refresh: LARGEST_REFRESH }),
           wholePage(card, { kind: 'card' }).card,
           wholePage(card, { kind: 'dialog', card: '1' }, { page: 99, of: null }).card,
         ]) {
