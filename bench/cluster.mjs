@@ -12,6 +12,10 @@ export function clusterOf(home) {
     appUrl: (database) => url('countersign_app', app_password, database),
     /** CPU time of the server's processes so far, in milliseconds; null where there is no /proc. */
     cpuMs: () => processesCpuMs(path.join(home, 'postgres/data/postmaster.pid')),
+    /** Sends a signal to every process of the server; nothing where there is no /proc. */
+    signal(name) {
+      for (const pid of processesOf(path.join(home, 'postgres/data/postmaster.pid'))) process.kill(pid, name);
+    },
     /** Connects as the superuser; end the client. */
     async admin(database) {
       const client = new pg.Client({ connectionString: url('postgres', superuser_password, database) });
@@ -34,6 +38,15 @@ function processesCpuMs(pidFile) {
     ticks += stat.own + (Number(pid) === postmaster ? stat.children : 0);
   }
   return ticks * 10;
+}
+
+/** The postmaster and its processes. */
+function processesOf(pidFile) {
+  if (process.platform !== 'linux') return [];
+  const postmaster = Number.parseInt(readFileSync(pidFile, 'utf8'), 10);
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name) && (Number(name) === postmaster || statOf(name)?.parent === postmaster))
+    .map(Number);
 }
 
 function statOf(pid) {

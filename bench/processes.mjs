@@ -69,7 +69,7 @@ class Program {
 }
 
 /** The product as `npm start` runs it, after the build, on a home of its own. Resolves when it is ready. */
-export async function startProduct({ home, capture, profileFolder, statements }) {
+export async function startProduct({ home, capture, profileFolder, statements, environment: more = {} }) {
   const port = await freePort();
   const log = path.join(home, 'bench.log');
   const environment = {
@@ -77,6 +77,7 @@ export async function startProduct({ home, capture, profileFolder, statements })
     COUNTERSIGN_HOME: home,
     ...(capture === undefined ? {} : { BENCH_CAPTURE: capture }),
     ...(statements === true ? { BENCH_STATEMENTS: '1' } : {}),
+    ...more,
   };
   const nodeOptions = process.env.PERFMAP
     ? ['--perf-basic-prof-only-functions', '--interpreted-frames-native-stack']

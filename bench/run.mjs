@@ -13,11 +13,12 @@ import { measurePress } from './press-to-callback.mjs';
 import { startNaive, startProduct, startReceiver, stopAll } from './processes.mjs';
 import { measureRedeem } from './redeem.mjs';
 import { Report } from './report.mjs';
+import { measureSlackAcks } from './slack-acks.mjs';
 import { measureWarmStart } from './warm-start.mjs';
 import { measureWholeFlow } from './whole-flow.mjs';
 import { makeWorld } from './world.mjs';
 
-const PARTS = ['policy', 'intake', 'flow', 'press', 'idle', 'redeem', 'growth', 'start'];
+const PARTS = ['policy', 'intake', 'flow', 'press', 'idle', 'redeem', 'growth', 'start', 'slack'];
 const USAGE = `Usage: npm run bench -- [options]
   --only PART,…     of ${PARTS.join(', ')}; default: all
   --short           short rounds, for a look while you change something
@@ -58,6 +59,7 @@ try {
   if (parts.has('growth'))
     await measureGrowth({ report, world, few: 1000, many: Number(options.stored ?? (short ? 10_000 : 50_000)), rounds: times.rounds, seconds: times.seconds });
   if (parts.has('start')) await measureWarmStart({ report, world, rounds: short ? 3 : 9 });
+  if (parts.has('slack')) await measureSlackAcks({ report, home: await world.home(), presses: short ? 50 : 300 });
   report.note(`\n  took ${Math.round((performance.now() - started) / 1000)} s`);
   report.end();
 } finally {

@@ -1,6 +1,7 @@
 import { cardOf } from '@countersign/core/card';
 import type { CardTask, PostedCard, RequestState } from '@countersign/core/ports';
 import { createBatches } from './batches.js';
+import { epochMs } from '@countersign/core/request';
 import { PlatformError } from './errors.js';
 import type { Messenger } from './message.js';
 import { createMisroutes } from './misroutes.js';
@@ -13,6 +14,9 @@ const LEASE_SECONDS = 60;
 const BATCH = 16;
 /** When a place that showed nothing is tried again, in case somebody mended it, in seconds. */
 const TRIED_AGAIN_SECONDS = 600;
+
+/** How often a worker says that it is there, in milliseconds. */
+const ATTENDED_MS = 60_000;
 
 export interface CardWorkerDeps {
   platform: ChatPlatform;
@@ -58,6 +62,7 @@ export function createCardWorker(deps: CardWorkerDeps) {
   }
 
   async function drain(): Promise<number> {
+    await attend();
     let done = 0;
     do {
       again = false;
@@ -72,6 +77,15 @@ export function createCardWorker(deps: CardWorkerDeps) {
       }
     } while (again);
     return done;
+  }
+
+  let attendedAt = Number.NEGATIVE_INFINITY;
+  /** Says now and then that somebody works here; what cannot say so is told elsewhere. */
+  async function attend(): Promise<void> {
+    const now = epochMs(world.flow.clock.now());
+    if (now - attendedAt < ATTENDED_MS) return;
+    await cards.attended(world.tenant, platform.name);
+    attendedAt = now;
   }
 
   async function work(task: CardTask): Promise<void> {

@@ -31,6 +31,19 @@ describe('card tasks', () => {
     expect(await cards().claim('slack', 10, 60)).toEqual([]);
   });
 
+  test('C6: nothing is routed to a platform that nobody has worked on for a quarter of an hour, until somebody does', async () => {
+    const platforms = () => fixture.store.routing.platforms(TENANT);
+    expect(await platforms()).toEqual(['slack']);
+    await fixture.sql(`UPDATE chat_platforms SET connected_at = now() - interval '16 minutes'`);
+    expect(await platforms()).toEqual([]);
+    await cards().attended(TENANT, 'slack');
+    expect(await platforms()).toEqual(['slack']);
+    await fixture.sql(`UPDATE chat_platforms SET connected_at = now() - interval '16 minutes'`);
+    await cards().connect(TENANT, 'slack');
+    expect(await platforms()).toEqual(['slack']);
+    for (const task of await cards().claim('slack', 100, 60)) await cards().finish(task);
+  });
+
   test('many workers at once: no task is claimed twice', async () => {
     const made = await Promise.all(Array.from({ length: 20 }, opened));
     const claims = await Promise.all(Array.from({ length: 6 }, () => cards().claim('slack', 5, 60)));

@@ -10,6 +10,7 @@ import type { Prisma } from './generated/client.js';
 export function cardStore(database: Database): CardStore {
   return {
     connect: (tenant, platform) => connect(database, tenant, platform),
+    attended: (tenant, platform) => attended(database, tenant, platform),
     claim: (platform, limit, leaseSeconds) => claim(database, platform, limit, leaseSeconds),
     finish: (task) => finish(database, task),
     retry: (task, delaySeconds) => retry(database, task, delaySeconds),
@@ -57,11 +58,20 @@ async function shownCard(
   });
 }
 
+async function attended(database: Database, tenant: string, platform: PlatformName): Promise<void> {
+  await database.run({
+    name: 'platform-attended',
+    text: 'UPDATE chat_platforms SET connected_at = now() WHERE tenant = $1 AND platform = $2',
+    values: [tenant, platform],
+  });
+}
+
 async function connect(database: Database, tenant: string, platform: PlatformName): Promise<void> {
   // Two statements: the second sees the requests whose commits did not see the platform yet.
   await database.ordinary((prisma) =>
     prisma.chatPlatform.upsert({ where: { tenant_platform: { tenant, platform } }, create: { tenant, platform }, update: {} }),
   );
+  await attended(database, tenant, platform);
   await database.run({
     name: 'connect-platform',
     text: `INSERT INTO card_tasks (tenant, platform, request_id) SELECT tenant, $2, id FROM action_requests WHERE tenant = $1 AND status = 'pending' ON CONFLICT DO NOTHING`,

@@ -20,7 +20,8 @@ export function routingStore(database: Database): RoutingStore {
       (
         await database.run<{ platform: PlatformName }>({
           name: 'connected-platforms',
-          text: 'SELECT platform FROM chat_platforms WHERE tenant = $1 ORDER BY platform',
+          // One that the configuration has no longer, or that nothing works on, shows nothing to anybody.
+          text: `SELECT platform FROM chat_platforms WHERE tenant = $1 AND connected_at > now() - interval '15 minutes' ORDER BY platform`,
           values: [tenant],
         })
       ).map(({ platform }) => platform),

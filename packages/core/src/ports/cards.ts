@@ -33,6 +33,8 @@ export interface CardTask {
 export interface CardStore {
   /** From now on commits make tasks for the platform; open requests get one at once. */
   connect(tenant: string, platform: PlatformName): Promise<void>;
+  /** The platform is being worked on: while nobody says so for a quarter of an hour, nothing is routed to it. */
+  attended(tenant: string, platform: PlatformName): Promise<void>;
   claim(platform: PlatformName, limit: number, lease_seconds: number): Promise<CardTask[]>;
   /** Ends the task unless a newer revision came meanwhile, which becomes due at once. */
   finish(task: CardTask): Promise<void>;
