@@ -107,7 +107,9 @@ describe('a start that cannot succeed says why in one line', () => {
   test('a PUBLIC_URL with a path, an unknown argument, an unknown role', async () => {
     expect(expectClear(await runToEnd({ home, env: { PUBLIC_URL: 'https://approve.example.com/x' } })).at(-1)).toMatch(/^PUBLIC_URL must be /);
     expect(expectClear(await runToEnd({ home, args: ['--rolle', 'intake'] }))[0]).toContain('--rolle');
-    expect(expectClear(await runToEnd({ home, args: ['--role', 'slackbot'] })).at(-1)).toMatch(/^--role .*"slackbot".*intake, slack-bot, teams-bot, mail, decisions/);
+    expect(expectClear(await runToEnd({ home, args: ['--role', 'slackbot'] })).at(-1)).toMatch(
+      /^--role .*"slackbot".*intake, slack-bot, teams-bot, mail, decisions/,
+    );
   });
 });
 

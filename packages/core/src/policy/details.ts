@@ -113,7 +113,11 @@ export function detailsOf(rules: RuleSet, circumstances: Circumstances, judged: 
               ...(other === undefined ? {} : { otherwise: other }),
             };
           });
-    return [...of('when', rule.when, whenBindings(rule, sight)), ...of('unless', rule.unless, unlessBindings(rule, sight)), ...(counted ? askedOf(rule, sight) : [])];
+    return [
+      ...of('when', rule.when, whenBindings(rule, sight)),
+      ...of('unless', rule.unless, unlessBindings(rule, sight)),
+      ...(counted ? askedOf(rule, sight) : []),
+    ];
   };
 
   /** The conditions of the stages and channels of what the rule asks for, by the same labels as the requirement. They never change the effect. */

@@ -6,7 +6,22 @@ import { type Command, readArguments } from '../../command.js';
 import { bundleFiles } from './upload.js';
 
 /** The members of a bundle in the order in which they are read. */
-const ORDER = ['apiVersion', 'kind', 'metadata', 'defaults', 'groups', 'schedules', 'catalogue', 'windows', 'quiet_hours', 'digest', 'lets', 'rules', 'tests', 'coverage'];
+const ORDER = [
+  'apiVersion',
+  'kind',
+  'metadata',
+  'defaults',
+  'groups',
+  'schedules',
+  'catalogue',
+  'windows',
+  'quiet_hours',
+  'digest',
+  'lets',
+  'rules',
+  'tests',
+  'coverage',
+];
 
 export const policyFmt: Command = {
   name: 'policy fmt',
