@@ -69,7 +69,7 @@ export async function startMailServer(options: MailServerOptions = {}): Promise<
               // The mail is in the mailbox, and nobody learns it.
               if (lost > 0) {
                 lost -= 1;
-                for (const connection of made.connections) connection.close();
+                for (const connection of made.connections) if (connection.session.id === session.id) connection.close();
                 return;
               }
               callback();
