@@ -1,19 +1,19 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { freePort } from '@countersign/dev-env/free-port';
 import { type FakeSlack, startFakeSlack } from '@countersign/dev-env/slack';
-import { type Running, start } from '@countersign/server';
-import { readConfig } from '@countersign/service';
+import type { Running } from '@countersign/server';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
-import { type Api, apiOf, EXPORT } from './support/api.js';
+import { type Api, EXPORT } from './support/api.js';
 import { exampleFiles } from './support/installation.js';
+import { type SlackServer, startWithSlack } from './support/slack-server.js';
 
 /* The kill switch from chat, over the whole server: what is said in Slack holds at the API. */
 jest.setTimeout(120_000);
 
 let home: string;
 let slack: FakeSlack;
+let server: SlackServer;
 let running: Running;
 let api: Api;
 
@@ -25,26 +25,12 @@ beforeAll(async () => {
     users: ['olivia', 'carol'].map((name) => ({ id: `U0${name.toUpperCase()}`, name, email: `${name}@example.com` })),
     channels: [{ id: 'C0APPROVALS', name: 'approvals' }],
   });
-  const port = await freePort();
-  const read = readConfig({
-    COUNTERSIGN_HOME: home,
-    PORT: String(port),
-    LOG_LEVEL: 'silent',
-    SLACK_BOT_TOKEN: slack.botToken,
-    SLACK_SIGNING_SECRET: slack.signingSecret,
-    SLACK_API_URL: slack.apiUrl,
-    SLACK_CHANNEL: '#approvals',
-    COUNTERSIGN_CHAT_LINK: 'email',
-  });
-  if (!read.ok) throw new Error(JSON.stringify(read.problems));
-  running = await start(read.config);
-  api = apiOf(port, `localhost:${port}`);
-  slack.connect(`http://localhost:${port}/slack/events`);
+  server = await startWithSlack(home, slack, { COUNTERSIGN_CHAT_LINK: 'email' });
+  ({ api, running } = server);
 });
 
 afterAll(async () => {
-  await running?.shutdown.stop('the test is over');
-  running?.shutdown.release();
+  await server?.stop();
   await slack?.close();
   await rm(home, { recursive: true, force: true });
 });

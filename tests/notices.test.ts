@@ -1,19 +1,19 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { freePort } from '@countersign/dev-env/free-port';
 import { type FakeSlack, startFakeSlack, visibleText } from '@countersign/dev-env/slack';
-import { type Running, start } from '@countersign/server';
-import { readConfig } from '@countersign/service';
+import type { Running } from '@countersign/server';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
-import { type Api, apiOf, EXPORT } from './support/api.js';
+import { type Api, EXPORT } from './support/api.js';
 import { exampleFiles } from './support/installation.js';
+import { type SlackServer, startWithSlack } from './support/slack-server.js';
 
 /* What people are told besides the card, over the whole server: the service's own timers, sweep and bots, before a fake Slack. */
 jest.setTimeout(120_000);
 
 let home: string;
 let slack: FakeSlack;
+let server: SlackServer;
 let running: Running;
 let api: Api;
 
@@ -37,26 +37,12 @@ beforeAll(async () => {
   const policy = await readFile(path.join(exampleFiles, 'policy.yaml'), 'utf8');
   const reminded = policy.replace('      timeout: 4h\n\n', '      timeout: { after: 4h, reminders: [2s] }\n\n');
   await writeFile(path.join(home, 'policy.yaml'), reminded);
-  const port = await freePort();
-  const read = readConfig({
-    COUNTERSIGN_HOME: home,
-    PORT: String(port),
-    LOG_LEVEL: 'silent',
-    SLACK_BOT_TOKEN: slack.botToken,
-    SLACK_SIGNING_SECRET: slack.signingSecret,
-    SLACK_API_URL: slack.apiUrl,
-    SLACK_CHANNEL: '#approvals',
-    COUNTERSIGN_POLICY_POLL_SECONDS: '1',
-  });
-  if (!read.ok) throw new Error(JSON.stringify(read.problems));
-  running = await start(read.config);
-  api = apiOf(port, `localhost:${port}`);
-  slack.connect(`http://localhost:${port}/slack/events`);
+  server = await startWithSlack(home, slack, { COUNTERSIGN_POLICY_POLL_SECONDS: '1' });
+  ({ api, running } = server);
 });
 
 afterAll(async () => {
-  await running?.shutdown.stop('the test is over');
-  running?.shutdown.release();
+  await server?.stop();
   await slack?.close();
   await rm(home, { recursive: true, force: true });
 });

@@ -1,14 +1,13 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { freePort } from '@countersign/dev-env/free-port';
 import { type FakeOnCall, startFakeOnCall } from '@countersign/dev-env/on-call';
 import { type FakeSlack, startFakeSlack, visibleText } from '@countersign/dev-env/slack';
-import { type Running, start } from '@countersign/server';
-import { readConfig } from '@countersign/service';
+import type { Running } from '@countersign/server';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
-import { type Api, apiOf, EXPORT } from './support/api.js';
+import { type Api, EXPORT } from './support/api.js';
 import { exampleFiles } from './support/installation.js';
+import { type SlackServer, startWithSlack } from './support/slack-server.js';
 
 /* Where cards go, over the whole server: a policy's schedules that PagerDuty and Opsgenie keep, and Slack. */
 jest.setTimeout(120_000);
@@ -16,6 +15,7 @@ jest.setTimeout(120_000);
 let home: string;
 let slack: FakeSlack;
 let onCall: FakeOnCall;
+let server: SlackServer;
 let running: Running;
 let api: Api;
 
@@ -42,29 +42,17 @@ beforeAll(async () => {
     'apps',
   );
   await writeFile(path.join(home, 'policy.yaml'), `${routed}\nschedules: { night: { pagerduty: PNIGHT }, apps: { opsgenie: apps } }\n`);
-  const port = await freePort();
-  const read = readConfig({
-    COUNTERSIGN_HOME: home,
-    PORT: String(port),
-    LOG_LEVEL: 'silent',
-    SLACK_BOT_TOKEN: slack.botToken,
-    SLACK_SIGNING_SECRET: slack.signingSecret,
-    SLACK_API_URL: slack.apiUrl,
-    SLACK_CHANNEL: '#approvals',
+  server = await startWithSlack(home, slack, {
     PAGERDUTY_TOKEN: onCall.pagerDutyToken,
     PAGERDUTY_API_URL: onCall.url,
     OPSGENIE_TOKEN: onCall.opsgenieToken,
     OPSGENIE_API_URL: `${onCall.url}/`,
   });
-  if (!read.ok) throw new Error(JSON.stringify(read.problems));
-  running = await start(read.config);
-  api = apiOf(port, `localhost:${port}`);
-  slack.connect(`http://localhost:${port}/slack/events`);
+  ({ api, running } = server);
 });
 
 afterAll(async () => {
-  await running?.shutdown.stop('the test is over');
-  running?.shutdown.release();
+  await server?.stop();
   await slack?.close();
   await onCall?.close();
   await rm(home, { recursive: true, force: true });

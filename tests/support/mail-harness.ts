@@ -1,12 +1,11 @@
 import { createChatWorld } from '@countersign/chat';
 import type { PersonName, PlatformHarness, PressAnswer } from '@countersign/chat/conformance';
 import { cardPage } from '@countersign/console/testing';
-import type { Card, Submission, Verdict } from '@countersign/contracts';
-import { expire, recordedCards } from '@countersign/core/flow';
-import type { RequestState } from '@countersign/core/ports';
-import { askForReasons } from '@countersign/dev-env/approval-world';
+import type { Card, Verdict } from '@countersign/contracts';
+import { recordedCards } from '@countersign/core/flow';
 import { type MailServer, type ReceivedMail, startMailServer } from '@countersign/dev-env/mail';
 import { type ApiWorld, createApiWorld } from '@countersign/intake/testing';
+import { conformanceWorld } from './conformance-world.js';
 import { createMail, type MailBot } from '@countersign/mail';
 import { randomBytes } from 'node:crypto';
 import { open, readable } from './web-harness.js';
@@ -98,15 +97,14 @@ export const shownText = ({ parsed }: ReceivedMail): string => letters(bodyOf(St
 
 /** Mail for the conformance suite: what people get, and what they do when they have opened its link. */
 export async function createMailHarness(): Promise<PlatformHarness> {
-  const world = await createMailWorld();
-  const { api, server, sessions } = world;
+  const mail = await createMailWorld();
+  const { api, server, sessions } = mail;
 
-  const stateOf = async (id: string): Promise<RequestState> => {
-    const state = await api.store.requests.state(TENANT, id);
-    if (state === null) throw new Error(`there is no request ${id}`);
-    return state;
-  };
-  const digestOf = async (id: string): Promise<string> => (await stateOf(id)).request.request_digest;
+  const { world, stateOf, digestOf } = conformanceWorld(
+    api,
+    (submission, ago) => open(api, submission, ago),
+    () => api.sql('UPDATE card_tasks SET due_at = now()'),
+  );
   const headersOf = (person: string): Record<string, string> => ({
     ...(person === API_KEY ? { authorization: `Bearer ${api.key}` } : { cookie: sessions.get(person) ?? '' }),
     origin: api.url,
@@ -148,33 +146,11 @@ export async function createMailHarness(): Promise<PlatformHarness> {
   }
 
   return {
-    world: {
-      open: (submission?: Partial<Submission>, ago?: number) => open(api, submission, ago),
-      state: stateOf,
-      async decide(person, id, verdict, reason) {
-        const reply = await api.decide(api.tokens[person], { id, request_digest: await digestOf(id) }, verdict, reason);
-        if (reply.status !== 201) throw new Error(`not decided: ${reply.text}`);
-      },
-      async cancel(id) {
-        const reply = await api.call('POST', `/v1/action-requests/${id}/cancel`, { as: api.key, body: {} });
-        if (reply.status !== 200) throw new Error(`not cancelled: ${reply.text}`);
-      },
-      expire: async (id) => void (await expire(api.flow, { tenant: TENANT, request_id: id })),
-      deactivate: (person) => api.sql(`UPDATE directory_people SET active = false WHERE email = '${person}@example.com'`),
-      demandReasons: () => askForReasons(api.store, api.flow),
-      failNextDecision() {
-        const { change } = api.store.requests;
-        api.store.requests.change = () => {
-          api.store.requests.change = change;
-          return Promise.reject(new Error('the database did not answer'));
-        };
-      },
-      hurry: () => api.sql('UPDATE card_tasks SET due_at = now()'),
-    },
+    world,
     via: 'email',
     places: MAILED.length,
     async work(workers = 1) {
-      await Promise.all([world.bot, ...Array.from({ length: workers - 1 }, () => world.createBot())].map((bot) => bot.work()));
+      await Promise.all([mail.bot, ...Array.from({ length: workers - 1 }, () => mail.createBot())].map((bot) => bot.work()));
     },
     async cards(id) {
       const found = threads(id);
@@ -199,7 +175,7 @@ export async function createMailHarness(): Promise<PlatformHarness> {
     markup: (id) => Promise.resolve(threads(id).flatMap((mails) => mails.flatMap(({ parsed }) => markup(String(parsed.html), api.url)))),
     links: (id) => Promise.resolve(threads(id)[0]?.flatMap(linksOf) ?? []),
     everything: async (person, id) => (await cardOf(id, person)).everything,
-    complaints: () => world.warnings,
+    complaints: () => mail.warnings,
     async press({ person, request, verdict, reason }) {
       return post(person, request, await bodyFor(person, request, verdict, await digestOf(request), reason));
     },
@@ -229,7 +205,7 @@ export async function createMailHarness(): Promise<PlatformHarness> {
     up: () => server.up(),
     loseAnswer: () => server.loseAnswer(),
     pressCopy: absent,
-    close: () => world.close(),
+    close: () => mail.close(),
   };
 }
 

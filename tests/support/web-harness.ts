@@ -1,13 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import type { PersonName, PlatformHarness, PressAnswer } from '@countersign/chat/conformance';
 import type { Card, Submission, Verdict } from '@countersign/contracts';
-import { expire } from '@countersign/core/flow';
-import type { RequestState } from '@countersign/core/ports';
-import { askForReasons } from '@countersign/dev-env/approval-world';
 import { cardPage } from '@countersign/console/testing';
 import { type ApiWorld, createApiWorld } from '@countersign/intake/testing';
+import { conformanceWorld } from './conformance-world.js';
 
-const TENANT = 'default';
 const NAMES: readonly PersonName[] = ['dana', 'alice', 'bob', 'carol', 'olivia'];
 /** Pressers that are no persons. */
 const NOBODY = 'a session of nobody';
@@ -25,12 +22,12 @@ export async function createWebHarness(): Promise<PlatformHarness> {
   for (const name of NAMES) sessions.set(name, (await api.signIn(name)).cookie);
   sessions.set(NOBODY, (sessions.get('alice') ?? '').replace(/=.*/, `=${randomBytes(32).toString('base64url')}`));
 
-  const stateOf = async (id: string): Promise<RequestState> => {
-    const state = await api.store.requests.state(TENANT, id);
-    if (state === null) throw new Error(`there is no request ${id}`);
-    return state;
-  };
-  const digestOf = async (id: string): Promise<string> => (await stateOf(id)).request.request_digest;
+  // Nothing of the inbox waits: a card is made when it is looked at.
+  const { world, stateOf, digestOf } = conformanceWorld(
+    api,
+    (submission, ago) => open(api, submission, ago),
+    () => Promise.resolve(),
+  );
   const headersOf = (person: string): Record<string, string> => ({
     ...(person === API_KEY ? { authorization: `Bearer ${api.key}` } : { cookie: sessions.get(person) ?? '' }),
     origin: api.url,
@@ -51,30 +48,7 @@ export async function createWebHarness(): Promise<PlatformHarness> {
   }
 
   return {
-    world: {
-      open: (submission, ago) => open(api, submission, ago),
-      state: stateOf,
-      async decide(person, id, verdict, reason) {
-        const reply = await api.decide(api.tokens[person], { id, request_digest: await digestOf(id) }, verdict, reason);
-        if (reply.status !== 201) throw new Error(`not decided: ${reply.text}`);
-      },
-      async cancel(id) {
-        const reply = await api.call('POST', `/v1/action-requests/${id}/cancel`, { as: api.key, body: {} });
-        if (reply.status !== 200) throw new Error(`not cancelled: ${reply.text}`);
-      },
-      expire: async (id) => void (await expire(api.flow, { tenant: TENANT, request_id: id })),
-      deactivate: (person) => api.sql(`UPDATE directory_people SET active = false WHERE email = '${person}@example.com'`),
-      demandReasons: () => askForReasons(api.store, api.flow),
-      failNextDecision() {
-        const { change } = api.store.requests;
-        api.store.requests.change = () => {
-          api.store.requests.change = change;
-          return Promise.reject(new Error('the database did not answer'));
-        };
-      },
-      // Nothing of the inbox waits: a card is made when it is looked at.
-      hurry: () => Promise.resolve(),
-    },
+    world,
     via: 'web',
     places: 1,
     work: () => Promise.resolve(),

@@ -6,6 +6,7 @@ import { PlatformError } from './errors.js';
 import type { Messenger } from './message.js';
 import { createMisroutes } from './misroutes.js';
 import type { ChatPlatform } from './platform.js';
+import { createRuns } from './runs.js';
 import type { Destination, Route } from './routing.js';
 import type { ChatWorld } from './world.js';
 
@@ -45,39 +46,20 @@ export function createCardWorker(deps: CardWorkerDeps) {
   const { cards } = world.store;
   const misroutes = createMisroutes(platform.name, world);
   const batches = createBatches(deps);
-  let running: Promise<number> | null = null;
-  let again = false;
-  let stopped = false;
-
-  /** Works until nothing is due; calls that come meanwhile make it look once more. */
-  async function run(): Promise<number> {
-    if (running !== null) {
-      again = true;
-      return running;
-    }
-    running = drain().finally(() => {
-      running = null;
-    });
-    return running;
-  }
-
-  async function drain(): Promise<number> {
+  /** Works until nothing is due. */
+  const runs = createRuns(async (stopped) => {
     await attend();
     let done = 0;
-    do {
-      again = false;
-      for (;;) {
-        if (stopped) return done;
-        const tasks = await cards.claim(platform.name, BATCH, LEASE_SECONDS);
-        await Promise.all(tasks.map((task) => work(task)));
-        done += tasks.length;
-        // What many requests changed in a message that lists them is written once.
-        const drained = tasks.length < BATCH && (await batches.drain());
-        if (tasks.length === 0 && !drained) break;
-      }
-    } while (again);
+    while (!stopped()) {
+      const tasks = await cards.claim(platform.name, BATCH, LEASE_SECONDS);
+      await Promise.all(tasks.map((task) => work(task)));
+      done += tasks.length;
+      // What many requests changed in a message that lists them is written once.
+      const drained = tasks.length < BATCH && (await batches.drain());
+      if (tasks.length === 0 && !drained) break;
+    }
     return done;
-  }
+  });
 
   let attendedAt = Number.NEGATIVE_INFINITY;
   /** Says now and then that somebody works here; what cannot say so is told elsewhere. */
@@ -217,14 +199,7 @@ export function createCardWorker(deps: CardWorkerDeps) {
     }
   }
 
-  return {
-    run,
-    /** Ends after the work under way. */
-    async stop(): Promise<void> {
-      stopped = true;
-      await running;
-    },
-  };
+  return runs;
 }
 
 /** Whether trying again changes nothing until somebody mends it. */

@@ -7,6 +7,7 @@ import type { Addressee, ChatMessage, Messenger } from './message.js';
 import { ASKING, audienceOf, channelName, stillConcerns } from './notice-audience.js';
 import { goesIntoThread, messageOf } from './notice-words.js';
 import { policyInForce, quietUntil } from './quiet.js';
+import { createRuns } from './runs.js';
 import type { ChatWorld } from './world.js';
 
 /** How long a worker may hold a task before another takes it over, in seconds; it is renewed after each so many messages. */
@@ -57,9 +58,6 @@ export function createNoticeWorker(world: ChatWorld, options: NoticeWorkerOption
   const { platform, messenger } = options;
   const isPrivate = options.isPrivate ?? isPersonalChat;
   const absences = options.absence === undefined ? null : createAbsences(options.absence, { clock: world.flow.clock, log });
-  let running: Promise<number> | null = null;
-  let again = false;
-  let stopped = false;
 
   /** Where a person may be written to. */
   const accountsOf = ({ person, accounts }: ReachablePerson): Addressee[] =>
@@ -69,37 +67,23 @@ export function createNoticeWorker(world: ChatWorld, options: NoticeWorkerOption
     return (await store.cards.places(tenant, platform)).some((known) => known.place === place && known.kind === 'personal');
   }
 
-  /** Works until nothing is due; calls that come meanwhile make it look once more. Throws where the tasks cannot be read. */
-  function run(): Promise<number> {
-    if (running !== null) {
-      again = true;
-      return running;
-    }
-    running = drain().finally(() => {
-      running = null;
-    });
-    return running;
-  }
-
-  async function drain(): Promise<number> {
+  /** Works until nothing is due. Throws where the tasks cannot be read. */
+  const runs = createRuns(async (stopped) => {
     let done = 0;
-    do {
-      again = false;
-      for (;;) {
-        const tasks = await store.notices.claim(platform, BATCH, LEASE_SECONDS);
-        if (tasks.length === 0) break;
-        for (const [index, task] of tasks.entries()) {
-          const wait = stopped ? 0 : await work(task);
-          done += 1;
-          if (wait === null) continue;
-          // The platform wants nothing now, or we end: others may take the rest.
-          await Promise.all(tasks.slice(stopped ? index : index + 1).map((rest) => store.notices.retry(rest, wait)));
-          return done;
-        }
+    for (;;) {
+      const tasks = await store.notices.claim(platform, BATCH, LEASE_SECONDS);
+      if (tasks.length === 0) return done;
+      for (const [index, task] of tasks.entries()) {
+        const ends = stopped();
+        const wait = ends ? 0 : await work(task);
+        done += 1;
+        if (wait === null) continue;
+        // The platform wants nothing now, or we end: others may take the rest.
+        await Promise.all(tasks.slice(ends ? index : index + 1).map((rest) => store.notices.retry(rest, wait)));
+        return done;
       }
-    } while (again);
-    return done;
-  }
+    }
+  });
 
   /** Tells one notice; for how many seconds the platform asks to be left alone, null where it does not. */
   async function work(task: NoticeTask): Promise<number | null> {
@@ -223,14 +207,7 @@ export function createNoticeWorker(world: ChatWorld, options: NoticeWorkerOption
     }
   }
 
-  return {
-    run,
-    /** Ends after the message under way. */
-    async stop(): Promise<void> {
-      stopped = true;
-      await running?.catch(() => 0);
-    },
-  };
+  return runs;
 }
 
 export type NoticeWorker = ReturnType<typeof createNoticeWorker>;
