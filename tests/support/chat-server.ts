@@ -178,7 +178,8 @@ export async function startChatServer(policy: (text: string) => string = (text) 
     texts,
     deciding,
     closed: async (id, words, withinMs) => {
-      const whole = () => slackCards(id).length > 0 && teamsCards(id).length > 0 && deciding(id).length === 0 && texts(id).every((text) => text.includes(words));
+      const whole = () =>
+        slackCards(id).length > 0 && teamsCards(id).length > 0 && deciding(id).length === 0 && texts(id).every((text) => text.includes(words));
       await until(whole, () => `“${words}” on every card of ${id}, which say:\n${texts(id).join('\n---\n')}\n${deciding(id).join(' ')}`, withinMs);
     },
     toldInSlack: (name) => [...slack.ephemeral(slackAccount(name)), ...slack.direct(slackAccount(name))].map(({ text }) => text),
@@ -191,7 +192,7 @@ export async function startChatServer(policy: (text: string) => string = (text) 
       const owner = new pg.Client({ connectionString: (await findEmbeddedServer(home))?.ownerUrl });
       await owner.connect();
       try {
-        await owner.query('UPDATE card_tasks SET due_at = now()');
+        await owner.query('UPDATE card_tasks SET due_at = now(), leased_until = NULL');
       } finally {
         await owner.end();
       }
