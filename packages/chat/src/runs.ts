@@ -10,11 +10,11 @@ export function createRuns(pass: (stopped: () => boolean) => Promise<number>) {
 
   async function passes(): Promise<number> {
     let done = 0;
-    do {
+    for (;;) {
       again = false;
       done += await pass(() => stopped);
-    } while (again && !stopped);
-    return done;
+      if (!again || stopped) return done;
+    }
   }
 
   return {
