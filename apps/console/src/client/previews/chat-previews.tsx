@@ -1,4 +1,4 @@
-import { Component, lazy, type ReactNode, Suspense, useCallback, useEffect, useState } from 'react';
+import { Component, lazy, type ReactNode, Suspense, useEffect, useState } from 'react';
 import { call } from '../api.js';
 import type { TeamsCard } from './teams-preview.js';
 import type { SlackCard } from './slack-preview.js';
@@ -21,19 +21,20 @@ export function ChatPreviews({ request, version }: { request: string; version: s
   const [shown, setShown] = useState<Shown | null>(null);
   const [problem, setProblem] = useState<string | null>(null);
 
-  const load = useCallback(async () => {
-    try {
-      // The bots' own render code answers.
-      setShown({ platform, card: await call('GET', `/v1/previews/${platform}/${request}`) } as Shown);
-      setProblem(null);
-    } catch (error) {
-      setProblem((error as Error).message);
-    }
-  }, [platform, request]);
-
+  // What came of the request since is another card: whoever shows this names it in `version`.
+  const shows = `${platform}/${request}#${version}`;
   useEffect(() => {
-    if (open) void load();
-  }, [open, load, version]);
+    if (!open) return;
+    const [address = ''] = shows.split('#');
+    // The bots' own render code answers.
+    call('GET', `/v1/previews/${address}`).then(
+      (card) => {
+        setShown({ platform: address.split('/')[0], card } as Shown);
+        setProblem(null);
+      },
+      (error: unknown) => setProblem((error as Error).message),
+    );
+  }, [open, shows]);
 
   return (
     <details className="history previews" onToggle={(event) => setOpen(event.currentTarget.open)}>

@@ -1,3 +1,4 @@
+import type { ReactNode } from 'react';
 import { type Block, Message } from 'slack-blocks-to-jsx';
 import 'slack-blocks-to-jsx/dist/style.css';
 
@@ -21,11 +22,16 @@ export default function SlackPreview({ card }: { card: SlackCard }) {
           date: ownTime,
           emoji: ({ name, unicode }) =>
             unicode === undefined ? `:${name}:` : String.fromCodePoint(...unicode.split('-').map((code) => Number.parseInt(code, 16))),
-          link: ({ children }) => <u>{children}</u>,
+          link: underlined,
         }}
       />
     </div>
   );
+}
+
+/** Nothing leads anywhere from a preview. */
+function underlined({ children }: { children: ReactNode }) {
+  return <u>{children}</u>;
 }
 
 /** The renderer has no dates in time zones; Slack's clients have. */
