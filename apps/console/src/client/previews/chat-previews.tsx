@@ -24,16 +24,23 @@ export function ChatPreviews({ request, version }: { request: string; version: s
   // What came of the request since is another card: whoever shows this names it in `version`.
   const shows = `${platform}/${request}#${version}`;
   useEffect(() => {
-    if (!open) return;
+    if (!open) return undefined;
+    let wanted = true;
     const [address = ''] = shows.split('#');
     // The bots' own render code answers.
     call('GET', `/v1/previews/${address}`).then(
       (card) => {
+        if (!wanted) return;
         setShown({ platform: address.split('/')[0], card } as Shown);
         setProblem(null);
       },
-      (error: unknown) => setProblem((error as Error).message),
+      (error: unknown) => {
+        if (wanted) setProblem((error as Error).message);
+      },
     );
+    return () => {
+      wanted = false;
+    };
   }, [open, shows]);
 
   return (
