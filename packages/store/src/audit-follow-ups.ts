@@ -54,7 +54,7 @@ export async function readFollowUps(of: <Row extends pg.QueryResultRow>(text: st
       })),
       proposals: own(proposals).map((row) => ({ ...row, proposed_at: instant(row.proposed_at), accepted_at: instantOrNull(row.accepted_at) })),
       openings: own(openings).map(({ person_id, view_digest, opened_at }) => ({ person_id, view_digest, opened_at: instant(opened_at) })),
-      mails: own(mails).map(({ request_id: _, ...mail }) => ({ ...mail, opened_at: instant(mail.opened_at) })),
+      mails: own(mails).map(({ request_id: _request, ...mail }) => ({ ...mail, opened_at: instant(mail.opened_at) })),
     };
   };
 }
