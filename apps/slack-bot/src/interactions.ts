@@ -1,4 +1,5 @@
 import {
+  accountTrouble,
   type ActionAnswer,
   type ActionPress,
   type CardAction,
@@ -159,7 +160,9 @@ export function listen(app: App, deps: InteractionDeps): Interactions {
     if (view === undefined || typeof value?.['request_id'] !== 'string' || typeof value['page'] !== 'number') return;
     const { request_id, page: to, decide } = value;
     await guarded(null, body.user.id, async () => {
-      const said = await page(view, presserOf(body), { request_id, page: to, decide: decide === true, vouched: true, from: placeIn(body) });
+      const from = placeIn(body);
+      const vouched = from !== null && (await isCardOf(from, request_id));
+      const said = await page(view, presserOf(body), { request_id, page: to, decide: decide === true, vouched, from: vouched ? from : null });
       if (said !== null) await show(view, saidModal(said.text, said.link));
     });
   });
@@ -183,6 +186,9 @@ export function listen(app: App, deps: InteractionDeps): Interactions {
     const from = placeIn(body);
     if (pressed === null || from === null || body.view === undefined) return;
     await onStage({ view: body.view.id }, null, body.user.id, async () => {
+      const presser = presserOf(body);
+      const trouble = accountTrouble('slack', await deps.workspace.account(presser.user, presser));
+      if (trouble !== null) return trouble;
       const state = (await isCardOf(from, pressed.request_id)) ? await deps.requests.state(deps.tenant, pressed.request_id) : null;
       return { text: state === null ? FOREIGN : await putIntoThread(deps.call, from, cardOf(state, deps.card)) };
     });
@@ -279,6 +285,9 @@ export function listen(app: App, deps: InteractionDeps): Interactions {
   async function page(view: string, presser: Presser, which: Shown): Promise<Said | null> {
     const state = await deps.requests.state(deps.tenant, which.request_id);
     const account = await deps.workspace.account(presser.user, presser);
+    // What a channel shows them is all that guests and strangers get.
+    const trouble = accountTrouble('slack', account);
+    if (trouble !== null) return trouble;
     if (!which.vouched) {
       const found = await personOf(deps.press, { tenant: deps.tenant, platform: 'slack', mode: deps.press.linkMode }, account);
       if (found.kind === 'refused') return found;

@@ -312,3 +312,30 @@ describe('while the database does not answer', () => {
     expect(slack.ephemeral('U0ALICE').at(-1)?.text).toContain('You denied it');
   });
 });
+
+describe('who reads all of a request', () => {
+  test('C5: a page button that names another request shows nothing of it to whom may not read it', async () => {
+    const { ts } = await posted();
+    const other = await world.open({ reason: 'plans of nobody else' });
+    await slack.client.press({ user: 'U0CAROL', channel: 'approvals', ts, actionId: ACTIONS.everything });
+    const view = await viewWith('U0CAROL', 'Page 1 of');
+    const value = JSON.stringify({ request_id: other.id, page: 0 });
+    await slack.client.press({ user: 'U0CAROL', viewId: view.id, actionId: 'countersign_page_next', value });
+    await viewWith('U0CAROL', 'not for you to see');
+    expect(JSON.stringify(slack.views('U0CAROL'))).not.toContain('plans of nobody else');
+  });
+
+  test.each([
+    ['a guest', { is_restricted: true }, 'Guests'],
+    ['a stranger of a channel that was shared since', { is_stranger: true }, 'another organisation'],
+  ])('C5: %s reads what the card shows, and gets no more of it in private', async (_what, account, words) => {
+    const { id, ts } = await posted();
+    slack.changeUser('U0CAROL', account);
+    await slack.client.press({ user: 'U0CAROL', channel: 'approvals', ts, actionId: ACTIONS.everything });
+    await viewWith('U0CAROL', words);
+    expect(JSON.stringify(slack.views('U0CAROL'))).not.toContain(`Request: ${id}`);
+    await slack.client.shortcut({ user: 'U0CAROL', callbackId: 'countersign_whole', channel: 'approvals', ts });
+    await viewWith('U0CAROL', words);
+    expect(JSON.stringify(slack.views('U0CAROL'))).not.toContain(`Request: ${id}`);
+  });
+});

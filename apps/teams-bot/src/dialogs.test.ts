@@ -297,10 +297,20 @@ describe('attacks on dialogs', () => {
   test('C5: a guest is refused in a dialog, with why', async () => {
     const card = await posted();
     rig.teams.changePerson('alice', { userPrincipalName: 'alice_elsewhere.example#EXT#@example.onmicrosoft.com' });
-    const whole = await open('alice', card, 'Show all in a window');
-    expect(wordsOf(await rig.teams.client.sendDialog(whole, { title: 'Approve' }))).toContain('Guests');
-    expect(wordsOf(await open('alice', card, 'Ask a question'))).toContain('Guests');
+    const form = await open('alice', card, 'Ask a question');
+    expect(wordsOf(form)).toContain('Guests');
+    expect((await press('alice', card, 'approve')).shown).toMatchObject({ kind: 'message', text: expect.stringContaining('Guests') });
     expect([await decisions(card.id), await questions(card.id)]).toEqual([[], []]);
+  });
+
+  test('C5: a guest reads what the card shows, and gets no more of it in private', async () => {
+    const card = await posted({ reason: 'a reason at the end' });
+    rig.teams.changePerson('alice', { userPrincipalName: 'alice_elsewhere.example#EXT#@example.onmicrosoft.com' });
+    const whole = await open('alice', card, 'Show all in a window');
+    expect(wordsOf(whole)).toContain('Guests');
+    expect(wordsOf(whole)).not.toContain(`Request: ${card.id}`);
+    const { shown } = await press('alice', card, 'everything');
+    expect(shown).toMatchObject({ kind: 'message', text: expect.stringContaining('Guests') });
   });
 
   test.each(['no_token', 'foreign_key'] as const)('C5: a forged token (%s) opens and sends nothing', async (forgery) => {

@@ -1,4 +1,5 @@
 import {
+  accountTrouble,
   type ActionAnswer,
   type ActionPress,
   type CardAction,
@@ -100,7 +101,7 @@ export function createPresses(deps: PressesDeps) {
     if (data['open'] === WHOLE) {
       const bound = await bind(activity, data);
       const shown = await pageOf(context, activity, data, bound, 'dialog');
-      return shown === null ? dialogWords(NOT_OURS) : dialog('Everything', shown.page.card, 'large');
+      return typeof shown === 'string' ? dialogWords(shown) : dialog('Everything', shown.page.card, 'large');
     }
     const done = await perform(context, activity, data, verb === VERBS.send, 'dialog');
     if (done.kind === 'form') return dialog(done.title, done.card);
@@ -200,20 +201,25 @@ export function createPresses(deps: PressesDeps) {
 
   async function whole(context: TurnContext, activity: Ours, data: JsonObject): Promise<Reply> {
     const shown = await pageOf(context, activity, data, await bind(activity, data), 'card');
-    return shown === null ? { kind: 'words', text: NOT_OURS } : { kind: 'card', text: shown.card.url, card: shown.page.card };
+    return typeof shown === 'string' ? { kind: 'words', text: shown } : { kind: 'card', text: shown.card.url, card: shown.page.card };
   }
 
-  /** A page of all of it. Its last page is what `must_open` waits for. */
-  async function pageOf(context: TurnContext, activity: Ours, data: JsonObject, bound: Bound, drawn: Drawn): Promise<{ page: WholePage; card: Card } | null> {
+  /** A page of all of it; words where it is not shown. Its last page is what `must_open` waits for. */
+  async function pageOf(context: TurnContext, activity: Ours, data: JsonObject, bound: Bound, drawn: Drawn): Promise<{ page: WholePage; card: Card } | string> {
     const state = await stateOf(activity, data, bound);
-    if (state === null || bound.kind !== 'card') return null;
+    const user = activity.from.aadObjectId;
+    if (state === null || bound.kind !== 'card') return NOT_OURS;
+    if (user === null) return NOBODY;
+    const account = await deps.members.account(context, activity, user);
+    // What a conversation shows them is all that guests and strangers get.
+    const trouble = accountTrouble('teams', account);
+    if (trouble !== null) return trouble.text;
     const card = cardOf(state, deps.card);
     // On a message of its own, which a client without dialogs gets, the page names the card.
     const named = bound.activityId === activity.replyToId && text(data['open']) === null ? null : bound.activityId;
     const where = drawn === 'card' ? { kind: 'card' as const, card: named } : { kind: 'dialog' as const, card: bound.activityId };
     const page = wholePage(card, where, { page: pageIn(data['page']), of: text(data['of']) });
-    const user = activity.from.aadObjectId;
-    if (user !== null && mustOpen(card) && page.last) await noteOpened(deps.press, await deps.members.account(context, activity, user), card);
+    if (mustOpen(card) && page.last) await noteOpened(deps.press, account, card);
     return { page, card };
   }
 

@@ -24,10 +24,8 @@ export async function personOf(
   facts: AccountFacts,
 ): Promise<{ kind: 'person'; person: Person; how: AccountLink['how'] } | AccountRefusal> {
   const name = platformWords[options.platform];
-  if (facts.bot) return refuse('account_inactive', 'Bots and workflows do not decide. A person has to.');
-  if (facts.external) return refuse('account_inactive', `This ${name} account belongs to another organisation; only members of this one decide.`);
-  if (facts.guest) return refuse('account_inactive', `Guests of this ${name} do not decide. Ask a member who is an approver.`);
-  if (!facts.active) return refuse('account_inactive', `This ${name} account is deactivated.`);
+  const trouble = accountTrouble(options.platform, facts);
+  if (trouble !== null) return trouble;
   const account = { platform: options.platform, workspace: facts.workspace, user: facts.user };
   const linked = await world.links.find(account);
   const counts = (link: LinkedAccount, person: Person): boolean =>
@@ -53,6 +51,16 @@ export async function personOf(
   // Also where another press linked it a moment ago.
   const now = await world.links.find(account);
   return now === null ? refusals.accountNotLinked(name) : personOfLink(world.links, now);
+}
+
+/** Why an account is nobody, whoever it is linked to: bots, guests, outside and deactivated accounts. Null where it may be somebody. */
+export function accountTrouble(platform: ChatAccount['platform'], facts: AccountFacts): Refusal | null {
+  const name = platformWords[platform];
+  if (facts.bot) return refuse('account_inactive', 'Bots and workflows do not decide. A person has to.');
+  if (facts.external) return refuse('account_inactive', `This ${name} account belongs to another organisation; only members of this one decide.`);
+  if (facts.guest) return refuse('account_inactive', `Guests of this ${name} do not decide. Ask a member who is an approver.`);
+  if (!facts.active) return refuse('account_inactive', `This ${name} account is deactivated.`);
+  return null;
 }
 
 function personOfLink(

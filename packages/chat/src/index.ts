@@ -1,5 +1,5 @@
 export { type AccountLinks, type AccountLinksWorld, createAccountLinks } from './account-links.js';
-export { type LinkMode, personOf } from './account.js';
+export { accountTrouble, type LinkMode, personOf } from './account.js';
 export { isAskedOf } from './audience.js';
 export { count, cut, decisionText, oneLine, OPEN_FIRST, parameterBoxes, ruleText, stageText, time, titleOf, wholeText } from './card-words.js';
 export { type CardWorkerDeps, createCardWorker } from './card-worker.js';

@@ -1,5 +1,5 @@
 import type { Channel, NoticeKind } from '@countersign/contracts';
-import { entriesOf, linkOf } from '@countersign/core/decision';
+import { entriesOf, linkOf, personMayRead } from '@countersign/core/decision';
 import { hasDecided, isNeeded } from '@countersign/core/flow';
 import type { NoticeTask, Person, PlatformName, ReachablePerson, RequestState } from '@countersign/core/ports';
 import { isAskedOf } from './audience.js';
@@ -79,6 +79,8 @@ export async function audienceOf(world: ChatWorld, task: NoticeTask, state: Requ
     const wants = ({ person }: ReachablePerson): boolean => !quieted.some(({ person_id }) => entriesOf(person).includes(person_id));
     const own = ({ person }: ReachablePerson): boolean => linkOf(state.request.chain, person) !== null;
     for (const one of reached.filter(isNamed)) {
+      // Who asked something, and has left the groups that were asked since, reads no more of it.
+      if (notice.kind === 'question_answered' && !personMayRead(one.person, state)) continue;
       // Who stands behind a request cannot have it sleep; whoever asked something, or asked to be told again, can.
       if (ASKING.has(notice.kind) ? wants(one) && isAsked(state, one.person) : own(one) || wants(one)) add(one);
     }

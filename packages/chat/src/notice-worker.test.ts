@@ -1,5 +1,5 @@
 import type { JsonObject } from '@countersign/contracts';
-import { ask, decide, delegate, endDelegation, fireTimer, makeDigests } from '@countersign/core/flow';
+import { answer, ask, decide, delegate, endDelegation, fireTimer, makeDigests } from '@countersign/core/flow';
 import type { NoticeTask } from '@countersign/core/ports';
 import { type ApprovalWorld, createApprovalWorld, type PersonName } from '@countersign/dev-env/approval-world';
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
@@ -207,6 +207,25 @@ test('C6: a question goes to whoever wants the action, with a button to answer; 
   expect(direct[0]?.message.lines).toEqual(['Alice Example asks about data.export: Which *bucket* <!here>?']);
   expect(platform.direct()).toEqual(['dana: A question about a request']);
   expect(platform.threads()).toEqual(['A question about a request']);
+});
+
+test('C6: an answer goes to who asked, and to nobody who may not read the request any more', async () => {
+  const [kept, left] = [await opened(), await opened()];
+  for (const id of [kept, left]) {
+    const asked = await ask(world.flow, { tenant: world.tenant, person_id: world.people.alice }, id, 'Which bucket?');
+    const question = asked.kind === 'done' ? asked.question.id : '';
+    await worker().run();
+    platform.said = [];
+    await answer(world.flow, { kind: 'person', tenant: world.tenant, person_id: world.people.dana }, id, question, 'The one in Frankfurt');
+    if (id === left)
+      await world.directory((now) => ({
+        ...now,
+        groups: now.groups.map((group) => ({ ...group, members: group.members.filter((one) => one !== world.people.alice) })),
+      }));
+    await worker().run();
+    expect(platform.direct()).toEqual(id === left ? [] : ['alice: An answer to a question']);
+  }
+  await world.directory((now) => now);
 });
 
 test('the platform is down for an hour and comes back: what still matters is told once, by whichever worker', async () => {

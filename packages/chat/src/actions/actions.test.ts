@@ -431,6 +431,20 @@ describe('masked values', () => {
     expect((await events(one)).filter((event) => event === 'reveal.refused')).toHaveLength(4);
     expect(await events(one)).not.toContain('value.revealed');
   });
+
+  test('F2: a right to see values is none to read requests: whoever may not read it sees nothing by the card that stands before them', async () => {
+    await world.policy((text) =>
+      text.replace('      timeout: 4h\n\n', '      timeout: 4h\n    reveal: { groups: [security, data-owners], classes: [secret] }\n\n'),
+    );
+    const one = await posted(masked);
+    const asked = { pointer: '/parameters/token', purpose: 'Which key is it?' };
+    expect(codeOf(await act('alice', 'reveal', one, asked))).toBe('done');
+    expect(codeOf(await open('carol', 'reveal', one))).toBe('not_found');
+    const answer = await act('carol', 'reveal', one, asked);
+    expect(codeOf(answer)).toBe('not_found');
+    expect(JSON.stringify(answer)).not.toContain('AKIA');
+    await world.policy(offerEverything);
+  });
 });
 
 describe('snooze and not me', () => {

@@ -1,4 +1,4 @@
-import { refuse } from '@countersign/core/decision';
+import { personMayRead, refusals, refuse } from '@countersign/core/decision';
 import { reveal, type Revealable, revealables } from '@countersign/core/flow';
 import { makeVisible } from '@countersign/core/request';
 import type { ActionAnswer } from '../actions.js';
@@ -10,6 +10,8 @@ import { type ActionHandler, type Road } from './road.js';
 /** Shows one masked value to a person with the right, after it is on the record who saw what and why. */
 export const revealAction: ActionHandler = {
   async form(road) {
+    // As on the page: a right to see values is none to read requests, whatever card stands before the person.
+    if (!personMayRead(road.person, road.state)) return refusals.notFound();
     const places = await placesOf(road);
     const shown = places.filter(({ may_reveal }) => may_reveal);
     if (shown.length === 0) return notAllowed(road, places[0]);
@@ -33,6 +35,7 @@ export const revealAction: ActionHandler = {
     };
   },
   async done(road, values) {
+    if (!personMayRead(road.person, road.state)) return refusals.notFound();
     const purpose = textIn(values, 'purpose') ?? '';
     if (purpose.length < 3) return { kind: 'refused', code: 'form_incomplete', text: 'Nothing was done. Say in a few words why you need to see it.' };
     const [pointer = ''] = listIn(values, 'pointer');
