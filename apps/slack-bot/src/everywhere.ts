@@ -94,11 +94,13 @@ export function workspaceHere(installations: Installations): SlackWorkspace {
     teams: async () => (await here()).teams(),
     channelId: async (name, team) => (await here()).channelId(name, team),
     async account(user, from) {
-      const workspace = await here();
+      const seat = await installations.current();
+      const { workspace } = seat;
       const named = installations.source()?.appId ?? null;
       const ours = await workspace.appId();
       if (named !== null && ours !== null && named !== ours) throw new PlatformError('refused', `The payload is for the app ${named}, and we are ${ours}`);
-      return workspace.account(user, from);
+      const facts = await workspace.account(user, from);
+      return facts.email === null || (await installations.isNamed(seat)) ? facts : { ...facts, email: null };
     },
     forget(user) {
       for (const { workspace } of installations.all()) workspace.forget(user);

@@ -246,6 +246,25 @@ describe('a whole Enterprise Grid', () => {
     await eventually(async () => (await decisions(id)).length === 1);
   });
 
+  test('C5: an address links accounts in the workspace that the operator names; what an administrator installed besides vouches for nobody', async () => {
+    const there = workspace('T0SECOND');
+    const ask = async (): Promise<string> => {
+      const before = there.ephemeral('U0SECONDALICE').length;
+      await there.client.command({ user: 'U0SECONDALICE', channel: 'cards', command: '/countersign', text: 'waiting' });
+      await eventually(() => Promise.resolve(there.ephemeral('U0SECONDALICE').length > before));
+      return there.ephemeral('U0SECONDALICE').at(-1)?.text ?? '';
+    };
+    await world.open();
+    await made.restart({ linkMode: 'email', oauth: true });
+    await install({ teamId: 'T0SECOND' });
+    expect(await ask()).toContain('Link it to yourself');
+    await made.restart({ linkMode: 'email', oauth: true, token: false, channel: 'T0SECOND/cards' });
+    expect(await ask()).toContain('1 request waits for you');
+    // What was linked by an address then counts no more.
+    await made.restart({ linkMode: 'email', oauth: true });
+    expect(await ask()).not.toContain('1 request waits');
+  });
+
   test('a payload of a workspace where the app is not installed is answered with 401', async () => {
     const there = workspace('T0SECOND');
     const stranger = workspace('T0STRANGER');

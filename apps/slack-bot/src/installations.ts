@@ -145,6 +145,18 @@ export function createInstallations({ config, tenant, store, sealer, clock, logg
     throw new PlatformError('gone', `The Slack app is not installed in ${team}: countersign slack install-link makes a link for an administrator`);
   }
 
+  /**
+   * Whether the operator's own configuration names the workspace: it has their token, or their SLACK_CHANNEL. For those alone they can vouch that
+   * its sign-on enforces addresses; what an administrator installed besides is anybody's, who may give an account whatever address.
+   */
+  async function isNamed(seat: Seat): Promise<boolean> {
+    if (seat.id === null) return true;
+    if (config.linkMode === 'proof') return false;
+    const { team } = placeOf(config.channel ?? '');
+    if (team === null || team === seat.id) return team !== null;
+    return seat.installation?.enterprise_install === true && (await seat.workspace.teams()).includes(team);
+  }
+
   return {
     home,
     refresh,
@@ -152,6 +164,7 @@ export function createInstallations({ config, tenant, store, sealer, clock, logg
     of,
     at,
     before,
+    isNamed,
     /** All seats that there are now. */
     all: (): Seat[] => [...(home === null ? [] : [home]), ...seats.values()],
     /** Whether the app is certainly not where a payload says that it comes from. */
