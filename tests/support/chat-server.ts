@@ -64,9 +64,9 @@ export interface ChatServer {
   toldInSlack(name: PersonName): string[];
   /** kill -9 of the server. */
   kill(): Promise<void>;
-  /** The server again, on the same home and port. */
+  /** The server again, on the same home and port. The minute for which the killed one held its work is spared. */
   restart(): Promise<void>;
-  /** What waits for its next try, or is held by a process that is gone, is due at once. */
+  /** What waits for its next try is due at once. */
   hurry(): Promise<void>;
   close(): Promise<void>;
 }
@@ -126,6 +126,16 @@ export async function startChatServer(policy: (text: string) => string = (text) 
     await rm(home, { recursive: true, force: true });
   };
 
+  const query = async (sql: string): Promise<void> => {
+    const owner = new pg.Client({ connectionString: (await findEmbeddedServer(home))?.ownerUrl });
+    await owner.connect();
+    try {
+      await owner.query(sql);
+    } finally {
+      await owner.end();
+    }
+  };
+
   const slackCards: ChatServer['slackCards'] = (id) => slack.messages(SLACK_CHANNEL).filter(({ blocks }) => visibleText(blocks).includes(id));
   const teamsCards: ChatServer['teamsCards'] = (id) => teams.activities(TEAMS_CHANNEL).filter((card) => cardText(teams.card(card.id)).includes(id));
   const texts: ChatServer['texts'] = (id) => [
@@ -136,10 +146,9 @@ export async function startChatServer(policy: (text: string) => string = (text) 
     [...slackCards(id).map(({ blocks }) => JSON.stringify(blocks)), ...teamsCards(id).map((card) => JSON.stringify(teams.card(card.id)))].flatMap(
       (json) => json.match(/"(?:Approve|Deny)"/g) ?? [],
     );
-  const recorded: ChatServer['recorded'] = async (id, event) => {
-    const { text } = await running().call('GET', `/v1/action-requests/${id}/events`, { as: running().quickstart().api_key });
-    return text.split(`"${event}"`).length - 1;
-  };
+  const recordOf = async (id: string): Promise<string> =>
+    (await running().call('GET', `/v1/action-requests/${id}/events`, { as: running().quickstart().api_key })).text;
+  const recorded: ChatServer['recorded'] = async (id, event) => countOf(await recordOf(id), event);
 
   try {
     await start();
@@ -170,7 +179,12 @@ export async function startChatServer(policy: (text: string) => string = (text) 
     read: async (id) => (await running().call('GET', `/v1/action-requests/${id}`, { as: running().quickstart().api_key })).json,
     recorded,
     posted: async (id) => {
-      await until(async () => (await recorded(id, 'card.posted')) >= CARDS, `the cards of ${id}`);
+      let record = '';
+      const all = async (): Promise<boolean> => {
+        record = await recordOf(id);
+        return countOf(record, 'card.posted') >= CARDS;
+      };
+      await until(all, () => `the cards of ${id}, whose record is ${record}; the server said: ${running().output().slice(-2_000)}`, 60_000);
     },
     slackCards,
     teamsCards,
@@ -187,22 +201,20 @@ export async function startChatServer(policy: (text: string) => string = (text) 
       await running().kill();
       server = null;
     },
-    restart: start,
-    async hurry() {
-      const owner = new pg.Client({ connectionString: (await findEmbeddedServer(home))?.ownerUrl });
-      await owner.connect();
-      try {
-        await owner.query('UPDATE card_tasks SET due_at = now(), leased_until = NULL');
-      } finally {
-        await owner.end();
-      }
+    async restart() {
+      await start();
+      await query('UPDATE card_tasks SET due_at = now(), leased_until = NULL');
+      await query('UPDATE mails SET sending_until = NULL');
     },
+    hurry: () => query('UPDATE card_tasks SET due_at = now()'),
     close,
   };
 }
 
 /** One in Slack, one in Teams, and a mail for each owner. */
 const CARDS = 2 + OWNERS.length;
+
+const countOf = (record: string, event: string): number => record.split(`"${event}"`).length - 1;
 
 function changed(text: string, from: string, to: string): string {
   const result = text.replace(from, to);
