@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { cut, type Form, wholeText } from '@countersign/chat';
+import { createAccountLinks, cut, type Form, wholeText } from '@countersign/chat';
 import { cardOf } from '@countersign/core/card';
 import { demandPasskey, offerEverything } from '@countersign/dev-env/approval-world';
 import { cardComplaints, type CardPress, cardText, type DialogShown, findAction } from '@countersign/dev-env/teams';
@@ -421,5 +421,21 @@ describe('the message extension', () => {
     expect(await listed('alice', { channelData: { tenant: { id: randomUUID() } } })).toBe('message');
     expect(await listed('alice', { from: { id: '29:x', name: 'X' } })).toBe('message');
     expect((await rig.teams.client.query('alice', GROUP, { forgery: 'no_token' })).status).toBe(401);
+  });
+
+  test('C5: lists nothing to an account that was linked by an address, once addresses do not count', async () => {
+    await rig.world.open();
+    const alice = await rig.world.store.directory.person(rig.world.tenant, rig.world.people.alice);
+    if (alice === null) throw new Error('there is no alice');
+    const links = createAccountLinks({
+      ...{ tenant: rig.world.tenant, links: rig.world.store.chatLinks, publicUrl: 'http://localhost:8080', cooldownSeconds: 0 },
+      ...rig.world.flow,
+    });
+    expect(await links.linkByEmail({ platform: 'teams', workspace: TENANT_ID, user: PEOPLE.mallory }, alice)).toBe('linked');
+    await rig.restart({ linkMode: 'email' });
+    expect((await rig.teams.client.query('mallory', GROUP)).shown.kind).toBe('list');
+    await rig.restart({ linkMode: 'proof' });
+    expect((await rig.teams.client.query('mallory', GROUP)).shown.kind).toBe('message');
+    expect((await rig.teams.client.query('alice', GROUP)).shown.kind).toBe('list');
   });
 });

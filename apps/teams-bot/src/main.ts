@@ -112,7 +112,7 @@ export function createTeamsBot(deps: TeamsBotDeps): TeamsBot {
       },
       log,
     }),
-    extension: createMessageExtension(world),
+    extension: createMessageExtension(world, config.linkMode),
     places,
     members,
     clock,

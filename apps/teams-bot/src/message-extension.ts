@@ -1,4 +1,4 @@
-import { type ChatWorld, cut, homeOf, type HomeRequest, time } from '@countersign/chat';
+import { type ChatWorld, cut, homeOf, type HomeRequest, type LinkMode, time } from '@countersign/chat';
 import type { JsonObject } from '@countersign/contracts';
 import { type AdaptiveCard, line, openButton, runs } from './adaptive-card.js';
 import { object, text } from './incoming-activity.js';
@@ -24,15 +24,16 @@ const MOST_SHOWN = 25;
  * The list is for its reader alone. What is put from it into a conversation is read by everybody there, and so says no more than that something
  * waits, and where; who may read it is judged by the page.
  */
-export function createMessageExtension(world: ChatWorld): MessageExtension {
+export function createMessageExtension(world: ChatWorld, linkMode: LinkMode): MessageExtension {
   async function query(activity: Ours): Promise<ExtensionAnswer> {
     const user = activity.from.aadObjectId;
     if (user === null) return extensionWords('Teams does not say whose account this is. Sign in with an account of the organisation.');
-    const { tenant, store } = world;
-    // Asked in conversations that the bot is not in, so that Teams cannot be asked who it is: a link has been proved before.
-    const person = await store.directory.personByAccount({ tenant, platform: 'teams', workspace: activity.tenantId, user });
-    if (person === null || !person.active)
+    // Asked in conversations that the bot is not in, so that Teams cannot be asked who it is: a link has been proved before, and counts still.
+    const linked = await world.links.find({ platform: 'teams', workspace: activity.tenantId, user });
+    const counts = linked !== null && (linked.link.how !== 'email' || linkMode === 'email') && world.links.waitsUntil(linked.link) === null;
+    if (!counts || !linked.person.active)
       return extensionWords('This account belongs to nobody in the directory yet. Write to me in a personal chat to link it.');
+    const { person } = linked;
     const { waiting, more } = await homeOf(world, person);
     const words = searchIn(activity.value);
     const found = waiting.filter(({ request_id, headline }) => `${headline} ${request_id}`.toLowerCase().includes(words));

@@ -85,7 +85,7 @@ export async function audienceOf(world: ChatWorld, task: NoticeTask, state: Requ
       if (ASKING.has(notice.kind) ? wants(one) && isAsked(state, one.person) : own(one) || wants(one)) add(one);
     }
     const members = reached.filter((one) => groups.length > 0 && !isNamed(one));
-    for (const one of await withStandIns(world, state, members, hints)) if (isConcerned(notice.kind, state, one.person) && wants(one)) add(one);
+    for (const one of await withStandIns(world, state, members, { wants, hints })) if (isConcerned(notice.kind, state, one.person) && wants(one)) add(one);
   }
   return { people: [...found.values()].map((one) => ({ ...one, hint: hints.get(one.person.id) ?? null })), channels: rest };
 }
@@ -106,12 +106,12 @@ function isAsked(state: RequestState, person: Person): boolean {
   return request.status === 'pending' && !hasDecided(state, person) && isAskedOf(request, { ...person, groups }, Date.parse(read_at));
 }
 
-/** Who is absent is told nothing where a stand-in may decide instead, who is told why. */
+/** Who is absent is told nothing where a stand-in may decide instead, and wants to hear of it, who is told why. */
 async function withStandIns(
   world: ChatWorld,
   state: RequestState,
   members: readonly ReachablePerson[],
-  hints: Map<string, string>,
+  { wants, hints }: { wants(one: ReachablePerson): boolean; hints: Map<string, string> },
 ): Promise<ReachablePerson[]> {
   const { requirement, tenant } = state.request;
   if (requirement?.delegation === undefined || members.length === 0) return [...members];
@@ -122,7 +122,7 @@ async function withStandIns(
   return members.filter(({ person }) => {
     const absence = absences.find(({ person_id }) => entriesOf(person).includes(person_id));
     const instead = members.find((one) => absence !== undefined && entriesOf(one.person).includes(absence.delegate_id));
-    if (absence === undefined || instead === undefined || !isNeeded(state, instead.person)) return true;
+    if (absence === undefined || instead === undefined || !isNeeded(state, instead.person) || !wants(instead)) return true;
     hints.set(instead.person.id, `You stand in for ${person.name} until ${absence.until}.`);
     return false;
   });

@@ -355,6 +355,13 @@ test('who is away is not disturbed where a stand-in may decide, who is told why'
   expect(platform.direct()).toEqual(['bob: Still waiting', 'carol: Still waiting']);
   expect(platform.said.find(({ place }) => place === 'direct/carol')?.message.lines[1]).toMatch(/^You stand in for Alice Example until /);
   platform.said = [];
+  // A stand-in who wants no messages about it keeps nobody else from being told.
+  const other = await opened(700);
+  await world.store.snoozes.set({ tenant: world.tenant, request_id: other, person_id: world.people.carol, until: null });
+  await fire();
+  await worker().run();
+  expect(platform.direct()).toEqual(['alice: Still waiting', 'bob: Still waiting']);
+  platform.said = [];
   await endDelegation(deps, { tenant: world.tenant, person: alice, administers: false }, named.delegation.id);
   await worker().run();
   expect(platform.said.map(({ place, message }) => [place, message.lines])).toEqual([
