@@ -167,6 +167,7 @@ function chatWorld({ config, world, log, notice }: Parts): ChatWorld {
     },
     onCall: onCallOf(config, world),
     cooldownSeconds: config.linkCooldownSeconds,
+    linkMode: config.chatLink,
     log,
   });
 }

@@ -2,8 +2,8 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { type FakeOnCall, startFakeOnCall } from '@countersign/dev-env/on-call';
 import { routedPolicy } from '@countersign/dev-env/routed-policy';
 import { visibleText } from '@countersign/dev-env/slack';
-import { createOnCallSource } from '@countersign/chat';
-import { createSlackWorld, type SlackWorld } from './testing/slack-world.js';
+import { createAccountLinks, createOnCallSource } from '@countersign/chat';
+import { createSlackWorld, MALLORY, type SlackWorld } from './testing/slack-world.js';
 
 /* Where cards go in Slack, by a policy that says so. data-owners are alice and bob (with two accounts); dana stands behind every request. */
 
@@ -50,6 +50,21 @@ describe('channels', () => {
       [0, 1, 0],
     ]);
     expect(made.warnings).toEqual([]);
+  });
+
+  test('C5: what an address linked is written to while addresses count, and no more once they do not', async () => {
+    const alice = await world.store.directory.person(world.tenant, world.people.alice);
+    if (alice === null) throw new Error('there is no alice');
+    const account = { platform: 'slack' as const, workspace: slack.teamId, user: MALLORY };
+    const links = createAccountLinks({ tenant: world.tenant, links: world.store.chatLinks, cooldownSeconds: 0, ...world.flow });
+    expect(await links.linkByEmail(account, alice)).toBe('linked');
+    const written = (id: string) => slack.direct(MALLORY).filter(({ blocks }) => carries(blocks, id)).length;
+    await ROUTED('[{ direct: data-owners }]');
+    await made.restart({ linkMode: 'email' });
+    expect(written(await opened())).toBe(1);
+    await made.restart({ linkMode: 'proof' });
+    const id = await opened();
+    expect([written(id), direct(id)]).toEqual([0, { ALICE: 1, BOB: 1, BOB2: 1 }]);
   });
 
   test('a request is shown once in each place, however often it is looked at, and every card closes with it', async () => {

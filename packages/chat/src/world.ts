@@ -89,12 +89,15 @@ export interface ChatWorldOptions {
   freezeAnnouncer?: Announcer;
   /** How long a newly linked account waits until it may decide, in seconds. */
   cooldownSeconds: number;
+  /** How accounts come to belong to persons; absent: by proof alone. What addresses linked before gets no messages then. */
+  linkMode?: LinkMode;
   log: ChatLog;
 }
 
 /** Puts the world together once, for all platforms of a process. */
 export function createChatWorld(options: ChatWorldOptions): ChatWorld {
-  const { tenant, publicUrl, notice, flow, store, log } = options;
+  const { tenant, publicUrl, notice, flow, log } = options;
+  const store = { ...options.store, routing: countedRouting(options.store.routing, options.linkMode ?? 'proof') };
   return {
     tenant,
     publicUrl,
@@ -107,6 +110,18 @@ export function createChatWorld(options: ChatWorldOptions): ChatWorld {
     freezes: { ...flow, freezes: store.freezes, credentials: store.credentials, announcer: options.freezeAnnouncer ?? flow.announcer },
     card: { publicUrl, notice },
     log,
+  };
+}
+
+/** Who is written to: an account that an address linked is its person's only while addresses count, as at a press. */
+function countedRouting(routing: RoutingStore, linkMode: LinkMode): RoutingStore {
+  if (linkMode === 'email') return routing;
+  return {
+    ...routing,
+    async reachable(tenant, who) {
+      const people = await routing.reachable(tenant, who);
+      return people.map(({ person, accounts }) => ({ person, accounts: accounts.filter(({ how }) => how !== 'email') }));
+    },
   };
 }
 

@@ -50,7 +50,7 @@ async function reachable(
   tenant: string,
   { groups, people }: { groups: readonly string[]; people: readonly string[] },
 ): Promise<ReachablePerson[]> {
-  const rows = await database.run<{ person: PersonJson; accounts: ChatAccount[] | null }>({
+  const rows = await database.run<{ person: PersonJson; accounts: ReachablePerson['accounts'] | null }>({
     name: 'reachable-people',
     text: `WITH named AS (
         SELECT m.person_id AS id FROM directory_memberships m WHERE m.tenant = $1 AND m.group_name = ANY ($2::text[])
@@ -59,7 +59,7 @@ async function reachable(
         UNION SELECT a.id FROM directory_people a WHERE a.tenant = $1 AND '${ADMINISTRATORS}' = ANY ($2::text[]) AND 'administrator' = ANY (a.roles)
         UNION SELECT q.id FROM directory_people q WHERE q.tenant = $1 AND (q.id IN (SELECT lower(ref) FROM unnest($3::text[]) AS ref)
           OR lower(q.email) IN (SELECT lower(ref) FROM unnest($3::text[]) AS ref)))
-      SELECT ${PERSON_JSON} AS person, (SELECT json_agg(json_build_object('platform', l.platform, 'workspace', l.workspace, 'user', l."user")
+      SELECT ${PERSON_JSON} AS person, (SELECT json_agg(json_build_object('platform', l.platform, 'workspace', l.workspace, 'user', l."user", 'how', l.how)
           ORDER BY l.platform, l.workspace, l."user") FROM chat_account_links l WHERE l.tenant = p.tenant AND l.person_id = p.id) AS accounts
       FROM directory_people p WHERE p.tenant = $1 AND p.deleted_at IS NULL AND p.id IN (SELECT id FROM named) ORDER BY lower(p.email), p.id`,
     values: [tenant, groups, people],

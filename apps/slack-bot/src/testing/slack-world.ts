@@ -106,6 +106,7 @@ export async function createSlackWorld(): Promise<SlackWorld> {
         store: options.store === undefined ? heldStore : { ...world.store, freezes: options.store.freezes, chatLinks: options.store.chatLinks },
         ...(options.onCall === undefined ? {} : { onCall: options.onCall }),
         cooldownSeconds: 0,
+        linkMode: options.linkMode ?? 'proof',
         log: { debug: () => {}, info: () => {}, warn: note, error: note },
       }),
       timer: time,

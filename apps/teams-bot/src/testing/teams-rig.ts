@@ -73,6 +73,7 @@ export async function startTeamsRig(): Promise<TeamsRig> {
         flow: world.flow,
         store: { ...store, credentials: world.store.credentials, passkeys: world.store.passkeys },
         cooldownSeconds: 0,
+        linkMode: change.linkMode ?? 'proof',
         log: { debug: () => {}, info: () => {}, warn: note, error: note },
       }),
       credentials: teams.credentialsFactory,

@@ -1,13 +1,14 @@
 /** Where cards and messages go: who can be reached, who is on call, and what could not be shown where it should. */
 import type { PlatformName } from './cards.js';
-import type { ChatAccount } from './directory.js';
+import type { AccountLink, ChatAccount } from './directory.js';
 import type { NoticeRecord } from './follow-ups.js';
 import type { Person } from './people.js';
 
 /** A person of the directory, with the chat accounts that are linked to them. */
 export interface ReachablePerson {
   person: Person;
-  accounts: ChatAccount[];
+  /** `how`: by what they are linked, where it is known. */
+  accounts: (ChatAccount & { how?: AccountLink['how'] })[];
 }
 
 /** Something that policy names and that nothing can be shown at now. */
