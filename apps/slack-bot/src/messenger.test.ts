@@ -69,6 +69,15 @@ describe('messages that are no cards', () => {
     expect(await messenger.direct(account('U0DANA'))).toMatch(/^D/);
   });
 
+  test('C2: nothing is said in the thread of a card whose channel another organisation shares since', async () => {
+    await made.world.open();
+    await made.bot.work();
+    const [card] = slack.messages('approvals');
+    slack.changeChannel('C0APPROVALS', { is_ext_shared: true });
+    await expect(messenger.reply({ channel: 'C0APPROVALS', ts: card?.ts ?? '' }, message(), 'key')).rejects.toMatchObject({ code: 'refused' });
+    expect(slack.messages('approvals')).toHaveLength(1);
+  });
+
   test('a channel that there is not, and a card that is gone, are gone', async () => {
     await expect(messenger.channel('nowhere')).rejects.toMatchObject({ code: 'gone' });
     const place = await messenger.channel('approvals');

@@ -86,8 +86,10 @@ export function createMessenger(call: SlackCalls, workspace: SlackWorkspace): Me
     channel: (name) => workspace.channelId(name),
     direct,
     say: (place, message, key) => send(place, null, message, key),
-    reply({ channel, ts }, message, key) {
+    async reply({ channel, ts }, message, key) {
       if (typeof channel !== 'string' || typeof ts !== 'string') throw new PlatformError('gone', 'The record of the message does not name it');
+      // A channel may be shared with strangers since its card was posted: it is looked at as before a card. A conversation with one person cannot.
+      if (!channel.startsWith('D')) await workspace.channelId(channel);
       return send(channel, ts, message, key);
     },
     find(where, key) {

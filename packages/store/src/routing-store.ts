@@ -1,4 +1,4 @@
-import type { ChatAccount, NoticeRecord, PlatformName, ReachablePerson, RoutingFailure, RoutingStore } from '@countersign/core/ports';
+import type { NoticeRecord, PlatformName, ReachablePerson, RoutingFailure, RoutingStore } from '@countersign/core/ports';
 import { ADMINISTRATORS } from '@countersign/contracts';
 import { type Database, Values } from './database.js';
 import { noticeMembers } from './follow-up-parts.js';
