@@ -23,7 +23,7 @@ export const TICKET_INPUT = 'ticket';
 /** Of each text to confirm, with its number; its value is the text itself. */
 export const WORDS_INPUT = 'words_';
 /** The most characters of a reason, as in the API. */
-export const MOST_REASON = 2_000;
+const MOST_REASON = 2_000;
 /** What a dialog is of besides the actions of chat/actions.ts: the whole action. */
 export const WHOLE = 'whole';
 

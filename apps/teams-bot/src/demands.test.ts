@@ -37,6 +37,8 @@ test('B5: what is missing is refused to the presser alone, with the way to the p
   expect(wordsOf(await press('alice', 'approve'))).toContain('Policy asks for a ticket');
   expect(wordsOf(await press('alice', 'approve', { ticket: 'CHG-0007' }))).toContain('word for word');
   expect(wordsOf(await press('alice', 'approve', { ticket: 'CHG-0007', words_0: 'I have read it.' }))).toContain('word for word');
+  // A ticket is never cut to one that fits.
+  expect(wordsOf(await press('alice', 'approve', { ...GIVEN, ticket: `CHG-0007${' '.repeat(248)}-` }))).toContain('may have 256 characters; it has 257');
   const unseen = wordsOf(await press('alice', 'approve', GIVEN));
   expect(unseen).toContain('seen everything first');
   expect(unseen).toContain(`/requests/${id}`);

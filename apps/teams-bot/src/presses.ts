@@ -10,6 +10,8 @@ import {
   noteOpened,
   type PressDeps,
   STEP_UP_BUTTON,
+  textIn,
+  tooLongIn,
 } from '@countersign/chat';
 import type { Card, JsonObject, Verdict } from '@countersign/contracts';
 import { type CardOptions, cardOf } from '@countersign/core/card';
@@ -17,7 +19,7 @@ import type { CardStore, Clock, PressGuardStore, RequestState, RequestStore } fr
 import { epochMs, formatInstant } from '@countersign/core/request';
 import type { TurnContext } from 'botbuilder';
 import type { AdaptiveCard } from './adaptive-card.js';
-import { MOST_REASON, REASON_INPUT, TICKET_INPUT, VERBS, WHOLE, WORDS_INPUT } from './buttons.js';
+import { REASON_INPUT, TICKET_INPUT, VERBS, WHOLE, WORDS_INPUT } from './buttons.js';
 import { actionIn, dialog, dialogWords, type Drawn, formCard, linkOf, pageIn, stepUpCard, type TaskAnswer, valuesIn, wordsCard } from './dialogs.js';
 import { type IncomingActivity, object, text } from './incoming-activity.js';
 import type { Members } from './members.js';
@@ -175,15 +177,14 @@ export function createPresses(deps: PressesDeps) {
     const [request_id, request_digest, user] = [text(data['request_id']), text(data['request_digest']), activity.from.aadObjectId];
     if (request_id === null || request_digest === null || activityId === null) return { text: NOT_OURS };
     if (user === null) return { text: NOBODY };
-    const reason = text(data[REASON_INPUT])?.trim() || null;
-    if (reason !== null && (reason.length > MOST_REASON || /\p{Cs}|\0/u.test(reason))) {
-      return { text: `Nothing was decided: the reason may have ${MOST_REASON.toLocaleString('en-US')} characters, all of them printable.` };
-    }
-    const ticket = text(data[TICKET_INPUT])?.trim() || null;
+    const entered = { reason: text(data[REASON_INPUT]) ?? '', ticket: text(data[TICKET_INPUT]) ?? '' };
+    const long = tooLongIn(entered);
+    if (long !== null) return { text: long.text };
+    const [reason, ticket] = [textIn(entered, 'reason') ?? null, textIn(entered, 'ticket')];
     const words = Object.entries(data).flatMap(([name, value]) =>
       name.startsWith(WORDS_INPUT) && typeof value === 'string' && value !== '' ? [value.slice(0, 500)] : [],
     );
-    const given = { ...(ticket === null ? {} : { ticket: ticket.slice(0, 256) }), ...(words.length === 0 ? {} : { acknowledged: words.slice(0, 10) }) };
+    const given = { ...(ticket === undefined ? {} : { ticket }), ...(words.length === 0 ? {} : { acknowledged: words.slice(0, 10) }) };
     const account = await deps.members.account(context, activity, user);
     const ref = refOf(activity.place, activityId);
     const decided = await handlePress(deps.press, { ref, request_id, request_digest, verdict, reason, ...given, account, at: pressedAt(activity) });

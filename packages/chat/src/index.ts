@@ -5,6 +5,7 @@ export { count, cut, decisionText, oneLine, OPEN_FIRST, parameterBoxes, ruleText
 export { type CardWorkerDeps, createCardWorker } from './card-worker.js';
 export { type ChatCommand, type CommandAnswer, type CommandDeps, commandDepsOf, handleCommand, readCommand } from './commands.js';
 export { type Home, type HomeAbsence, type HomeDecision, homeOf, type HomeQuestion, type HomeRequest, type HomeReview } from './home.js';
+export { textIn, tooLongIn } from './forms.js';
 export { createOnce, createStoredOnce } from './once.js';
 export { PlatformError, type PlatformErrorCode } from './errors.js';
 export type { AccountFacts, ChatPlatform } from './platform.js';
