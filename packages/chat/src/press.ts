@@ -4,8 +4,8 @@ import { lentGroups, type Refusal, refusals, refuse } from '@countersign/core/de
 import type { DecideInput, DecideOutcome, StepUpPress } from '@countersign/core/flow';
 import { isApprover, mayVeto } from '@countersign/core/policy';
 import type { ActionRequestRecord, CardStore, ChatAccount, DelegationStore, DirectoryStore, Person, RequestStore, StepUpGiven } from '@countersign/core/ports';
-import type { AccountLinks } from './account-links.js';
-import { type LinkMode, personOf } from './account.js';
+import type { AccountLinks } from './people/account-links.js';
+import { type LinkMode, personOf } from './people/account.js';
 import type { AccountFacts } from './platform.js';
 
 /** A press on a posted card, as its platform authenticated it. */

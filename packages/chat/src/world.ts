@@ -22,10 +22,10 @@ import type {
   SlackInstallStore,
   SnoozeStore,
 } from '@countersign/core/ports';
-import { type AccountLinks, createAccountLinks } from './account-links.js';
-import type { LinkMode } from './account.js';
+import { type AccountLinks, createAccountLinks } from './people/account-links.js';
+import type { LinkMode } from './people/account.js';
 import type { PressDeps } from './press.js';
-import { createRouter, noOnCall, type Router } from './router.js';
+import { createRouter, noOnCall, type Router } from './routing/router.js';
 
 /** What every chat platform stands on: the use cases, the stores that they read, who an account is, and the card's options. */
 export interface ChatWorld {

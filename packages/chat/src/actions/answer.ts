@@ -1,6 +1,6 @@
 import { refusals } from '@countersign/core/decision';
 import { answer } from '@countersign/core/flow';
-import { textIn } from '../forms.js';
+import { textIn } from './forms.js';
 import { type ActionHandler, cardNow, type Road, told } from './road.js';
 
 /** A person behind the request answers a question, once. The subject is the question's id. */

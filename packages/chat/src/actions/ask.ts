@@ -1,5 +1,5 @@
 import { ask } from '@countersign/core/flow';
-import { textIn } from '../forms.js';
+import { textIn } from './forms.js';
 import { type ActionHandler, cardNow, told } from './road.js';
 
 /** An approver asks; whoever stands behind the request, and its caller, are told. */

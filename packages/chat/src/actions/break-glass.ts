@@ -1,5 +1,5 @@
 import { refusals } from '@countersign/core/decision';
-import { demandFields, givenIn, reasonField, textIn } from '../forms.js';
+import { demandFields, givenIn, reasonField, textIn } from './forms.js';
 import { decideAs } from '../press.js';
 import { type ActionHandler, decisionTold, type Road, told } from './road.js';
 

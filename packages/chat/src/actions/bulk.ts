@@ -3,8 +3,8 @@ import { cardOf } from '@countersign/core/card';
 import { personMayRead, refusals } from '@countersign/core/decision';
 import type { RequestState } from '@countersign/core/ports';
 import type { ActionAnswer, FormValues } from '../actions.js';
-import { cut } from '../card-words.js';
-import { listIn, reasonField, textIn } from '../forms.js';
+import { cut } from '../cards/card-words.js';
+import { listIn, reasonField, textIn } from './forms.js';
 import { decideAs } from '../press.js';
 import { type ActionHandler, type Road, standing } from './road.js';
 

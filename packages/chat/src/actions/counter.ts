@@ -3,8 +3,8 @@ import { refusals } from '@countersign/core/decision';
 import { propose } from '@countersign/core/flow';
 import { makeVisible } from '@countersign/core/request';
 import type { FormField } from '../actions.js';
-import { cut } from '../card-words.js';
-import { listIn, textIn } from '../forms.js';
+import { cut } from '../cards/card-words.js';
+import { listIn, textIn } from './forms.js';
 import { type ActionHandler, cardNow, type Road, told } from './road.js';
 
 /** An approver proposes other values for the parameters that policy lists. Nothing of the request changes. */

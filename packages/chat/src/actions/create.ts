@@ -1,7 +1,7 @@
 import type { ChatAccount } from '@countersign/core/ports';
-import type { LinkMode } from '../account.js';
+import type { LinkMode } from '../people/account.js';
 import type { ActionAnswer, ActionPress, CardAction, ChatActions } from '../actions.js';
-import { tooLongIn, wrongIn } from '../forms.js';
+import { tooLongIn, wrongIn } from './forms.js';
 import { FAULT_TEXT } from '../press.js';
 import { type ChatWorld, pressDepsOf } from '../world.js';
 import { answerAction } from './answer.js';

@@ -1,7 +1,7 @@
 import { askAgainSchema, type Verdict } from '@countersign/contracts';
 import type { Person } from '@countersign/core/ports';
 import type { FormField, FormValues } from '../actions.js';
-import { demandFields, givenIn, listIn, reasonField, textIn } from '../forms.js';
+import { demandFields, givenIn, listIn, reasonField, textIn } from './forms.js';
 import { decideAs, steadsOf } from '../press.js';
 import { type ActionHandler, decisionTold, type Road } from './road.js';
 

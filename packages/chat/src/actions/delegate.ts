@@ -3,8 +3,8 @@ import { delegate } from '@countersign/core/flow';
 import { namedGroups } from '@countersign/core/policy';
 import type { Person } from '@countersign/core/ports';
 import type { FormField } from '../actions.js';
-import { listIn, textIn } from '../forms.js';
-import { instantWords, readUntil } from '../when.js';
+import { listIn, textIn } from './forms.js';
+import { instantWords, readUntil } from '../commands/when.js';
 import { type ActionHandler, type Road, told } from './road.js';
 import { zoneOf } from './snooze.js';
 

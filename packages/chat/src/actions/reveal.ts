@@ -2,8 +2,8 @@ import { personMayRead, refusals, refuse } from '@countersign/core/decision';
 import { reveal, type Revealable, revealables } from '@countersign/core/flow';
 import { makeVisible } from '@countersign/core/request';
 import type { ActionAnswer } from '../actions.js';
-import { cut } from '../card-words.js';
-import { listIn, textIn } from '../forms.js';
+import { cut } from '../cards/card-words.js';
+import { listIn, textIn } from './forms.js';
 import { OPEN_BUTTON } from '../press.js';
 import { type ActionHandler, type Road } from './road.js';
 

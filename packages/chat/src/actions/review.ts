@@ -1,6 +1,6 @@
 import { refusals } from '@countersign/core/decision';
 import { review } from '@countersign/core/flow';
-import { listIn, textIn } from '../forms.js';
+import { listIn, textIn } from './forms.js';
 import { type ActionHandler, cardNow, type Road, told } from './road.js';
 
 /** Somebody else says whether breaking the glass was justified. The subject is the review's id; without one, the review that is open. */

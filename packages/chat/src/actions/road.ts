@@ -2,7 +2,7 @@ import type { Card, JsonObject } from '@countersign/contracts';
 import { cardOf } from '@countersign/core/card';
 import { personMayRead, refusals, refuse } from '@countersign/core/decision';
 import type { Person, RequestState } from '@countersign/core/ports';
-import { personOf } from '../account.js';
+import { personOf } from '../people/account.js';
 import type { ActionAnswer, ActionPress, Form, FormValues } from '../actions.js';
 import type { PressAnswer, PressDeps } from '../press.js';
 import { STEP_UP_BUTTON } from '../press.js';

@@ -1,7 +1,7 @@
 import { refusals } from '@countersign/core/decision';
 import { addSeconds, type Instant } from '@countersign/core/request';
-import { listIn } from '../forms.js';
-import { instantWords, wallInstant } from '../when.js';
+import { listIn } from './forms.js';
+import { instantWords, wallInstant } from '../commands/when.js';
 import { type ActionHandler, type Road } from './road.js';
 
 /** No more messages about it for a while, for this person alone. It decides nothing. */

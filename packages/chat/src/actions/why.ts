@@ -1,7 +1,7 @@
 import type { EvaluationExplanation } from '@countersign/contracts';
 import { personMayRead, refuse } from '@countersign/core/decision';
 import { explainRequest } from '@countersign/core/flow';
-import { count, cut, oneLine } from '../card-words.js';
+import { count, cut, oneLine } from '../cards/card-words.js';
 import { type ActionHandler } from './road.js';
 
 /**

@@ -1,7 +1,7 @@
 import { expect } from '@jest/globals';
 import type { Submission } from '@countersign/contracts';
 import fc from 'fast-check';
-import { cut } from '../card-words.js';
+import { cut } from '../cards/card-words.js';
 import { expectOpen, onlyCard, posted } from './cards.js';
 import type { PlatformHarness, Row } from './harness.js';
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { decide } from '@countersign/core/flow';
 import { type ApprovalWorld, createApprovalWorld, type PersonName } from '@countersign/dev-env/approval-world';
-import { type AccountFacts, type ChatWorld, commandDepsOf, createChatWorld, createStoredOnce, handleCommand, homeOf, readCommand } from './index.js';
+import { type AccountFacts, type ChatWorld, commandDepsOf, createChatWorld, createStoredOnce, handleCommand, homeOf, readCommand } from '../index.js';
 
 const WORKSPACE = 'T0';
 const NAMES: readonly PersonName[] = ['dana', 'alice', 'bob', 'carol', 'olivia'];

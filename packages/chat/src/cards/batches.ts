@@ -1,9 +1,9 @@
 import type { ActionRequestRecord, BatchTask } from '@countersign/core/ports';
 import { digestOf } from '@countersign/core/request';
 import { batchMessage } from './batch-message.js';
-import { PlatformError } from './errors.js';
-import type { ChatPlatform } from './platform.js';
-import type { ChatWorld } from './world.js';
+import { PlatformError } from '../errors.js';
+import type { ChatPlatform } from '../platform.js';
+import type { ChatWorld } from '../world.js';
 
 const LEASE_SECONDS = 60;
 const AT_ONCE = 4;

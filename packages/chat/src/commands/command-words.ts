@@ -1,5 +1,5 @@
 import { makeVisible } from '@countersign/core/request';
-import { cut, oneLine } from './card-words.js';
+import { cut, oneLine } from '../cards/card-words.js';
 
 /** A command was meant for us, and cannot be done as it stands. `why` is for the person. */
 export interface Unclear {

@@ -4,12 +4,12 @@ import { cardOf } from '@countersign/core/card';
 import { namedGroups } from '@countersign/core/policy';
 import type { ChatAccount, Person, RequestState } from '@countersign/core/ports';
 import { type Instant } from '@countersign/core/request';
-import { count } from './card-words.js';
+import { count } from '../cards/card-words.js';
 import { MOST_TEXT, reasonIn, sentence, shown, type Unclear } from './command-words.js';
 import { type Home, homeOf, type HomeRequest, waitingFor } from './home.js';
-import type { AccountFacts } from './platform.js';
+import type { AccountFacts } from '../platform.js';
 import { instantWords, readUntil, shortWords } from './when.js';
-import type { ChatWorld } from './world.js';
+import type { ChatWorld } from '../world.js';
 
 /** What a person asks for themselves: what waits, what they decided, that they are away, who may decide something. */
 export type PeopleCommand =

@@ -2,8 +2,8 @@ import { cardOf } from '@countersign/core/card';
 import type { RequestState } from '@countersign/core/ports';
 import { makeVisible } from '@countersign/core/request';
 import { count, cut, oneLine, time, titleOf } from './card-words.js';
-import type { ChatMessage } from './message.js';
-import type { ChatWorld } from './world.js';
+import type { ChatMessage } from '../message.js';
+import type { ChatWorld } from '../world.js';
 
 /** So many are listed line by line; both platforms show a button for each besides the two of the whole message. */
 const MOST_LINES = 18;

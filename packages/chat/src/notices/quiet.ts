@@ -1,7 +1,7 @@
 import type { NoticeKind } from '@countersign/contracts';
 import type { CompiledBundle } from '@countersign/core/policy';
 import type { NoticeTask, Person, RequestState } from '@countersign/core/ports';
-import type { ChatWorld } from './world.js';
+import type { ChatWorld } from '../world.js';
 
 /** What wakes people: an emergency, and what only they can know to be theft. */
 const LOUD: ReadonlySet<NoticeKind> = new Set(['break_glass', 'passkey_enrolled', 'passkey_removed']);

@@ -2,7 +2,7 @@ import { ADMINISTRATORS } from '@countersign/contracts';
 import { noticeOf } from '@countersign/core/flow';
 import type { PlatformName } from '@countersign/core/ports';
 import { epochMs } from '@countersign/core/request';
-import type { ChatWorld } from './world.js';
+import type { ChatWorld } from '../world.js';
 
 /** For so long nothing is tried at what just failed: other requests go to the standing places at once. In milliseconds. */
 const FRESH_MS = 60_000;

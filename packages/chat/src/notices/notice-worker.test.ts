@@ -4,9 +4,9 @@ import type { NoticeTask } from '@countersign/core/ports';
 import { type ApprovalWorld, createApprovalWorld, type PersonName } from '@countersign/dev-env/approval-world';
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { createNoticeWorker } from './notice-worker.js';
-import type { ChatMessage, Messenger } from './message.js';
-import { PlatformError } from './errors.js';
-import { type ChatWorld, createChatWorld } from './world.js';
+import type { ChatMessage, Messenger } from '../message.js';
+import { PlatformError } from '../errors.js';
+import { type ChatWorld, createChatWorld } from '../world.js';
 
 /** A chat platform of one workspace, where a place is a name and a person's own is `direct/<user>`. */
 class Platform {

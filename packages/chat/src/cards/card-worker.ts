@@ -2,13 +2,13 @@ import { cardOf } from '@countersign/core/card';
 import type { CardTask, PostedCard, RequestState } from '@countersign/core/ports';
 import { createBatches } from './batches.js';
 import { epochMs } from '@countersign/core/request';
-import { PlatformError } from './errors.js';
-import type { Messenger } from './message.js';
-import { createMisroutes } from './misroutes.js';
-import type { ChatPlatform } from './platform.js';
-import { createRuns } from './runs.js';
-import type { Destination, Route } from './routing.js';
-import type { ChatWorld } from './world.js';
+import { PlatformError } from '../errors.js';
+import type { Messenger } from '../message.js';
+import { createMisroutes } from '../routing/misroutes.js';
+import type { ChatPlatform } from '../platform.js';
+import { createRuns } from '../runs.js';
+import type { Destination, Route } from '../routing/routing.js';
+import type { ChatWorld } from '../world.js';
 
 /** How long a worker may hold a task before another takes it over, in seconds. */
 const LEASE_SECONDS = 60;

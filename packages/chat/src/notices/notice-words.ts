@@ -1,8 +1,8 @@
 import type { NoticeKind } from '@countersign/contracts';
 import { requestUrlOf } from '@countersign/core/card';
 import type { NoticeTask, RequestState } from '@countersign/core/ports';
-import type { ChatMessage, MessageAction } from './message.js';
-import type { ChatWorld } from './world.js';
+import type { ChatMessage, MessageAction } from '../message.js';
+import type { ChatWorld } from '../world.js';
 
 /** Told to one person, into the thread of a card, or to a channel by itself. */
 export type Telling = { to: 'person'; hints: readonly string[] } | { to: 'thread'; hints: readonly string[] } | { to: 'channel' };

@@ -2,8 +2,8 @@ import type { Channel, NoticeKind } from '@countersign/contracts';
 import { entriesOf, linkOf, personMayRead } from '@countersign/core/decision';
 import { hasDecided, isNeeded } from '@countersign/core/flow';
 import type { NoticeTask, Person, PlatformName, ReachablePerson, RequestState } from '@countersign/core/ports';
-import { isAskedOf } from './audience.js';
-import type { ChatWorld } from './world.js';
+import { isAskedOf } from '../routing/audience.js';
+import type { ChatWorld } from '../world.js';
 
 /** Who is told directly, and what is said to them alone besides. */
 export interface Audience {

@@ -2,7 +2,7 @@ import type { FreezeBody, FreezeScope, FreezeView } from '@countersign/contracts
 import { type FlowDeps, type FreezeDeps, freezeView, liftFreeze, placeFreeze } from '@countersign/core/flow';
 import type { FreezeRecord, Person } from '@countersign/core/ports';
 import { makeVisible } from '@countersign/core/request';
-import { count, time } from './card-words.js';
+import { count, time } from '../cards/card-words.js';
 import { MOST_TEXT, reasonIn, sentence, shown, split, type Unclear } from './command-words.js';
 
 /** Stopping things by a word in a chat, and letting them go on. */

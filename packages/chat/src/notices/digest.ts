@@ -1,9 +1,9 @@
 import { cardOf } from '@countersign/core/card';
 import { waitingRequests } from '@countersign/core/flow';
 import type { NoticeTask, Person, PlatformName, RequestState } from '@countersign/core/ports';
-import { count, cut, oneLine, time } from './card-words.js';
-import type { ChatMessage } from './message.js';
-import type { ChatWorld } from './world.js';
+import { count, cut, oneLine, time } from '../cards/card-words.js';
+import type { ChatMessage } from '../message.js';
+import type { ChatWorld } from '../world.js';
 
 /** So many are listed; the rest is in the inbox. */
 const MOST_LISTED = 10;

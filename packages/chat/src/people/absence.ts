@@ -1,8 +1,8 @@
 import type { Clock, ReachablePerson } from '@countersign/core/ports';
 import { epochMs } from '@countersign/core/request';
-import type { Addressee } from './message.js';
-import { readable } from './notice-words.js';
-import type { ChatLog } from './world.js';
+import type { Addressee } from '../message.js';
+import { readable } from '../notices/notice-words.js';
+import type { ChatLog } from '../world.js';
 
 /** What a platform says of somebody who is away. */
 export interface Away {

@@ -1,7 +1,7 @@
 import { CHAT_LINK_SECONDS, linkCodeHash, linkTokenHash, loneLeaf, newLinkCode } from '@countersign/core/flow';
 import type { ChatAccount, ChatLinkStore, Clock, Entropy, LinkedAccount, Person, Sealer } from '@countersign/core/ports';
 import { addSeconds, base64url, isInstant } from '@countersign/core/request';
-import { PlatformError } from './errors.js';
+import { PlatformError } from '../errors.js';
 
 /** Which person a chat account is, and how it becomes one's. Both bots use it; what is proved is proved in the browser. */
 export interface AccountLinks {

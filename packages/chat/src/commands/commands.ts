@@ -1,12 +1,12 @@
 import type { ChatAccount, Person } from '@countersign/core/ports';
-import { type AccountRefusal, type LinkMode, personOf } from './account.js';
+import { type AccountRefusal, type LinkMode, personOf } from '../people/account.js';
 import { sentence, split, type Unclear } from './command-words.js';
 import { doFreeze, type FreezeCommand, type FreezeCommandDeps, NOT_FROZEN, readFreeze, readUnfreeze } from './commands-freeze.js';
 import { doPeople, NOT_DONE, type PeopleCommand, peopleHelp, readPeople, type Speaker } from './commands-people.js';
 import type { Home } from './home.js';
-import type { AccountFacts } from './platform.js';
-import { type PressDeps } from './press.js';
-import { type ChatWorld, pressDepsOf } from './world.js';
+import type { AccountFacts } from '../platform.js';
+import { type PressDeps } from '../press.js';
+import { type ChatWorld, pressDepsOf } from '../world.js';
 
 /** What somebody wants who spoke to the bot. */
 export type ChatCommand =

@@ -1,14 +1,14 @@
 import type { JsonObject, NoticeKind } from '@countersign/contracts';
 import type { NoticeTask, Person, PlatformName, ReachablePerson } from '@countersign/core/ports';
-import { type AbsenceReader, createAbsences } from './absence.js';
+import { type AbsenceReader, createAbsences } from '../people/absence.js';
 import { digestMessage } from './digest.js';
-import { PlatformError } from './errors.js';
-import type { Addressee, ChatMessage, Messenger } from './message.js';
+import { PlatformError } from '../errors.js';
+import type { Addressee, ChatMessage, Messenger } from '../message.js';
 import { ASKING, audienceOf, channelName, stillConcerns } from './notice-audience.js';
 import { goesIntoThread, messageOf } from './notice-words.js';
 import { policyInForce, quietUntil } from './quiet.js';
-import { createRuns } from './runs.js';
-import type { ChatWorld } from './world.js';
+import { createRuns } from '../runs.js';
+import type { ChatWorld } from '../world.js';
 
 /** How long a worker may hold a task before another takes it over, in seconds; it is renewed after each so many messages. */
 const LEASE_SECONDS = 120;

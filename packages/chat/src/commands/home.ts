@@ -2,9 +2,9 @@ import type { Card, Status, Verdict } from '@countersign/contracts';
 import { cardOf, progressOf } from '@countersign/core/card';
 import { entriesOf, lentGroups, linkOf, readsAll } from '@countersign/core/decision';
 import type { DelegationView, Person, RequestState } from '@countersign/core/ports';
-import type { ActionOffer } from './actions/offers.js';
-import { actionsOf } from './actions/offers.js';
-import type { ChatWorld } from './world.js';
+import type { ActionOffer } from '../actions/offers.js';
+import { actionsOf } from '../actions/offers.js';
+import type { ChatWorld } from '../world.js';
 
 /** A request that waits for somebody, as a line of their own page. Pressing names it by id and digest, without a message. */
 export interface HomeRequest {

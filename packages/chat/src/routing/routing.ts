@@ -3,7 +3,7 @@ import { linkOf } from '@countersign/core/decision';
 import type { OnDuty } from '@countersign/core/policy';
 import type { ActionRequestRecord, ChatAccount, Person, PlatformName, ReachablePerson } from '@countersign/core/ports';
 import { isAskedOf } from './audience.js';
-import type { Addressee } from './message.js';
+import type { Addressee } from '../message.js';
 
 /** One place that policy means, by the words of policy and directory; the platform resolves it. */
 export type Destination =

@@ -1,6 +1,6 @@
 import { digestOf } from '@countersign/core/request';
-import type { ActionAnswer, Form, FormField, FormValues } from './actions.js';
-import { count } from './card-words.js';
+import type { ActionAnswer, Form, FormField, FormValues } from '../actions.js';
+import { count } from '../cards/card-words.js';
 
 /** What the database does not hold (lone surrogates, NUL) is replaced; outer white space means nothing. Empty: undefined. */
 export function textIn(values: FormValues, id: string): string | undefined {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { type ApprovalWorld, createApprovalWorld, type PersonName } from '@countersign/dev-env/approval-world';
-import { type AccountFacts, type CommandDeps, createAccountLinks, createChatWorld, createOnce, handleCommand, readCommand } from './index.js';
+import { type AccountFacts, type CommandDeps, createAccountLinks, createChatWorld, createOnce, handleCommand, readCommand } from '../index.js';
 
 const ID = `fz_01890000-0000-7000-8000-000000000000`;
 

@@ -1,7 +1,7 @@
 import { type Refusal, refuse, refusals } from '@countersign/core/decision';
 import type { AccountLink, ChatAccount, DirectoryStore, LinkedAccount, Person } from '@countersign/core/ports';
 import type { AccountLinks } from './account-links.js';
-import type { AccountFacts } from './platform.js';
+import type { AccountFacts } from '../platform.js';
 
 /** How accounts come to belong to persons: by a link alone, or also by an address that the workspace's own sign-on enforces. */
 export type LinkMode = 'proof' | 'email';
