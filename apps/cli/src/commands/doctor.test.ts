@@ -115,6 +115,7 @@ describe('doctor', () => {
       'administrators',
       'approvers',
       'agents',
+      'cards',
       'callbacks',
       'passkeys',
     ]);
