@@ -96,6 +96,7 @@ export function cardOf(state: RequestState, options: CardOptions): Card {
     ...demandMembers(state, show),
     notice: options.notice,
   };
+  // The view is plain JSON, which its type does not say.
   const doubts = doubtsOf({ texts: [...stringsIn(view as unknown as JsonValue)], unseen: show.unseen(), links: card.links });
   const frozen = (state.freezes ?? []).map(({ id, reason, placed_at }) => `Frozen since ${placed_at} (${id}): ${show.line(reason)}`);
   return {
