@@ -1,4 +1,4 @@
-import { type ChatMessage, count, cut, decisionText, oneLine, ruleText, stageText, time, titleOf } from '@countersign/chat';
+import { type ChatMessage, count, cut, decisionText, type Measure, oneLine, ruleText, stageText, time, titleOf } from '@countersign/chat';
 import type { Card, JsonObject } from '@countersign/contracts';
 import { htmlOf, type Part, textOf, type Tone } from './mail-parts.js';
 
@@ -80,12 +80,7 @@ function subjectOf(text: string): string {
 /** A text with line breaks of its own stands in a box: it may be anybody's. */
 const lineOf = (text: string): Part => (text.includes('\n') ? { kind: 'box', label: '', text } : { kind: 'line', own: '', text });
 
-/** How much is shown: characters of one value, parameters, and entries of the other lists. */
-interface Measure {
-  value: number;
-  values: number;
-  entries: number;
-}
+/** A mail has more room than a card in a chat. */
 const MEASURES: readonly Measure[] = [
   { value: 60_000, values: 300, entries: 60 },
   { value: 20_000, values: 200, entries: 50 },

@@ -1,4 +1,17 @@
-import { count, cut, decisionText, oneLine, OPEN_FIRST, parameterBoxes, ruleText, stageText, time, titleOf } from '@countersign/chat';
+import {
+  CARD_MEASURES,
+  count,
+  cut,
+  decisionText,
+  type Measure,
+  oneLine,
+  OPEN_FIRST,
+  parameterBoxes,
+  ruleText,
+  stageText,
+  time,
+  titleOf,
+} from '@countersign/chat';
 import type { Card, JsonObject } from '@countersign/contracts';
 import type { types } from '@slack/bolt';
 import { buttonsOf } from './buttons.js';
@@ -24,7 +37,7 @@ const MOST_CHARACTERS = 12_000;
  */
 export function renderCard(card: Card): SlackMessage {
   const text = cut(escapeMrkdwn(`${titleOf(card)}: ${oneLine(cut(card.headline, 1_500))}`), 3_000);
-  for (const measure of MEASURES) {
+  for (const measure of CARD_MEASURES) {
     const blocks = blocksOf(card, measure);
     if (blocks.length <= MOST_BLOCKS && JSON.stringify(blocks).length <= MOST_CHARACTERS) return { text, blocks };
   }
@@ -37,26 +50,6 @@ export function previewCard(card: Card): JsonObject {
   const json: JsonObject = JSON.parse(JSON.stringify(renderCard(card)));
   return json;
 }
-
-/**
- * How much is shown: characters of one value, parameters, and entries of the other lists. Longer values push the buttons out of sight on a phone,
- * so they are read in the whole, which is opened before such a request is approved.
- */
-interface Measure {
-  value: number;
-  values: number;
-  entries: number;
-}
-
-const MEASURES: readonly Measure[] = [
-  { value: 2_000, values: 200, entries: 50 },
-  { value: 1_200, values: 60, entries: 30 },
-  { value: 600, values: 40, entries: 20 },
-  { value: 300, values: 30, entries: 15 },
-  { value: 150, values: 20, entries: 10 },
-  { value: 80, values: 10, entries: 5 },
-  { value: 40, values: 5, entries: 3 },
-];
 
 function blocksOf(card: Card, measure: Measure): Block[] {
   /** Set once anything of the action was left out. */

@@ -21,3 +21,4 @@ export { createPace, type Pace, type PaceLimit, type PaceTimer, type Urgency } f
 export type { Router } from './routing/router.js';
 export { type Destination, targetOf } from './routing/routing.js';
 export { createOnCallSource, OPSGENIE_API_URL, PAGERDUTY_API_URL } from './routing/on-call/source.js';
+export { CARD_MEASURES, type Measure } from './cards/measures.js';
